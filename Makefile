@@ -1,0 +1,49 @@
+# `make run` sets up everything and rebuilds what changed; `make test` sets up everything and tests.
+PYTHON ?= python3
+PROFILE ?= quick
+# PyTorch's own CPU index, if you have it; empty: the ordinary package index.
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DO_NOT_TRACK := 1
+
+.PHONY: run test check verify bench report remote
+
+run: $(VENV)/.installed  ## rebuild what changed and open-able report: reports/index.html
+	@$(BIN)/trine run --profile $(PROFILE)
+
+test: $(VENV)/.installed  ## the test suite without the long proofs
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed  ## lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+verify: $(VENV)/.installed  ## the long proofs; writes reports/verification.json
+	@$(BIN)/python -m pytest -m slow --verification reports/verification.json
+
+bench: .venv-bench/.installed  ## speed against the real peers
+	@for b in $$(ls bench | sed -n 's/^\([a-z][a-z0-9_]*\)\.py$$/\1/p' | grep -v '^harness$$'); do .venv-bench/bin/python -m bench.$$b || exit 1; done
+
+report: $(VENV)/.installed  ## rebuild the report only as far as needed
+	@$(BIN)/dvc repro report
+
+remote: $(VENV)/.installed  ## make remote DIR=/path/or/s3://... : set the DVC remote for push and pull
+	@test -n "$(DIR)" || { echo "usage: make remote DIR=/path/to/store"; exit 2; }
+	@$(BIN)/dvc remote add --force --default --local store "$(DIR)"
+	@echo "remote set for this clone: $(DIR) (dvc push, dvc pull)"
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --retries 0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+.venv-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --retries 0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt torch
+	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	@touch $@

@@ -1,0 +1,1 @@
+"""The vendor-neutral cloud layer. Importing it loads no provider."""

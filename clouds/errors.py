@@ -1,0 +1,35 @@
+"""Errors that a user can act on. Belongs here: the exception hierarchy. Does not: anything that catches them."""
+
+
+class TrineError(Exception):
+    """A fault the user can mend: the message says what happened, where, and how to fix it.
+
+    Args:
+        what: what is wrong, in one clause.
+        where: the file (and line), parameter or stage concerned.
+        how: the remedy.
+    """
+
+    def __init__(self, what: str, *, where: str, how: str) -> None:
+        super().__init__(f"{what}\n  where: {where}\n  fix: {how}")
+        self.what, self.where, self.how = what, where, how
+
+
+class ParameterError(TrineError):
+    """A value in params.yaml or an option on the command line is not usable."""
+
+
+class RawDataError(TrineError):
+    """A raw trace file as a whole cannot be read (single bad rows are rejected and counted instead)."""
+
+
+class LostRowsError(TrineError):
+    """Rows in are not rows staged plus rows rejected: a fault of ours, never silently passed on."""
+
+
+class GateError(TrineError):
+    """The validation verdict of an input is missing or not a success."""
+
+
+class SpaceError(TrineError):
+    """The disk, a quota or a file-size limit stopped a write; what was staged before is untouched."""

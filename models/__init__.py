@@ -1,0 +1,1 @@
+"""Learners, policies and baselines: pure code on arrays, no files, no workflow."""

@@ -1,0 +1,47 @@
+"""Runs one stage: `python -m tasks STAGE [SOURCE]`. This is what dvc.yaml calls; it needs no Prefect."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+# Before any numerical library: one thread per process for BLAS, so that float sums do not depend on the machine.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+STAGES = ("scan", "ingest", "validate", "twin_fit", "features", "eda", "report")
+PER_SOURCE = ("scan", "ingest", "validate")
+
+
+def main(argv: list[str]) -> int:
+    """Run the stage named on the command line and print its one-line summary.
+
+    Returns:
+        0 on success, 1 on an error that the user can mend (printed without a traceback), 2 on wrong usage.
+    """
+    from clouds.errors import TrineError
+    from tasks import params as params_module
+    from tasks.paths import SOURCES, Paths
+
+    wants_source = bool(argv) and argv[0] in PER_SOURCE
+    if not argv or argv[0] not in STAGES or len(argv) != 1 + wants_source or (wants_source and argv[1] not in SOURCES):
+        print(f"usage: python -m tasks {{{'|'.join(STAGES)}}} [{{{'|'.join(SOURCES)}}}]", file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    paths = Paths(Path.cwd())
+    try:
+        params = params_module.load(paths.params_file)
+        stage = importlib.import_module(f"tasks.{argv[0]}")
+        summary = stage.run(params, paths, *argv[1:])
+    except TrineError as error:
+        print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)
+        return 1
+    print(f"{'@'.join(argv)}: {summary}, {time.perf_counter() - started:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

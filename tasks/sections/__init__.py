@@ -1,0 +1,1 @@
+"""Sections of the report: one module, one section, `render(paths) -> html`."""

@@ -1,0 +1,20 @@
+"""Settings that never change a result: where things are and how much of the machine to use. Results belong in params.yaml."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment (`TRINE_*`)."""
+
+    model_config = SettingsConfigDict(env_prefix="TRINE_", frozen=True)
+
+    sample_dir: Path = Field(default=Path("../shared/data"), description="folder of the real slices that profile `sample` reads")
+    memory_limit: str = Field(default="1GB", description="DuckDB's memory limit; beyond it, it spills to temp_dir")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads of DuckDB and Polars")
+    temp_dir: Path | None = Field(default=None, description="spill folder; default: .trine/tmp in the working tree")

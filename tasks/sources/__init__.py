@@ -1,0 +1,1 @@
+"""One module per trace source, loaded by name. Each says how its raw files look and how they become staged tables."""
