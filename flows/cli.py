@@ -1,0 +1,203 @@
+"""The command `trine`. Belongs here: arguments, messages, exit codes. Does not: the work; every import of weight sits in its command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clouds.errors import TrineError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class _Group(typer.core.TyperGroup):
+    """Turns errors that a user can mend into a message and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Run the command; a TrineError ends with 1, Ctrl-C with 130, both without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except TrineError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; finished stages are kept, `trine run` goes on from there", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group, no_args_is_help=True, add_completion=False, help="From raw traces to a report.", pretty_exceptions_enable=False
+)
+
+Profile = Annotated[str | None, typer.Option(help="Set this profile in params.yaml first: quick (the twin) or sample (the real slices).")]
+Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this stage and what it needs; may be repeated.")]
+Force = Annotated[bool, typer.Option("--force", help="Run the stages even if nothing changed.")]
+
+
+def _repro(root: Path, targets: list[str], force: bool) -> None:
+    """Run `dvc repro` and say what it did.
+
+    Raises:
+        TrineError: DVC ended with an error; its lines were shown already.
+    """
+    from flows.process import Runner, dvc
+
+    ran: list[str] = []
+
+    def on_line(line: str) -> None:
+        if line.startswith("Running stage '") and line.endswith("':"):
+            ran.append(line.removeprefix("Running stage '").removesuffix("':"))
+        typer.echo(line)
+
+    runner = Runner(root, limit_s=24 * 3600)
+    for ended in (signal.SIGTERM, signal.SIGHUP):  # the child has a group of its own, which nobody else would end
+        signal.signal(ended, lambda number, _frame: sys.exit(128 + number))
+    status, _ = runner.run(dvc("--wait-for-lock", "repro", *(["--force"] if force else []), *targets), on_line)
+    if status != 0:
+        raise TrineError("the rebuild stopped", where="the stage named above", how="follow the `fix:` line above, then run it again")
+    always = _always_changed(root)
+    changed = [stage for stage in ran if stage.split("@")[0] not in always]
+    if not changed:
+        typer.echo("nothing changed: every result is up to date" + (f" (only looked at the inputs: {', '.join(ran)})" if ran else ""))
+
+
+def _always_changed(root: Path) -> set[str]:
+    """Return the stages that dvc.yaml marks `always_changed`; that they ran says nothing."""
+    import yaml
+
+    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return {name for name, body in stages.items() if body.get("do", body).get("always_changed")}
+
+
+def _say_report(root: Path) -> None:
+    from tasks.paths import Paths
+
+    page = Paths(root).report
+    typer.echo(f"report: {page}" if page.is_file() else "report: not built (run: trine report)")
+
+
+@app.command()
+def run(profile: Profile = None, target: Targets = None, force: Force = False) -> None:
+    """Rebuild what changed."""
+    from flows.process import find_root
+    from flows.profile import set_profile
+
+    root = find_root()
+    if profile is not None and set_profile(root / "params.yaml", profile):
+        typer.echo(f"params.yaml: profile is now {profile}")
+    _repro(root, target or [], force)
+    _say_report(root)
+
+
+@app.command()
+def flow(profile: Profile = None, target: Targets = None, force: Force = False) -> None:
+    """Rebuild what changed as a Prefect flow (on the server of PREFECT_API_URL, else on a local one for this run)."""
+    from flows.process import find_root
+
+    root = find_root()
+    defaults = {
+        "PREFECT_HOME": str(root / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():  # before the first import of prefect, which reads them once
+        os.environ.setdefault(name, value)
+    from flows.rebuild import main
+
+    os.chdir(root)
+    if not main(root, profile, target, force):
+        raise typer.Exit(1)
+    _say_report(root)
+
+
+@app.command()
+def status() -> None:
+    """Show which stages are out of date, what was ingested and what validation says."""
+    from flows import graph
+    from flows.process import find_root
+    from tasks.paths import SOURCES, Paths
+
+    root = find_root()
+    stages, stale = graph.read(root), graph.status(root)
+    for name in stages.upstream:
+        reasons = [reason for reason in stale.get(name, []) if reason != "always changed"]
+        typer.echo(f"{name:<24}{'always runs' if name in stages.always else 'changed' if reasons else 'up to date'}")
+    paths = Paths(root)
+    for source in SOURCES:
+        counts, verdict = _read(paths.ingest_report(source)), _read(paths.verdict(source))
+        rows = ", ".join(
+            f"{key.removeprefix('rows_')} {counts[key]:,}" for key in ("rows_in", "rows_staged", "rows_rejected") if key in counts
+        )
+        word = ("passed" if verdict["success"] else "FAILED") if "success" in verdict else "none yet"
+        typer.echo(f"{source:<24}rows: {rows or 'not ingested'}; validation: {word}")
+    _say_report(root)
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Return a JSON object, or an empty one where the stage has not run."""
+    from tasks.files import read_json
+
+    try:
+        value: dict[str, object] = read_json(path)
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        raise TrineError(f"not valid JSON: {error}", where=str(path), how="delete it and run: trine run") from None
+    return value
+
+
+@app.command()
+def report() -> None:
+    """Build the report as far as needed and say where it is."""
+    from flows.process import find_root
+
+    root = find_root()
+    _repro(root, ["report"], False)
+    _say_report(root)
+
+
+@app.command()
+def twin(
+    source: Annotated[str, typer.Argument(help="azure2021 or google2019.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the files into.")],
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 1,
+    days: Annotated[int, typer.Option(min=1)] = 14,
+    apps: Annotated[int, typer.Option(min=1)] = 119,
+    rate: Annotated[float, typer.Option(help="Factor on the call rate.")] = 1.0,
+    day: Annotated[int | None, typer.Option(min=0, help="Only this day of the span.")] = None,
+) -> None:
+    """Write the files of a synthetic trace."""
+    if not rate > 0 or rate == float("inf"):
+        raise TrineError(f"rate {rate} is not a positive number", where="--rate", how="use for example --rate 0.5")
+    if day is not None and day >= days:
+        raise TrineError(f"day {day} lies outside the {days} days", where="--day", how=f"use 0 to {days - 1}, or raise --days")
+    from tasks.twin_files import write_twin
+
+    write_twin(source, out, seed, days, apps, rate, day)
+    typer.echo(f"{source}: written to {out}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing and what that costs."""
+    from flows.doctor import examine
+    from flows.process import find_root
+
+    findings = examine(find_root())
+    for finding in findings:
+        typer.echo(f"{finding.mark:<8}{finding.what:<14}{finding.found}" + (f"  -> {finding.cost}" if finding.cost else ""))
+    if any(finding.mark == "MISSING" for finding in findings):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

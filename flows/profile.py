@@ -1,0 +1,43 @@
+"""Sets the `profile:` line of params.yaml. Belongs here: that one line. Does not: any other parameter, which the user edits by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from clouds.errors import ParameterError
+
+# The value of a top-level `profile:` only; what follows it (a comment) stays.
+LINE = re.compile(r"^(profile:[ \t]*)([^\s#]+)", re.MULTILINE)
+
+
+def set_profile(params_file: Path, profile: str) -> bool:
+    """Write `profile` into params.yaml, byte for byte the same elsewhere; an equal one leaves the file untouched.
+
+    Returns:
+        Whether the file was changed.
+
+    Raises:
+        ParameterError: the profile is not one of `profiles`, or the file has no `profile:` line.
+    """
+    import yaml
+
+    from tasks.files import write_text_atomic
+
+    if not params_file.is_file():
+        raise ParameterError("params.yaml is missing", where=str(params_file), how="restore it: git checkout params.yaml")
+    text = params_file.read_text(encoding="utf-8")
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParameterError(f"not valid YAML: {error}", where=str(params_file), how="mend the line that the message names") from None
+    known = sorted(raw.get("profiles") or {}) if isinstance(raw, dict) else []
+    if profile not in known:
+        raise ParameterError(f"unknown profile '{profile}'", where=f"{params_file}: profiles", how=f"choose one of: {', '.join(known)}")
+    if raw.get("profile") == profile:
+        return False
+    changed, count = LINE.subn(rf"\g<1>{profile}", text, count=1)
+    if count == 0:
+        raise ParameterError("has no line 'profile: ...'", where=str(params_file), how=f"add the line: profile: {profile}")
+    write_text_atomic(params_file, changed)
+    return True
