@@ -66,9 +66,10 @@ def read(root: Path) -> Graph:
 
     try:
         with Repo(str(root)) as repo:
-            # DVC's edges run from a stage to what it needs.
-            edges = [(stage.addressing, need.addressing) for stage, need in repo.index.graph.edges]
-            stages = {stage.addressing: bool(stage.always_changed) for stage in repo.index.graph.nodes}
+            # Names, not `addressing`: that one is relative to the current folder. Files under `dvc add` have none and need no run.
+            stages = {str(stage.name): bool(stage.always_changed) for stage in repo.index.graph.nodes if getattr(stage, "name", None)}
+            named = [(getattr(stage, "name", None), getattr(need, "name", None)) for stage, need in repo.index.graph.edges]
+            edges = [(stage, need) for stage, need in named if stage and need]  # DVC's edges run from a stage to what it needs
     except DvcException as error:
         raise TrineError(
             f"DVC cannot read the pipeline: {error}", where=str(root / "dvc.yaml"), how="mend what the message names"

@@ -18,7 +18,7 @@ from flows.process import Runner, dvc, find_root
 from flows.profile import set_profile
 
 WORKERS = 2  # stages at once; each may use up to TRINE_MEMORY_LIMIT
-RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=WORKERS)
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
 
 
 @flow(name="rebuild", task_runner=RUNNER, retries=0, validate_parameters=True)

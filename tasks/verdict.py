@@ -1,4 +1,4 @@
-"""The gate of every consumer of staged data. Here: the verdict's file, its fingerprint, the check. Not here: how it is reached (tasks/validate.py)."""
+"""The gate of every consumer of staged data: the verdict's file, its fingerprint, the check. Not here: judging (tasks/validate.py)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def write_verdict(paths: Paths, source: str, origin: str, results: list[dict[str
     """Write the verdict of a source; success means that no expectation of severity `critical` failed.
 
     Args:
+        paths: of the working tree.
+        source: its name.
         origin: the `from` of the source in params.yaml, as ingest.json states it.
         results: one entry per expectation: expectation, column, severity, success, observed (and examples where it failed).
     """

@@ -9,8 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from tests.contract.pipeline import PACKAGES, ROOT
+from pipeline import PACKAGES, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Spelled in pieces, so that this file passes its own test.
@@ -52,7 +51,7 @@ def test_tracked_files_name_no(what: str) -> None:
 
 def test_the_makefile_is_small_and_has_the_fixed_names() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = {m for m in re.findall(r"^([a-z][\w-]*):(?!=)", text, re.MULTILINE)}
+    targets = set(re.findall(r"^([a-z][\w-]*):(?!=)", text, re.MULTILINE))
     assert {"run", "test", "check", "verify", "bench", "report", "remote"} <= targets
     assert len(targets) <= 12
     phony = re.search(r"^\.PHONY:(.*)$", text, re.MULTILINE)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pipeline import ROOT, Stage, covers, file_of, modules_of, sql_of, stages
 
 from tasks.__main__ import PER_SOURCE, STAGES
 from tasks.paths import SOURCES, Paths
-from tests.contract.pipeline import ROOT, Stage, covers, file_of, modules_of, sql_of, stages
 
 RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
