@@ -31,6 +31,7 @@ TIMER_SHARE, TIMER_CALLS = 0.5, (100, 4_000)  # share of the mid-sized apps that
 GAP_STRETCH = 2.6  # bursts overlap, which shortens the gaps seen
 BETWEEN_HOURS = 0.6  # at most this part of an app's dispersion may come from the variance between hours
 BURST_SPAN_S, LONG_BURST = 10.0, 200  # a burst of this many calls must fit well into a minute, or its dispersion is lost
+TAIL_BOW = 1.315  # above p95 the quantile function sags between published percentiles; this value gives the published mean
 TIMER_JITTER, TIMER_MISSED = (0.01, 0.05), 0.01
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference" / "twin"
 
@@ -118,12 +119,13 @@ def _scaled_profile(apps: int, scale: float, targets: dict) -> _Profile:
         return np.array([float(r[name]) if r[name] else np.nan for r in rows])
 
     nonzero = column("calls_nonzero")
+    known = np.where(np.isnan(column("calls_estimate")), nonzero, column("calls_estimate"))
     shares = np.diff([0.0] + [targets["top_app_share"][str(k)] for k in GROUPS] + [1.0])
     edges = [0, *GROUPS, len(rows)]
-    counts = np.concatenate([nonzero[i:j] / nonzero[i:j].sum() * s for i, j, s in zip(edges[:-1], edges[1:], shares, strict=True)]) * float(
+    counts = np.concatenate([known[i:j] / known[i:j].sum() * s for i, j, s in zip(edges[:-1], edges[1:], shares, strict=True)]) * float(
         targets["calls"]
     )
-    zero_share = np.clip(1.0 - nonzero / counts, 0.0, 0.9)
+    zero_share = np.clip(1.0 - nonzero / counts, 0.0, 0.98)
     zero_share *= targets["zero_duration_share"] * targets["calls"] / (zero_share * counts).sum()
     take = (
         np.arange(apps) if apps == len(rows) else np.minimum(((np.arange(apps) + 0.5) / apps * len(rows)).astype(np.int64), len(rows) - 1)
@@ -132,7 +134,7 @@ def _scaled_profile(apps: int, scale: float, targets: dict) -> _Profile:
     calls = np.maximum(_round_to_sum(scaled), 1)
     return _Profile(
         calls,
-        np.minimum(_round_to_sum(calls * np.minimum(zero_share[take], 0.95)), calls),
+        np.minimum(_round_to_sum(calls * np.minimum(zero_share[take], 0.98)), calls),
         column("functions").astype(np.int64)[take],
         *(column(f"duration_{n}_s")[take] for n in ("mean", "std", "min", "max")),
         column("hours_active")[take],
@@ -278,12 +280,18 @@ def _durations(app: Int64, function: Int64, profile: _Profile, targets: dict, rn
 
 
 def nonzero_quantile(p: Float64, targets: dict) -> Float64:
-    """Quantile function (s) of the non-zero durations: log-linear through the published shares and percentiles."""
+    """Quantile function (s) of the non-zero durations: log-linear through the published shares and percentiles, bowed in its tail."""
     zero = targets["zero_duration_share"]
     shares = np.cumsum(targets["duration_bucket_shares"])
+    known = {zero + (1 - zero) * float(level): seconds for level, seconds in targets["nonzero_percentiles_s"].items()}
     at_1ms = zero + targets["share_of_nonzero_at_1ms"] * (1 - zero)
-    levels = [at_1ms, shares[0], 0.5, *shares[1:7], 0.95, 0.99, 1 - 0.001 * (1 - zero), 1.0]
-    seconds = [0.0014, 0.0095, targets["duration_p50_s"], 0.0495, 0.0995, 0.4995, 0.9995, 4.9995, 9.9995]
-    seconds += [targets["duration_p95_s"], targets["duration_p99_s"], 260.0, targets["duration_max_s"]]
+    known |= {at_1ms: 0.0014, 0.5: targets["duration_p50_s"], 0.95: targets["duration_p95_s"], 0.99: targets["duration_p99_s"]}
+    known |= dict(zip(shares[:7], (0.0095, 0.0495, 0.0995, 0.4995, 0.9995, 4.9995, 9.9995), strict=True))
+    known[1.0] = targets["duration_max_s"]
+    levels = np.array(sorted(known))
+    logs = np.log([known[level] for level in levels])
     q = zero + p * (1 - zero)
-    return np.where(q <= at_1ms, 0.001, np.exp(np.interp(q, levels, np.log(seconds))))
+    piece = np.clip(np.searchsorted(levels, q, side="right") - 1, 0, len(levels) - 2)
+    part = np.clip((q - levels[piece]) / (levels[piece + 1] - levels[piece]), 0.0, 1.0)
+    part = np.where(q > 0.95, part**TAIL_BOW, part)
+    return np.where(q <= at_1ms, 0.001, np.exp(logs[piece] + part * (logs[piece + 1] - logs[piece])))

@@ -18,7 +18,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 def connect(paths: Paths) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database that spills to disk within the memory limit of the settings.
 
-    Inserts keep their order and times are UTC, so equal input gives equal bytes on any number of threads.
+    Inserts keep their order, so equal input gives equal bytes on any number of threads. No extension is ever fetched.
     """
     import duckdb
 
@@ -30,7 +30,12 @@ def connect(paths: Paths) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(
             ":memory:",
-            config={"memory_limit": settings.memory_limit, "threads": settings.threads, "temp_directory": str(spill), "TimeZone": "UTC"},
+            config={
+                "memory_limit": settings.memory_limit,
+                "threads": settings.threads,
+                "temp_directory": str(spill),
+                "autoinstall_known_extensions": False,
+            },
         )
     except (duckdb.Error, ValueError) as error:
         raise TrineError(

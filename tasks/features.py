@@ -1,0 +1,244 @@
+"""Stage `features`: temporal features per app and 15-second step, regions, rate classes, scaler. Not here: kernels (tasks/binning.py).
+
+The table is sparse: a row exists where an app had an arrival or a running call; windows and lags run over the dense axis.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from clouds.errors import RawDataError
+from tasks.binning import NONE, bin_calls, lagged, rolling
+from tasks.database import connect, literal, load_sql
+from tasks.files import read_json, write_json
+from tasks.split import split_steps
+from tasks.verdict import require_success
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.params import Params
+    from tasks.paths import Paths
+
+DAY_US = 86_400_000_000
+CLASS_DAYS = 14  # rate classes are calls per 14 days
+SLOT_S, SLOTS_PER_DAY, HOUR_SLOTS = 300, 288, 12
+FIRST_SUNDAY_SLOT = 1068  # Google slot of Sunday 2019-05-05 00:00 UTC; day 0 of the Azure trace is a Sunday, too
+NOT_SCALED = ("app_id", "step")
+LAG_NAMES = {15: "15s", 3600: "1h", 86_400: "1d", 604_800: "1w"}
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write train/valid/test/apps/regions.parquet, scaler.json and features.json; return the summary line.
+
+    Raises:
+        GateError: a source that is used has no successful verdict of its present data.
+        RawDataError: the source of the calls is off or has no call in the window.
+    """
+    source = params.features.source
+    require_success(paths, source)
+    require_success(paths, "google2019")
+    calls, span_steps = _calls(params, paths)
+    table = feature_table(calls, params, span_steps)
+    unit, train_end, valid_end, test_end = split_steps(span_steps, params.features.split)
+    ends = {"train": (0, train_end), "valid": (train_end, valid_end), "test": (valid_end, test_end)}
+    parts = {name: table.filter(pl.col("step").is_between(a, b, closed="left")) for name, (a, b) in ends.items()}
+    draft = paths.features.with_name(".features.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name, part in parts.items():
+        _write(part, draft / f"{name}.parquet")
+    _write(rate_classes(calls, params, train_end), draft / "apps.parquet")
+    regions = region_table(params, paths, span_steps)
+    _write(regions, draft / "regions.parquet")
+    write_json(draft / "scaler.json", fit_scaler(parts["train"]))
+    facts = {
+        "source": source,
+        "from": read_json(paths.ingest_report(source))["from"],
+        "span_steps": span_steps,
+        "unit_steps": unit,
+        "split_steps": [train_end, valid_end, test_end],
+        "early_stopping_step": round(train_end * (1 - params.features.early_stopping_share)),
+        "rows": {name: part.height for name, part in parts.items()},
+        "rows_run_out": table.height - sum(p.height for p in parts.values()),
+        "regions": regions.height,
+        "columns": table.columns,
+    }
+    write_json(draft / "features.json", facts)
+    shutil.rmtree(paths.features, ignore_errors=True)
+    draft.rename(paths.features)
+    return f"{calls.height} calls in, {table.height} rows of app and step out"
+
+
+def _calls(params: Params, paths: Paths) -> tuple[pl.DataFrame, int]:
+    """Calls of the window sorted by (app, arrival), times from the window's start, and the steps of the span."""
+    source = params.features.source
+    first_us = max(params.as_of_day - params.window_days, 0) * DAY_US
+    staged = paths.staged(source)
+    if not any(staged.glob("day=*/invocations.parquet")):
+        raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
+    query = load_sql("features/calls.sql").format(
+        invocations=literal(staged / "day=*" / "invocations.parquet"),
+        functions=literal(staged / "functions.parquet"),
+        first_us=first_us,
+        end_us=params.as_of_day * DAY_US,
+    )
+    with connect(paths) as con:
+        calls = pl.from_arrow(con.sql(query).to_arrow_table())
+    assert isinstance(calls, pl.DataFrame)  # noqa: S101
+    if calls.is_empty():
+        raise RawDataError("no call lies in the window", where="params.yaml: as_of_day, window_days", how="choose days that the trace has")
+    step_us = params.features.step_s * 1_000_000
+    last_us = int(calls["arrival_us"].max())  # type: ignore[arg-type]
+    whole = (params.as_of_day * DAY_US - first_us) // step_us
+    is_whole = last_us >= (params.as_of_day - 1) * DAY_US - first_us
+    return calls, int(whole if is_whole else last_us // step_us + 1)
+
+
+def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.DataFrame:
+    """Return the sparse feature table of all apps, sorted by (app_id, step).
+
+    Args:
+        calls: app_id, function_index, arrival_us, duration_us, sorted by app and arrival.
+        params: windows, lags and the step.
+        span_steps: steps of the window.
+    """
+    feature = params.features
+    step_us = feature.step_s * 1_000_000
+    columns = [calls[c].to_numpy() for c in ("app_id", "function_index", "arrival_us", "duration_us")]
+    binned = bin_calls(*columns, step_us, span_steps)
+    app, step = binned["app_id"], binned["step"]
+    frame = pl.DataFrame(
+        {
+            "app_id": app,
+            "step": step.astype(np.int32),
+            "calls": binned["calls"].astype(np.int32),
+            "functions": binned["functions"].astype(np.int32),
+            "busy_us": binned["busy_us"],
+            "concurrency_mean": binned["busy_us"] / step_us,
+            "concurrency_max": binned["concurrency_max"].astype(np.int32),
+            **{c: pl.Series(binned[c]).replace(NONE, None) for c in ("duration_p50_us", "duration_p95_us")},
+            **{c: pl.Series(binned[c]).fill_nan(None) for c in ("gap_mean_us", "gap_cv")},
+            "since_last_call_us": binned["since_last_call_us"],
+        }
+    )
+    extra: dict[str, Any] = {}
+    for minutes in feature.rolling_min:
+        window = minutes * 60 // feature.step_s
+        exists = np.minimum(step + 1, window)
+        total, highest = rolling(app, step, binned["calls"], window)
+        extra[f"calls_mean_{minutes}min"], extra[f"calls_max_{minutes}min"] = total / exists, highest.astype(np.int32)
+        busy, _ = rolling(app, step, binned["busy_us"], window)
+        _, peak = rolling(app, step, binned["concurrency_max"], window)
+        extra[f"concurrency_mean_{minutes}min"] = busy / (exists * step_us)
+        extra[f"concurrency_max_{minutes}min"] = peak.astype(np.int32)
+    for seconds in feature.lags_s:
+        name, lag = LAG_NAMES.get(seconds, f"{seconds}s"), max(seconds // feature.step_s, 1)
+        extra[f"calls_lag_{name}"] = lagged(app, step, binned["calls"], lag).astype(np.int32)
+        extra[f"concurrency_lag_{name}"] = lagged(app, step, binned["busy_us"], lag) / step_us
+    day, week = 86_400 // feature.step_s, 604_800 // feature.step_s
+    for name, period in (("time", day), ("week", week)):
+        angle = 2 * math.pi * (step % period) / period
+        extra[f"{name}_sin"], extra[f"{name}_cos"] = np.round(np.sin(angle), 12), np.round(np.cos(angle), 12)
+    return frame.with_columns(**{k: pl.Series(v) for k, v in extra.items()})
+
+
+def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.DataFrame:
+    """Return app_id, calls_train, calls_per_14d and rate_class of every app of the window, counted on the train span only."""
+    feature = params.features
+    train_us = train_end * feature.step_s * 1_000_000
+    scale = CLASS_DAYS * DAY_US / max(train_us, 1)
+    per_app = calls.group_by("app_id").agg((pl.col("arrival_us") < train_us).sum().cast(pl.Int64).alias("calls_train")).sort("app_id")
+    rate = pl.col("calls_train") * scale
+    name = (
+        pl.when(rate < feature.rare_below)
+        .then(pl.lit("rare"))
+        .when(rate < feature.low_below)
+        .then(pl.lit("low"))
+        .when(rate < feature.mid_below)
+        .then(pl.lit("mid"))
+        .otherwise(pl.lit("high"))
+    )
+    return per_app.with_columns(rate.alias("calls_per_14d"), name.alias("rate_class"))
+
+
+def fit_scaler(train: pl.DataFrame) -> dict[str, Any]:
+    """Fit scikit-learn's RobustScaler (median and interquartile range) on the train rows; nulls do not count."""
+    from sklearn.preprocessing import RobustScaler
+
+    names = [c for c in train.columns if c not in NOT_SCALED]
+    if train.is_empty():
+        return {"fitted_on": "train", "rows": 0, "features": {}}
+    values = train.select(pl.col(names).cast(pl.Float64)).to_numpy()
+    with np.errstate(all="ignore"):
+        scaler = RobustScaler().fit(values)
+    found = {
+        n: {"center": None if math.isnan(c) else float(c), "scale": None if math.isnan(s) else float(s)}
+        for n, c, s in zip(names, scaler.center_, scaler.scale_, strict=True)
+    }
+    return {"fitted_on": "train", "rows": train.height, "features": found}
+
+
+def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
+    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where google2019 is off).
+
+    Slot s of the window is slot 1068 + s of the Google trace (both a Sunday 00:00 UTC), modulo the whole days that exist.
+    """
+    schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
+    schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
+    if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
+        return pl.DataFrame(schema=schema)
+    slots = max(span_steps * params.features.step_s // SLOT_S, 1)
+    offset = max(params.as_of_day - params.window_days, 0) * SLOTS_PER_DAY
+    used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False)
+    carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
+    index = np.arange(slots) + offset
+    parts = []
+    with (paths.reference / "regions.csv").open(encoding="utf-8", newline="") as handle:
+        regions = list(csv.DictReader(handle))
+    for region in regions:
+        series = used.filter(pl.col("cell") == region["cell"]).sort("slot")
+        first, last = int(series["slot"].min()), int(series["slot"].max())  # type: ignore[arg-type]
+        start = FIRST_SUNDAY_SLOT if last >= FIRST_SUNDAY_SLOT + SLOTS_PER_DAY else first
+        whole = max((last + 1 - start) // SLOTS_PER_DAY * SLOTS_PER_DAY, 1)
+        position = np.searchsorted(series["slot"].to_numpy(), start + index % whole).clip(0, series.height - 1)
+        cpu, memory = series["cpu_fraction"].to_numpy()[position], series["memory_fraction"].to_numpy()[position]
+        grams = carbon[region["metro"]][(index // HOUR_SLOTS) % 24]
+        frame = pl.DataFrame(
+            {
+                "slot": index.astype(np.int32),
+                "cpu_fraction": cpu,
+                "memory_fraction": memory,
+                "cpu_slope": np.diff(cpu, prepend=cpu[0]),
+                "carbon_g_per_kwh": grams,
+                "carbon_rank_24h": _trailing_rank(grams),
+            }
+        )
+        parts.append(frame.with_columns(**{k: pl.lit(region[k]) for k in ("region", "cloud", "metro", "cell")}).select(list(schema)))
+    return pl.concat(parts).sort("cloud", "metro", "slot")
+
+
+def _carbon_by_metro(file: Path, month: int) -> dict[str, np.ndarray]:
+    with file.open(encoding="utf-8", newline="") as handle:
+        rows = [r for r in csv.DictReader(handle) if int(r["month"]) == month]
+    out: dict[str, np.ndarray] = {r["metro"]: np.zeros(24) for r in rows}
+    for r in rows:
+        out[r["metro"]][int(r["hour_utc"])] = float(r["carbon_g_per_kwh"])
+    return out
+
+
+def _trailing_rank(grams: np.ndarray) -> np.ndarray:
+    """Share of the last 24 h, own slot included, with carbon not above the slot's; only the past counts."""
+    hourly = grams[::HOUR_SLOTS]
+    rank = np.array([np.mean(hourly[max(0, h - 23) : h + 1] <= hourly[h]) for h in range(len(hourly))])
+    return np.repeat(rank, HOUR_SLOTS)[: len(grams)]
+
+
+def _write(frame: pl.DataFrame, file: Path) -> None:
+    frame.write_parquet(file, compression="zstd", row_group_size=1_000_000, statistics=True)

@@ -1,0 +1,114 @@
+"""Google cluster trace 2019: the five-minute series of the eight cells. Not here: the framework (tasks/ingest.py), the twin."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator import rng
+from tasks.database import literal, load_sql
+from tasks.sources.base import Kind, RawFile
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tasks.params import Params
+
+SLOTS_PER_DAY = 288
+LEVEL_STREAM = 12  # random stream of the drawn capacity
+MAX_UNITS_US = 1e16  # a whole cell uses about 1e12; beyond this a number is damaged
+HEADER = ("", "avgcpu", "avgmem", "time", "timestamp", "day_of_week", "hour_of_day")
+KINDS = (Kind("utilisation", r"(?:.*/)?cell_2019_[a-h]\.csv", HEADER),)
+CELLS_FILE = Path(__file__).resolve().parents[2] / "data" / "reference" / "cells.csv"
+
+
+def cell_of(name: str) -> str:
+    """Return the cell's letter from the file's name."""
+    found = re.search(r"cell_2019_([a-h])\.csv", name)
+    assert found is not None, name  # noqa: S101 (scan lists matching names only)
+    return found.group(1)
+
+
+def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None:
+    """Return why a row of a series is not usable, or None."""
+    if len(fields) != len(HEADER):
+        return "wrong_column_count"
+    try:
+        slot, cpu, memory = int(fields[0]), float(fields[1]), float(fields[2])
+    except ValueError:
+        return "bad_number"
+    if not (math.isfinite(cpu) and math.isfinite(memory)):
+        return "not_finite"
+    if cpu < 0 or memory < 0:
+        return "negative_usage"
+    if cpu > MAX_UNITS_US or memory > MAX_UNITS_US:
+        return "usage_too_large"
+    if not 0 <= slot < params.ingest.max_arrival_day * SLOTS_PER_DAY:
+        return "slot_out_of_range"
+    return None
+
+
+def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
+    """Read one series into `work/utilisation/day=<N>/<stem>.parquet`; see the interface in tasks/sources/base.py."""
+    text = load_sql("google2019/read_series.sql").format(file=literal(path), cell=literal(cell_of(file.name)))
+    con.execute(f"create or replace temp table series as {text}")
+    limit = params.ingest.max_arrival_day * SLOTS_PER_DAY
+    units = MAX_UNITS_US / 3e8
+    bad = (
+        f"slot is null or cpu_used is null or memory_used is null or not isfinite(cpu_used) or not isfinite(memory_used) "
+        f"or cpu_used < 0 or memory_used < 0 or cpu_used > {units} or memory_used > {units} or slot < 0 or slot >= {limit}"
+    )
+    counts = con.execute(f"select count(*), count(*) filter (where {bad}) from series").fetchone()
+    assert counts is not None  # noqa: S101
+    if counts[1]:
+        return int(counts[0]), int(counts[1])
+    for (day,) in con.execute(f"select distinct slot // {SLOTS_PER_DAY} from series order by 1").fetchall():
+        piece = work / "utilisation" / f"day={day}" / f"{cell_of(file.name)}.parquet"
+        piece.parent.mkdir(parents=True, exist_ok=True)
+        con.execute(f"copy (select * from series where slot // {SLOTS_PER_DAY} = {day} order by slot) to {literal(piece)} (format parquet)")
+    return int(counts[0]), 0
+
+
+def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, params: Params) -> int:
+    """Write `out/utilisation.parquet` of one day, sorted by cell and slot; returns its rows."""
+    con.execute("create or replace temp table cell_capacities (cell varchar, capacity_ncu double, capacity_nmu double)")
+    con.executemany("insert into cell_capacities values (?, ?, ?)", capacities(params))
+    pieces = literal(work / "utilisation" / f"day={day}" / "*.parquet")
+    target = out / "utilisation.parquet"
+    text = load_sql("google2019/write_day.sql").format(pieces=pieces)
+    con.execute(f"copy ({text}) to {literal(target)} (format parquet, compression zstd)")
+    row = con.execute(f"select count(*) from read_parquet({literal(target)})").fetchone()
+    assert row is not None  # noqa: S101
+    return int(row[0])
+
+
+def capacities(params: Params) -> list[tuple[str, float, float]]:
+    """Return (cell, NCU, NMU): the published mean use divided by a drawn level, since the trace holds no capacity."""
+    with CELLS_FILE.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    ids = np.array([rng.text_id(f"cell {row['cell']}") for row in rows])
+    spread = params.ingest.cell_level_spread * (2.0 * rng.uniform(params.seed, ids, LEVEL_STREAM) - 1.0)
+    level = params.ingest.cell_level_median + spread
+    return [(r["cell"], float(r["mean_ncu"]) / x, float(r["mean_nmu"]) / x) for r, x in zip(rows, level.tolist(), strict=True)]
+
+
+def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
+    """Return `cells`: slots and lag-1 autocorrelation of CPU (sum of products of neighbours over the sum of squares) per cell."""
+    found: dict[str, dict[str, Any]] = {}
+    if not any(staged.glob("day=*/utilisation.parquet")):
+        return {"cells": found}
+    pattern = literal(staged / "day=*" / "utilisation.parquet")
+    rows = con.execute(f"select cell, slot, cpu_used from read_parquet({pattern}) order by cell, slot").fetchnumpy()
+    cells = np.asarray(rows["cell"]).astype(str)
+    for cell in sorted(set(cells.tolist())):
+        x = np.asarray(rows["cpu_used"])[cells == cell]
+        d = x - x.mean()
+        power = float((d * d).sum())
+        found[cell] = {"slots": len(x), "cpu_lag1": round(float((d[1:] * d[:-1]).sum()) / power, 6) if power > 0 else None}
+    return {"cells": found}

@@ -1,0 +1,22 @@
+"""The split in time. Here: where train, valid and test end. Not here: who may look at which part."""
+
+from __future__ import annotations
+
+STRATEGIC_STEPS, TACTICAL_STEPS = 1000, 100
+MIN_UNITS = 20
+
+
+def split_steps(span_steps: int, shares: tuple[float, float, float]) -> tuple[int, int, int, int]:
+    """Return (unit, train end, valid end, test end) in steps from 0; what follows the test is run-out.
+
+    The ends are whole strategic intervals (1,000 steps) where the span has 20 of them, else whole tactical ones (100), else steps:
+    14 days of 15 s give 56,000 / 68,000 / 80,000 of 80,640.
+
+    Args:
+        span_steps: steps of the window.
+        shares: of train, valid and test; they sum to 1.
+    """
+    unit = next((u for u in (STRATEGIC_STEPS, TACTICAL_STEPS) if span_steps >= MIN_UNITS * u), 1)
+    units = span_steps // unit
+    train, valid = round(units * shares[0]), round(units * (shares[0] + shares[1]))
+    return unit, train * unit, valid * unit, units * unit
