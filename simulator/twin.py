@@ -7,33 +7,27 @@ by rank onto the published distribution. docs/methods/twin.md has the equations 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clouds.errors import ParameterError
-from simulator.rng import normal_quantile
+from simulator.twin_profile import GAP_SIGMA, PROFILE_DAYS, REFERENCE, Profile, nonzero_quantile, round_to_sum, scaled_profile
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-PROFILE_DAYS = 14  # the published day profile repeats after this
-GROUPS = (1, 2, 5, 10, 20, 50)  # the published top-k shares
-GAP_MEDIAN_S, GAP_SIGMA = 0.90, 1.5  # gaps inside a burst; the median sets the share of gaps under 1 s
+BURST_DISPERSION = 1.3  # index of dispersion that a burst of mean length one adds
+SINGLES_STRETCH, MOST_SINGLES = 1.3, 0.6  # hours differ, which empties minutes again
 TIMER_SHARE, TIMER_CALLS = 0.5, (100, 4_000)  # share of the mid-sized apps that are timers
-GAP_STRETCH = 2.6  # bursts overlap, which shortens the gaps seen
 BETWEEN_HOURS = 0.6  # at most this part of an app's dispersion may come from the variance between hours
 BURST_SPAN_S, LONG_BURST = 10.0, 200  # a burst of this many calls must fit well into a minute, or its dispersion is lost
-TAIL_BOW = 1.315  # above p95 the quantile function sags between published percentiles; this value gives the published mean
 TIMER_JITTER, TIMER_MISSED = (0.01, 0.05), 0.01
-REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference" / "twin"
 
 
 @dataclass(frozen=True)
@@ -54,20 +48,6 @@ class Calls:
     function_ids: list[str]
 
 
-@dataclass(frozen=True)
-class _Profile:
-    calls: Int64  # per app, most called first
-    zeros: Int64  # of these, calls of zero duration
-    functions: Int64
-    mean_s: Float64
-    std_s: Float64
-    min_s: Float64
-    max_s: Float64
-    hours_active: Float64  # NaN: not published
-    dispersion: Float64  # NaN: not published
-    gap_median_s: Float64  # inside a burst
-
-
 def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float = 1.0) -> Calls:
     """Generate the twin; equal arguments give equal arrays on any machine.
 
@@ -85,7 +65,7 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
             f"the twin cannot have days={days}, apps={apps}, rate={rate}", where="azure2021 twin", how="days and apps >= 1, rate > 0"
         )
     targets = json.loads((REFERENCE / "azure2021.json").read_text(encoding="utf-8"))
-    profile = _scaled_profile(apps, rate * days / PROFILE_DAYS, targets)
+    profile = scaled_profile(apps, rate * days / PROFILE_DAYS, targets)
     rng = np.random.Generator(np.random.PCG64([seed, 2021]))
     first_function = np.concatenate([[0], np.cumsum(profile.functions)])
     timers = _choose_timers(profile, rng)
@@ -110,60 +90,12 @@ def _hex_id(seed: int, kind: str, index: int) -> str:
     return hashlib.sha256(f"trine twin {seed} {kind} {index}".encode()).hexdigest()
 
 
-def _scaled_profile(apps: int, scale: float, targets: dict) -> _Profile:
-    """Per-app figures: the published ones for 119 apps, quantiles of them otherwise; call totals scaled and rounded to sum exactly."""
-    with (REFERENCE / "azure2021_apps.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-
-    def column(name: str) -> Float64:
-        return np.array([float(r[name]) if r[name] else np.nan for r in rows])
-
-    nonzero = column("calls_nonzero")
-    known = np.where(np.isnan(column("calls_estimate")), nonzero, column("calls_estimate"))
-    shares = np.diff([0.0] + [targets["top_app_share"][str(k)] for k in GROUPS] + [1.0])
-    edges = [0, *GROUPS, len(rows)]
-    counts = np.concatenate([known[i:j] / known[i:j].sum() * s for i, j, s in zip(edges[:-1], edges[1:], shares, strict=True)]) * float(
-        targets["calls"]
-    )
-    zero_share = np.clip(1.0 - nonzero / counts, 0.0, 0.98)
-    zero_share *= targets["zero_duration_share"] * targets["calls"] / (zero_share * counts).sum()
-    take = (
-        np.arange(apps) if apps == len(rows) else np.minimum(((np.arange(apps) + 0.5) / apps * len(rows)).astype(np.int64), len(rows) - 1)
-    )
-    scaled = counts[take] * scale * (apps / len(rows)) * (counts.sum() / (counts[take].sum() * apps / len(rows)))
-    calls = np.maximum(_round_to_sum(scaled), 1)
-    return _Profile(
-        calls,
-        np.minimum(_round_to_sum(calls * np.minimum(zero_share[take], 0.98)), calls),
-        column("functions").astype(np.int64)[take],
-        *(column(f"duration_{n}_s")[take] for n in ("mean", "std", "min", "max")),
-        column("hours_active")[take],
-        column("dispersion_1min")[take],
-        _gap_medians(column("gaps_under_50ms"))[take],
-    )
-
-
-def _gap_medians(under_50ms: Float64) -> Float64:
-    """Median gap inside a burst that gives the published share of gaps under 50 ms (log-normal), else the common one."""
-    return np.where(
-        np.isnan(under_50ms), GAP_MEDIAN_S, GAP_STRETCH * 0.05 * np.exp(-GAP_SIGMA * normal_quantile(np.nan_to_num(under_50ms, nan=0.5)))
-    )
-
-
-def _round_to_sum(values: Float64) -> Int64:
-    """Round so that the sum is the rounded sum: floors, and the largest remainders get the rest (ties: first)."""
-    floor = np.floor(values).astype(np.int64)
-    short = round(values.sum()) - int(floor.sum())
-    floor[np.argsort(-(values - floor), kind="stable")[:short]] += 1
-    return floor
-
-
-def _choose_timers(profile: _Profile, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _choose_timers(profile: Profile, rng: np.random.Generator) -> NDArray[np.bool_]:
     eligible = (profile.calls >= TIMER_CALLS[0]) & (profile.calls < TIMER_CALLS[1]) & np.isnan(profile.dispersion)
     return eligible & (rng.random(len(eligible)) < TIMER_SHARE)
 
 
-def _cell_weights(profile: _Profile, timers: NDArray[np.bool_], days: int, targets: dict, rng: np.random.Generator) -> Float64:
+def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, targets: dict, rng: np.random.Generator) -> Float64:
     """Expected calls per (app, day, hour): bursty weights of each app, balanced so that days, hours and apps have their totals.
 
     Returns:
@@ -194,7 +126,8 @@ def _cell_weights(profile: _Profile, timers: NDArray[np.bool_], days: int, targe
 
 def _calmed(on: NDArray[np.bool_], noise: Float64, shape: Float64, calls: float, dispersion: float) -> Float64:
     """Weights of one app with its noise damped until the variance between hours leaves room for bursts."""
-    for power in (1.0, 0.75, 0.5, 0.25, 0.1, 0.0):
+    cramped = calls < 2 * dispersion * on.sum()  # bursts would not fit into its hours: fewer, fuller hours
+    for power in (2.0, 1.0, 0.75, 0.5, 0.25, 0.1, 0.0) if cramped else (1.0, 0.75, 0.5, 0.25, 0.1, 0.0):
         weights = np.where(on, noise**power, 1e-4) * shape
         per_minute = weights / weights.sum() * calls / 60.0
         if per_minute.var() / per_minute.mean() <= BETWEEN_HOURS * dispersion:
@@ -203,18 +136,18 @@ def _calmed(on: NDArray[np.bool_], noise: Float64, shape: Float64, calls: float,
 
 
 def _burst_arrivals(
-    calls: int, functions: int, cells: Float64, profile: _Profile, app: int, rng: np.random.Generator
+    calls: int, functions: int, cells: Float64, profile: Profile, app: int, rng: np.random.Generator
 ) -> tuple[Int64, Int64]:
     """Arrivals of one app: its cells filled by systematic rounding, then calls of a cell grouped into bursts."""
     flat = cells.ravel()
     edges = np.floor(np.cumsum(flat) / flat.sum() * calls + rng.random()).astype(np.int64)
     edges[-1] = calls
     counts = np.diff(np.concatenate([[0], np.clip(edges, 0, calls)]))
-    burst = _burst_calls(calls, counts, profile.dispersion[app])
+    burst, single_share = _burst_calls(calls, counts, profile, app)
     hour = np.repeat(np.arange(len(flat)), counts)
-    starts = rng.random(calls) < 1.0 / burst
-    starts[0] = True
-    starts[1:] |= hour[1:] != hour[:-1]
+    place = np.arange(calls) - np.repeat(np.cumsum(counts) - counts, counts)
+    singles = np.rint(single_share * counts).astype(np.int64)
+    starts = (place <= singles[hour]) | (rng.random(calls) < 1.0 / burst)
     number = np.cumsum(starts) - 1
     longest_median_s = BURST_SPAN_S / (burst * np.exp(GAP_SIGMA**2 / 2)) if burst > LONG_BURST else np.inf
     gap = np.exp(np.log(min(profile.gap_median_s[app], longest_median_s) * 1e6) + GAP_SIGMA * rng.standard_normal(calls))
@@ -229,18 +162,26 @@ def _burst_arrivals(
     return arrival, function.astype(np.int64)
 
 
-def _burst_calls(calls: int, counts: Int64, dispersion: float) -> float:
-    """Mean calls of a burst: what the published dispersion leaves after the variance between hours, else min(14, sqrt(calls)/2)."""
+def _burst_calls(calls: int, counts: Int64, profile: Profile, app: int) -> tuple[float, float]:
+    """Mean calls of a burst and the share of calls outside bursts.
+
+    The burst is what the published dispersion leaves after the variance between hours; without one, min(14, sqrt(calls)/2). The share of
+    single calls is what the published share of empty minutes asks for beyond what bursts fill, in hours with any call.
+    """
+    dispersion, active, empty = profile.dispersion[app], profile.hours_active[app], profile.empty_minutes[app]
     if np.isnan(dispersion):
-        return max(1.0, min(14.0, np.sqrt(calls) / 2))
+        return max(1.0, min(14.0, np.sqrt(calls) / 2)), 0.0
     per_minute = counts / 60.0
-    between = per_minute.var() / per_minute.mean()
-    return float(max(2.0, (dispersion - between) / 1.3))
+    mean = per_minute.mean()
+    burst = max(2.0, (dispersion - per_minute.var() / mean) / BURST_DISPERSION)
+    wanted = -np.log(np.clip((empty - (1 - active)) / active, 0.05, 1.0)) * active
+    single = float(np.clip((SINGLES_STRETCH * wanted - mean / burst) / mean, 0.0, MOST_SINGLES))
+    return float((burst - single) / (1 - single)), single
 
 
 def _timer_arrivals(calls: int, functions: int, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
     """Timers: equal periods per function with 1-5 % jitter, missed runs and a slow drift; exactly `calls` arrivals."""
-    share = _round_to_sum(np.full(functions, calls / functions))
+    share = round_to_sum(np.full(functions, calls / functions))
     arrivals, owner = [], []
     for f, n in enumerate(share):
         if n == 0:
@@ -256,7 +197,7 @@ def _timer_arrivals(calls: int, functions: int, days: int, rng: np.random.Genera
     return np.concatenate(arrivals), np.concatenate(owner)
 
 
-def _durations(app: Int64, function: Int64, profile: _Profile, targets: dict, rng: np.random.Generator) -> Int64:
+def _durations(app: Int64, function: Int64, profile: Profile, targets: dict, rng: np.random.Generator) -> Int64:
     """Durations in us on the 1 ms grid: log-normal by app and function, then rank-mapped onto the published distribution."""
     variance = np.log1p((profile.std_s / profile.mean_s) ** 2)
     centre = np.log(profile.mean_s) - variance / 2
@@ -277,21 +218,3 @@ def _durations(app: Int64, function: Int64, profile: _Profile, targets: dict, rn
     if len(rank):
         duration[np.flatnonzero(~zero)[np.argmax(rank)]] = round(targets["duration_max_s"] * 1e6)
     return duration
-
-
-def nonzero_quantile(p: Float64, targets: dict) -> Float64:
-    """Quantile function (s) of the non-zero durations: log-linear through the published shares and percentiles, bowed in its tail."""
-    zero = targets["zero_duration_share"]
-    shares = np.cumsum(targets["duration_bucket_shares"])
-    known = {zero + (1 - zero) * float(level): seconds for level, seconds in targets["nonzero_percentiles_s"].items()}
-    at_1ms = zero + targets["share_of_nonzero_at_1ms"] * (1 - zero)
-    known |= {at_1ms: 0.0014, 0.5: targets["duration_p50_s"], 0.95: targets["duration_p95_s"], 0.99: targets["duration_p99_s"]}
-    known |= dict(zip(shares[:7], (0.0095, 0.0495, 0.0995, 0.4995, 0.9995, 4.9995, 9.9995), strict=True))
-    known[1.0] = targets["duration_max_s"]
-    levels = np.array(sorted(known))
-    logs = np.log([known[level] for level in levels])
-    q = zero + p * (1 - zero)
-    piece = np.clip(np.searchsorted(levels, q, side="right") - 1, 0, len(levels) - 2)
-    part = np.clip((q - levels[piece]) / (levels[piece + 1] - levels[piece]), 0.0, 1.0)
-    part = np.where(q > 0.95, part**TAIL_BOW, part)
-    return np.where(q <= at_1ms, 0.001, np.exp(logs[piece] + part * (logs[piece + 1] - logs[piece])))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clouds.errors import ParameterError
-from simulator.twin import REFERENCE
+from simulator.twin_profile import REFERENCE
 
 Float64 = NDArray[np.float64]
 

@@ -1,7 +1,8 @@
 """Numba passes over calls sorted by (app, arrival) into the sparse table of app and step. Not here: reading, splitting, scaling.
 
-A row exists for every step of an app with an arrival or a running call; an absent step means zero calls and zero concurrency.
-Everything in a row is known at the end of its step: durations count in the step in which their call ended, never earlier.
+A call runs in [arrival, arrival + duration). A row exists for every step of an app with an arrival or a running call; an absent step
+means zero calls and zero concurrency. Everything in a row is known at the end of its step: a duration counts in the step (low, high]
+in which its call ENDED; counting it at the arrival would leak the future. Concurrency needs only which calls still run at the end.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ def bin_calls(
     Returns:
         Columns of equal length, sorted by (app, step): app_id, step, calls, functions, busy_us (instance time inside the step),
         concurrency_max, duration_p50_us, duration_p95_us (nearest rank over calls that ended in the step; -1: none), gap_mean_us,
-        gap_cv (over gaps that end in the step; NaN: none), since_last_call_us (from the last arrival to the end of the step).
+        gap_cv (population deviation over mean of the gaps that end in the step; NaN: none, and for gap_cv also a single gap),
+        since_last_call_us (from the last arrival to the end of the step).
     """
     starts = np.flatnonzero(np.concatenate([[True], app[1:] != app[:-1]])) if len(app) else np.zeros(0, dtype=np.int64)
     bounds = np.append(starts, len(app)).astype(np.int64)
     functions = int(function.max()) + 1 if len(function) else 0
-    total = 0
     parts = []
     for a in range(len(starts)):
         lo, hi = bounds[a], bounds[a + 1]
@@ -65,7 +66,6 @@ def bin_calls(
             floats,
         )
         parts.append((app[lo], integers, floats))
-        total += n
     names = ("step", "calls", "functions", "busy_us", "concurrency_max", "duration_p50_us", "duration_p95_us", "since_last_call_us")
     out: dict[str, NDArray[Any]] = {
         "app_id": np.concatenate([np.full(p[1].shape[1], p[0], dtype=np.int64) for p in parts]) if parts else np.zeros(0, np.int64)
@@ -93,7 +93,7 @@ def _count(arrival, duration, ends, step_us, span_steps):  # type: ignore[no-unt
         while i < len(arrival) and arrival[i] < high:
             running += duration[i] > 0
             i += 1
-        while j < len(ends) and ends[j] < high:
+        while j < len(ends) and ends[j] <= high:
             running -= 1
             j += 1
         rows += 1
@@ -106,7 +106,7 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
     seen = np.full(functions, -1, dtype=np.int64)
     ended = np.empty(64, dtype=np.int64)
     i, j, row, running, step = 0, 0, 0, 0, 0
-    last = np.int64(-1)
+    last = -1
     while True:
         if running == 0:
             if i >= len(arrival):
@@ -116,12 +116,12 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
             break
         low, high = step * step_us, (step + 1) * step_us
         now, busy, peak, calls, distinct, count = low, np.int64(0), running, 0, 0, 0
-        gaps, gap_sum, gap_squares = 0, np.int64(0), 0.0
+        gaps, gap_sum, gap_mean, gap_squares = 0, np.int64(0), 0.0, 0.0
         while True:
             next_arrival = arrival[i] if i < len(arrival) else FAR
             next_end = ends[j] if j < len(ends) else FAR
             moment = min(next_arrival, next_end)
-            if moment >= high:
+            if moment > high or (moment == high and next_end > high):
                 break
             busy += running * (moment - now)
             now = moment
@@ -134,7 +134,10 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
                 if last >= 0:
                     gaps += 1
                     gap_sum += moment - last
-                    gap_squares += float(moment - last) ** 2
+                    # Welford's update: equal long gaps keep a variation of exactly zero, which a difference of squares does not.
+                    away = float(moment - last) - gap_mean
+                    gap_mean += away / gaps
+                    gap_squares += away * (float(moment - last) - gap_mean)
                 last = moment
                 calls += 1
                 if seen[function[i]] != row:
@@ -165,7 +168,7 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
         floats[0, row] = gap_sum / gaps if gaps > 0 else np.nan
         if gaps > 1 and gap_sum > 0:
             mean = gap_sum / gaps
-            floats[1, row] = np.sqrt(max(gap_squares / gaps - mean * mean, 0.0)) / mean
+            floats[1, row] = np.sqrt(gap_squares / gaps) / mean
         else:
             floats[1, row] = np.nan
         row += 1

@@ -1,73 +1,91 @@
-"""Reads a raw file with faults line by line. Here: good rows into a clean copy, bad ones into rejects. Not here: what makes a row bad."""
+"""The tolerant path of ingest: line by line, good lines to a clean copy, bad ones to rejects. Not here: the fast path, a source's checks."""
 
 from __future__ import annotations
 
 import csv
-import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TextIO
 
-from tasks.scan import BOM, open_bytes
+from tasks.sources.base import Kind
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROW_SHOWN = 200  # characters of a rejected row that are kept
+BOM = b"\xef\xbb\xbf"
 
-    from tasks.params import Params
-    from tasks.sources.base import Kind
-
-ROW_CHARACTERS = 200  # of a rejected row that are kept
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One row that was not staged: its line (the header is line 1), the reason, the beginning of its text."""
-
-    line: int
-    reason: str
-    row: str
+Check = Callable[[Sequence[str]], str | None]
 
 
-def clean(path: Path, kind: Kind, source: Any, params: Params, target: Path) -> tuple[int, list[Reject]]:
-    """Copy the usable rows of `path` to `target` (same header, `\\n`, UTF-8).
+def clean(path: Path, name: str, kind: Kind, check: Check, target: Path, rejects: TextIO) -> tuple[int, Counter[str]]:
+    """Copy the usable rows of a text file to `target` (UTF-8, LF, no BOM, not compressed).
 
     Args:
-        path: the raw file, plain or `.gz`.
-        kind: of the file.
-        source: the source module; its `check_fields` decides.
-        params: bounds.
+        path: the raw file; decompressed when it ends in `.gz`.
+        name: the file's name in the manifest.
+        kind: says layout and header; `parquet` has no lines and is not for this path.
+        check: returns why the fields of a row are not usable, or None; for `jsonl` the one field is the line.
         target: the clean copy.
+        rejects: gets one JSON object a line: file, line (from 1, of the raw file), reason, row.
 
     Returns:
-        (rows seen without the header, rejects).
+        (rows kept, rows rejected by reason).
     """
-    rejects: list[Reject] = []
-    rows = 0
-    with open_bytes(path) as handle, target.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        if kind.layout == "quoted_csv":
-            lines: Any = enumerate(csv.reader(io.TextIOWrapper(handle, encoding="utf-8", errors="replace", newline="")), start=1)
-        else:
-            lines = enumerate(handle, start=1)
-        for number, line in lines:
-            if number == 1 and kind.has_header:
-                fields = line if isinstance(line, list) else line.removeprefix(BOM).decode("utf-8").rstrip("\r\n").split(",")
-                writer.writerow(fields)
+    kept, reasons = 0, Counter[str]()
+    with _opened(path) as source, target.open("wb") as out:
+        for number, raw in _records(source, kind):
+            if number == 1 and kind.has_header and kind.layout != "jsonl":
+                out.write(raw + b"\n")
                 continue
-            rows += 1
-            fields, reason = (line, None) if isinstance(line, list) else _fields(line)
-            reason = reason or source.check_fields(kind.name, fields, params)
+            reason = classify(raw, kind, check)
             if reason is None:
-                writer.writerow(fields)
+                out.write(raw + b"\n")
+                kept += 1
             else:
-                shown = ",".join(line) if isinstance(line, list) else line.rstrip(b"\r\n").decode("utf-8", errors="backslashreplace")
-                rejects.append(Reject(number, reason, shown.replace("\0", "\\0")[:ROW_CHARACTERS]))
-    return rows, rejects
+                reasons[reason] += 1
+                rejects.write(json.dumps({"file": name, "line": number, "reason": reason, "row": shown(raw)}) + "\n")
+    return kept, reasons
 
 
-def _fields(line: bytes) -> tuple[list[str], str | None]:
-    if b"\0" in line:
-        return [], "nul_byte"
+def classify(raw: bytes, kind: Kind, check: Check) -> str | None:
+    """Return why a record (without its line end) is not usable, or None."""
+    if b"\0" in raw:
+        return "nul_byte"
     try:
-        return line.decode("utf-8").rstrip("\r\n").split(","), None
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        return [], "not_utf8"
+        return "not_utf8"
+    if kind.layout == "jsonl":
+        return check([text])
+    if '"' not in text:
+        return check(text.split(","))
+    try:
+        rows = list(csv.reader(text.splitlines(keepends=True), strict=True))
+    except csv.Error:
+        return "bad_quotes"
+    return check(rows[0]) if len(rows) == 1 else "wrong_column_count"
+
+
+def shown(raw: bytes) -> str:
+    """Return the start of a record as printable text; bytes that are not UTF-8 and NUL are escaped."""
+    return raw[: 4 * ROW_SHOWN].decode("utf-8", errors="backslashreplace").replace("\0", "\\x00")[:ROW_SHOWN]
+
+
+def _opened(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _records(source: BinaryIO, kind: Kind) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number of the record's first line, record without BOM and line end)."""
+    first, held = 1, b""
+    for number, line in enumerate(source, start=1):
+        raw = line.removeprefix(BOM) if number == 1 else line
+        held += raw
+        # an odd number of quotes so far: the record goes on in the next line
+        if kind.layout == "quoted_csv" and held.count(b'"') % 2:
+            continue
+        yield first, held.rstrip(b"\n").removesuffix(b"\r")
+        first, held = number + 1, b""
+    if held:
+        yield first, held.rstrip(b"\n").removesuffix(b"\r")

@@ -76,10 +76,15 @@ def run(params: Params, paths: Paths) -> str:
     return f"{calls.height} calls in, {table.height} rows of app and step out"
 
 
+def first_day(params: Params) -> int:
+    """Return the first day of the window, counted from the start of the trace."""
+    return max(params.as_of_day - params.window_days, 0)
+
+
 def _calls(params: Params, paths: Paths) -> tuple[pl.DataFrame, int]:
     """Calls of the window sorted by (app, arrival), times from the window's start, and the steps of the span."""
     source = params.features.source
-    first_us = max(params.as_of_day - params.window_days, 0) * DAY_US
+    first_us = first_day(params) * DAY_US
     staged = paths.staged(source)
     if not any(staged.glob("day=*/invocations.parquet")):
         raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
@@ -111,8 +116,8 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
     """
     feature = params.features
     step_us = feature.step_s * 1_000_000
-    columns = [calls[c].to_numpy() for c in ("app_id", "function_index", "arrival_us", "duration_us")]
-    binned = bin_calls(*columns, step_us, span_steps)
+    app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_index", "arrival_us", "duration_us"))
+    binned = bin_calls(app_of, function, arrival, duration, step_us, span_steps)
     app, step = binned["app_id"], binned["step"]
     frame = pl.DataFrame(
         {
@@ -142,9 +147,11 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
         name, lag = LAG_NAMES.get(seconds, f"{seconds}s"), max(seconds // feature.step_s, 1)
         extra[f"calls_lag_{name}"] = lagged(app, step, binned["calls"], lag).astype(np.int32)
         extra[f"concurrency_lag_{name}"] = lagged(app, step, binned["busy_us"], lag) / step_us
+    # The hour and the weekday are those of the trace, also when the window does not begin on its first day.
+    clock = step + first_day(params) * (86_400 // feature.step_s)
     day, week = 86_400 // feature.step_s, 604_800 // feature.step_s
     for name, period in (("time", day), ("week", week)):
-        angle = 2 * math.pi * (step % period) / period
+        angle = 2 * math.pi * (clock % period) / period
         extra[f"{name}_sin"], extra[f"{name}_cos"] = np.round(np.sin(angle), 12), np.round(np.cos(angle), 12)
     return frame.with_columns(**{k: pl.Series(v) for k, v in extra.items()})
 
@@ -175,27 +182,26 @@ def fit_scaler(train: pl.DataFrame) -> dict[str, Any]:
     names = [c for c in train.columns if c not in NOT_SCALED]
     if train.is_empty():
         return {"fitted_on": "train", "rows": 0, "features": {}}
-    values = train.select(pl.col(names).cast(pl.Float64)).to_numpy()
-    with np.errstate(all="ignore"):
-        scaler = RobustScaler().fit(values)
-    found = {
-        n: {"center": None if math.isnan(c) else float(c), "scale": None if math.isnan(s) else float(s)}
-        for n, c, s in zip(names, scaler.center_, scaler.scale_, strict=True)
-    }
+    found: dict[str, Any] = {}
+    for name in names:  # one column at a time: the same numbers in a fraction of the memory
+        values = train[name].cast(pl.Float64).drop_nulls().to_numpy()
+        scaler = RobustScaler().fit(values[:, None]) if len(values) else None
+        found[name] = {"center": float(scaler.center_[0]), "scale": float(scaler.scale_[0])} if scaler else {"center": None, "scale": None}
     return {"fitted_on": "train", "rows": train.height, "features": found}
 
 
 def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
     """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where google2019 is off).
 
-    Slot s of the window is slot 1068 + s of the Google trace (both a Sunday 00:00 UTC), modulo the whole days that exist.
+    Slot s of the Azure calendar is slot 1068 + s of the Google trace (both Sundays 00:00 UTC at s = 0), modulo the whole weeks that
+    exist (28 days of the real cells), so that the weekday keeps; modulo the whole days of a shorter series, or all of less than a day.
     """
     schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
     schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
     if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
         return pl.DataFrame(schema=schema)
     slots = max(span_steps * params.features.step_s // SLOT_S, 1)
-    offset = max(params.as_of_day - params.window_days, 0) * SLOTS_PER_DAY
+    offset = first_day(params) * SLOTS_PER_DAY
     used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False)
     carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
     index = np.arange(slots) + offset
@@ -204,10 +210,7 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
         regions = list(csv.DictReader(handle))
     for region in regions:
         series = used.filter(pl.col("cell") == region["cell"]).sort("slot")
-        first, last = int(series["slot"].min()), int(series["slot"].max())  # type: ignore[arg-type]
-        start = FIRST_SUNDAY_SLOT if last >= FIRST_SUNDAY_SLOT + SLOTS_PER_DAY else first
-        whole = max((last + 1 - start) // SLOTS_PER_DAY * SLOTS_PER_DAY, 1)
-        position = np.searchsorted(series["slot"].to_numpy(), start + index % whole).clip(0, series.height - 1)
+        position = google_positions(series["slot"].to_numpy(), index)
         cpu, memory = series["cpu_fraction"].to_numpy()[position], series["memory_fraction"].to_numpy()[position]
         grams = carbon[region["metro"]][(index // HOUR_SLOTS) % 24]
         frame = pl.DataFrame(
@@ -224,6 +227,19 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
     return pl.concat(parts).sort("cloud", "metro", "slot")
 
 
+def google_positions(slots: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the rows of a cell's series that stand for the 5-minute slots `index` of the Azure calendar (a gap takes the next row).
+
+    Args:
+        slots: int [n], the Google slots that exist, ascending.
+        index: int [m], slots since Sunday 2021-01-31 00:00 UTC.
+    """
+    first, length = int(slots[0]), int(slots[-1] - slots[0]) + 1
+    period = next((length // p * p for p in (7 * SLOTS_PER_DAY, SLOTS_PER_DAY) if length >= p), length)
+    wanted = first + (FIRST_SUNDAY_SLOT - first + index) % period
+    return np.searchsorted(slots, wanted).clip(0, len(slots) - 1)
+
+
 def _carbon_by_metro(file: Path, month: int) -> dict[str, np.ndarray]:
     with file.open(encoding="utf-8", newline="") as handle:
         rows = [r for r in csv.DictReader(handle) if int(r["month"]) == month]
@@ -234,7 +250,7 @@ def _carbon_by_metro(file: Path, month: int) -> dict[str, np.ndarray]:
 
 
 def _trailing_rank(grams: np.ndarray) -> np.ndarray:
-    """Share of the last 24 h, own slot included, with carbon not above the slot's; only the past counts."""
+    """Share of the trailing 24 h, own hour included, with carbon not above the slot's; only the past counts."""
     hourly = grams[::HOUR_SLOTS]
     rank = np.array([np.mean(hourly[max(0, h - 23) : h + 1] <= hourly[h]) for h in range(len(hourly))])
     return np.repeat(rank, HOUR_SLOTS)[: len(grams)]

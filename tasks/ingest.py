@@ -1,8 +1,7 @@
-"""Stage `ingest`: raw files of one source into sorted day partitions of Parquet. Not here: what a source looks like (tasks/sources/).
+"""Stage `ingest`: raw files of one source into sorted Parquet, one folder a day. Not here: what a source's rows mean (tasks/sources).
 
-A file is first read by DuckDB, strictly. If anything is wrong with it, it is cleaned line by line (tasks/cleaning.py) and the clean
-copy is read; so rows in = rows staged + rows rejected, and every reject has its line and reason. Only days that a new, changed or
-removed file touches are written again; everything is prepared beside the staged data and moved into place at the end.
+Every row of the manifest is staged or rejected with a reason. Only days that a changed file touches are rebuilt; the new tree is built
+beside the old one and moved into place at the end, so that a failure leaves the last good run.
 """
 
 from __future__ import annotations
@@ -10,19 +9,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib
-import json
+import os
 import shutil
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from clouds.errors import LostRowsError, RawDataError, SpaceError
-from tasks.cleaning import Reject, clean
-from tasks.database import SQL, connect, literal
 from tasks.files import read_json, write_json
-from tasks.scan import resolve_folder
-from tasks.sources.base import RawFile
+from tasks.sources.base import RawFile, raw_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,189 +26,285 @@ if TYPE_CHECKING:
     from tasks.params import Params
     from tasks.paths import Paths
 
-STATE = "state.json"
+HOUSE = Path(__file__).resolve().parent.parent
+CODE = (
+    "clouds/errors.py",
+    "simulator/rng.py",
+    "tasks/cleaning.py",
+    "tasks/database.py",
+    "tasks/files.py",
+    "tasks/ingest.py",
+    "tasks/sources/base.py",
+)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE_TEXTS = ("no space left", "file too large", "quota exceeded", "out of disk space")
+REJECTS = "rejects.parquet"
+REJECT_COLUMNS = "file varchar, line bigint, reason varchar, row varchar"
+
+
+@dataclass
+class Job:
+    """One run: where things are and what has been found so far."""
+
+    con: duckdb.DuckDBPyConnection
+    module: Any
+    params: Params
+    folder: Path
+    work: Path
+    draft: Path
+    rejects: TextIO
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
 
 
 def run(params: Params, paths: Paths, source: str) -> str:
-    """Bring data/staged/<source> up to date with the manifest; return the summary line.
+    """Bring `data/staged/<source>` up to date with the manifest; return the summary line.
 
     Raises:
-        RawDataError: a file as a whole cannot be read, or is not the one that scan saw.
-        LostRowsError: rows in are not rows staged plus rows rejected.
-        SpaceError: the disk is full; the staged data of the last good run is untouched.
+        RawDataError: the manifest is missing, or a file changed after the scan.
+        LostRowsError: rows in are not rows staged plus rejected.
+        SpaceError: no room on the disk; what was staged before is untouched.
     """
+    if not paths.manifest(source).exists():
+        raise RawDataError(f"{source} has not been scanned", where=str(paths.manifest(source)), how=f"run: dvc repro scan@{source}")
+    manifest = read_json(paths.manifest(source))
+    staged = paths.staged(source)
+    draft, old = staged.with_name(f".{source}.new"), staged.with_name(f".{source}.old")
+    if old.exists() and not staged.exists():  # a run was killed between the two moves
+        old.rename(staged)
+    work = paths.root / ".trine" / f"ingest-{source}"
     import duckdb
 
-    staged = paths.staged(source)
-    draft = staged.with_name(f".{source}.new")
-    shutil.rmtree(draft, ignore_errors=True)  # left behind by a run that was killed
-    manifest = read_json(paths.manifest(source))
     try:
+        for folder in (draft, old, work):
+            shutil.rmtree(folder, ignore_errors=True)
         draft.mkdir(parents=True)
         if manifest["from"] == "off":
-            counts: dict[str, Any] = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}}
-            write_json(draft / "ingest.json", counts)
-            rebuilt = 0
+            write_json(draft / "ingest.json", _counts("off", [], {}))
+            summary = "off"
         else:
-            with connect(paths) as con:
-                counts, rebuilt = _ingest(con, params, paths, source, manifest, draft)
-        _move_into_place(draft, staged)
+            work.mkdir(parents=True)
+            summary = _build(params, paths, manifest, work, draft)
+        if staged.exists():
+            staged.rename(old)
+        draft.rename(staged)
     except (OSError, duckdb.Error) as error:
-        if (
-            (isinstance(error, OSError) and error.errno in NO_SPACE)
-            or "space left" in str(error).lower()
-            or "file too large" in str(error).lower()
-        ):
-            raise SpaceError(f"the disk is full: {error}", where=str(staged), how="free space; the last good data is untouched") from error
+        if getattr(error, "errno", None) in NO_SPACE or any(text in str(error).lower() for text in NO_SPACE_TEXTS):
+            how = "free disk space (or raise the quota) and run again; what was staged before is untouched"
+            raise SpaceError(f"a write failed for lack of space: {error}", where=str(staged), how=how) from error
         raise
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return f"{counts['rows_in']:,} rows in, {counts['rows_staged']:,} staged, {counts['rows_rejected']:,} rejected, {rebuilt} days written"
+        for folder in (draft, work, *([old] if staged.exists() else [])):
+            shutil.rmtree(folder, ignore_errors=True)
+    return summary
 
 
-def _ingest(
-    con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, source: str, manifest: dict[str, Any], draft: Path
-) -> tuple[dict[str, Any], int]:
+def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, draft: Path) -> str:
+    from tasks.database import connect
+
+    source = manifest["source"]
     module = importlib.import_module(f"tasks.sources.{source}")
-    staged, work = paths.staged(source), draft / "work"
-    work.mkdir()
-    files = {f["name"]: RawFile(**f) for f in manifest["files"]}
-    old = _old_state(staged, params, source)
-    same = {n for n, f in files.items() if old.get(n, {}).get("sha256") == f.sha256 and old[n]["rows"] == f.rows}
-    touched = {d for n, e in old.items() if n not in same for d in e["days"]}
-    folder = resolve_folder(manifest["folder"], paths)
-    state: dict[str, Any] = {n: old[n] for n in same}
-    read: set[str] = set()
-    while todo := sorted(n for n in files if n not in read and (n not in same or touched & set(state[n]["days"]))):
-        for name in todo:
-            state[name] = _read_file(con, module, files[name], folder / name, work, params)
-            read.add(name)
-            touched |= set(state[name]["days"])
-    for day in sorted(touched):
-        if any(day in e["days"] for e in state.values()):
-            out = draft / "staged" / f"day={day:02d}"
-            out.mkdir(parents=True)
-            module.write_day(con, work, day, out, params)
-    kept = [p for p in sorted(staged.glob("day=*")) if int(p.name[4:]) not in touched]
-    for folder_of_day in kept:
-        shutil.copytree(folder_of_day, draft / "staged" / folder_of_day.name)
-    shutil.rmtree(work)
-    (draft / "staged").mkdir(exist_ok=True)
-    counts = _finish(con, module, manifest, state, draft / "staged", params)
-    write_json(draft / "staged" / STATE, {"fingerprint": _fingerprint(params, source), "files": state})
-    for item in sorted((draft / "staged").iterdir()):
-        item.rename(draft / item.name)
-    (draft / "staged").rmdir()
-    return counts, len(touched)
+    code = fingerprint(params, source, getattr(module, "REFERENCE_FILES", ()))
+    staged = paths.staged(source)
+    state = _last_state(staged, code)
+    files = [RawFile(**entry) for entry in manifest["files"]]
+    folder = raw_folder(manifest["folder"], paths.root)
+    with connect(paths) as con, (work / "rejects.jsonl").open("w", encoding="utf-8") as rejects:
+        job = Job(con, module, params, folder, work, draft, rejects)
+        dirty = _read_changed(job, files, state)
+        rejects.flush()
+        days = _write_days(job, staged, dirty, state)
+        _write_rejects(job, staged)
+        counts = _counts(manifest["from"], files, job.records) | {"rows_staged": sum(day["rows"] for day in days.values())}
+        if counts["rows_in"] != counts["rows_staged"] + counts["rows_rejected"]:
+            what = f"{counts['rows_in']} rows in, {counts['rows_staged']} staged, {counts['rows_rejected']} rejected"
+            raise LostRowsError(what, where=source, how="tell the maintainers; what was staged before is untouched")
+        counts |= module.summarise(con, draft, params)
+    write_json(draft / "ingest.json", counts)
+    write_json(draft / "state.json", {"code": code, "files": job.records, "days": days, "rejects": _sha256(draft / REJECTS)})
+    size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())
+    return (
+        f"{counts['rows_in']:,} rows in, {counts['rows_staged']:,} staged, {counts['rows_rejected']:,} rejected, "
+        f"{len(dirty)} of {len(days)} days rebuilt, {size:,} bytes"
+    )
 
 
-def _old_state(staged: Path, params: Params, source: str) -> dict[str, Any]:
-    """What the last run knew of each file; empty when the code, the parameters or the seed changed."""
-    file = staged / STATE
-    if not file.exists():
-        return {}
-    state = read_json(file)
-    return state["files"] if state["fingerprint"] == _fingerprint(params, source) else {}
-
-
-def _fingerprint(params: Params, source: str) -> str:
-    """Of everything but the raw files that decides the staged bytes."""
-    here = Path(__file__).resolve().parent
-    files = [here / "ingest.py", here / "cleaning.py", here / "sources" / f"{source}.py", *sorted((SQL / source).glob("*.sql"))]
-    digest = hashlib.sha256(json.dumps([params.ingest.model_dump(), params.seed, params.epoch], sort_keys=True).encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _read_file(con: duckdb.DuckDBPyConnection, module: Any, file: RawFile, path: Path, work: Path, params: Params) -> dict[str, Any]:
-    """Read one file into the work folder; returns its entry of the state: sha256, rows, rejects, days."""
+def fingerprint(params: Params, source: str, reference: tuple[Path, ...]) -> str:
+    """Return the hash of everything but the raw files that a staged byte depends on: code, SQL, reference data, parameters, DuckDB."""
     import duckdb
 
-    if not path.exists() or path.stat().st_size != file.bytes:
-        raise RawDataError("the file is not the one that scan saw", where=str(path), how="run scan again: dvc repro")
-    kind = next(k for k in module.KINDS if k.name == file.kind)
-    pieces = work / file.sha256[:16]
-    pieces.mkdir()
-    rejects: list[Reject] = []
+    digest = hashlib.sha256(f"{duckdb.__version__} {params.seed} {params.epoch} {params.ingest.model_dump_json()}".encode())
+    files = [
+        *(HOUSE / name for name in CODE),
+        HOUSE / "tasks" / "sources" / f"{source}.py",
+        *sorted((HOUSE / "sql" / source).rglob("*.sql")),
+    ]
+    for file in (*files, *reference):
+        digest.update(f"{file.relative_to(HOUSE).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {f.name: _sha256(f) for f in sorted(folder.glob("*.parquet"))}
+
+
+def _day_folder(day: str | int) -> str:
+    return f"day={int(day):02d}"
+
+
+def _last_state(staged: Path, code: str) -> dict[str, Any]:
+    """Return the state of the last run, without days whose files are not those it wrote; empty when all must be rebuilt."""
+    nothing: dict[str, Any] = {"files": {}, "days": {}}
     try:
-        rows, faults = module.read(con, file, path, pieces, params)
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        if "space left" in str(error).lower() or "file too large" in str(error).lower():
-            raise
-        rows, faults = -1, 0
-    if faults or rows != file.rows:
-        shutil.rmtree(pieces)
-        pieces.mkdir()
-        copy = pieces / "clean.csv"
-        try:
-            seen, rejects = clean(path, kind, module, params, copy)
-        except EOFError as error:
-            raise RawDataError(f"the archive is cut: {error}", where=str(path), how="fetch the file again") from error
-        rows, faults = module.read(con, file, copy, pieces, params)
-        copy.unlink()
-        if seen != file.rows or faults or rows + len(rejects) != seen:
-            raise LostRowsError(
-                f"{seen} rows seen ({file.rows} by scan), {rows} read, {len(rejects)} rejected, {faults} still at fault",
-                where=str(path),
-                how="report this with the file: the check by line and the check in SQL disagree",
-            )
-    days = _merge_pieces(pieces, work)
-    return {"sha256": file.sha256, "rows": file.rows, "days": days, "rejects": [asdict(r) for r in rejects]}
+        state: dict[str, Any] = read_json(staged / "state.json")
+        if state["code"] != code or state["rejects"] != _sha256(staged / REJECTS):
+            return nothing
+        state["damaged"] = {int(d) for d, day in state["days"].items() if day["files"] != _hashes(staged / _day_folder(d))}
+    except (OSError, ValueError, KeyError, TypeError):
+        return nothing
+    return state
 
 
-def _merge_pieces(pieces: Path, work: Path) -> list[int]:
-    """Move the pieces of one file to those of the others; returns the days they belong to."""
-    days: set[int] = set()
-    for piece in sorted(pieces.rglob("*.parquet")):
-        target = work / piece.relative_to(pieces)
+def _read_changed(job: Job, files: list[RawFile], state: dict[str, Any]) -> set[int]:
+    """Read new and changed files, then the unchanged ones that share a day with them; return the days to write."""
+    last = state["files"]
+    unchanged = [f for f in files if f.name in last and last[f.name]["sha256"] == f.sha256]
+    kept = {f.name for f in unchanged}
+    dirty: set[int] = set(state.get("damaged", ()))
+    for name, record in last.items():
+        if name not in kept:
+            dirty |= set(record["days"])
+    for file in files:
+        if file.name in kept:
+            job.records[file.name] = last[file.name]
+        else:
+            _read_file(job, file)
+            dirty |= set(job.records[file.name]["days"])
+    for file in unchanged:
+        if dirty & set(last[file.name]["days"]):
+            _read_file(job, file)
+    return dirty
+
+
+def _read_file(job: Job, file: RawFile) -> None:
+    """Read one file into pieces below `work/all`; by the tolerant path when the fast one finds a fault."""
+    path = job.folder / file.name
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        raise RawDataError("the file changed after the scan", where=str(path), how="run the pipeline again (scan comes first)")
+    part = job.work / "part"
+    reasons: Counter[str] = Counter()
+    if _attempt(job, file, path, part) != (file.rows, 0):
+        reasons = _read_tolerantly(job, file, path, part)
+    days = set()
+    for i, piece in enumerate(sorted(part.rglob("*.parquet"))):
+        table, day = piece.relative_to(part).parts[:2]
+        days.add(int(day.removeprefix("day=")))
+        target = job.work / "all" / table / day / f"{len(job.read)}-{i}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         piece.rename(target)
-        if target.parent.name.startswith("day="):
-            days.add(int(target.parent.name[4:]))
-    shutil.rmtree(pieces)
-    return sorted(days)
+    job.read.add(file.name)
+    job.records[file.name] = {"sha256": file.sha256, "days": sorted(days), "rejected": dict(sorted(reasons.items()))}
 
 
-def _finish(
-    con: duckdb.DuckDBPyConnection, module: Any, manifest: dict[str, Any], state: dict[str, Any], staged: Path, params: Params
-) -> dict[str, Any]:
-    """Write rejects.parquet and ingest.json, and hold that no row was lost."""
-    rejects = [(name, r["line"], r["reason"], r["row"]) for name in sorted(state) for r in state[name]["rejects"]]
-    con.execute("create or replace temp table rejects (file varchar, line bigint, reason varchar, row varchar)")
-    if rejects:
-        con.executemany("insert into rejects values (?, ?, ?, ?)", rejects)
-    con.execute(f"copy (select * from rejects order by all) to {literal(staged / 'rejects.parquet')} (format parquet)")
-    rows_in = sum(f["rows"] for f in manifest["files"])
-    rows_staged = 0
-    for day in sorted(staged.glob("day=*")):
-        for kind in module.KINDS:
-            if (day / f"{kind.name}.parquet").exists():
-                found = con.execute(f"select count(*) from read_parquet({literal(day / f'{kind.name}.parquet')})").fetchone()
-                rows_staged += int(found[0]) if found else 0
-    if rows_in != rows_staged + len(rejects):
-        raise LostRowsError(
-            f"{rows_in} rows in, {rows_staged} staged, {len(rejects)} rejected", where=str(staged), how="report this with the raw files"
+def _attempt(job: Job, file: RawFile, path: Path, part: Path) -> tuple[int, int] | None:
+    """Return rows and bad rows of the fast path; None when DuckDB cannot read the file as it is."""
+    import duckdb
+
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        result: tuple[int, int] = job.module.read(job.con, file, path, part, job.params)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        if any(text in str(error).lower() for text in NO_SPACE_TEXTS):
+            raise
+        return None
+    return result
+
+
+def _read_tolerantly(job: Job, file: RawFile, path: Path, part: Path) -> Counter[str]:
+    from tasks.cleaning import clean
+
+    kind = next(k for k in job.module.KINDS if k.name == file.kind)
+    if kind.layout == "parquet":
+        raise RawDataError("the Parquet file has unusable rows or columns", where=str(path), how="export it again")
+    copy = job.work / "clean" / Path(file.name.removesuffix(".gz")).name
+    copy.parent.mkdir(exist_ok=True)
+    kept, reasons = clean(path, file.name, kind, lambda fields: job.module.check_fields(kind.name, fields, job.params), copy, job.rejects)
+    if kept + reasons.total() != file.rows:
+        what = f"{file.rows} rows in the manifest, {kept} usable and {reasons.total()} rejected in the file"
+        raise LostRowsError(what, where=str(path), how="run the pipeline again (scan comes first); else tell the maintainers")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    rows, bad = job.module.read(job.con, file, copy, part, job.params)
+    copy.unlink()
+    if (rows, bad) != (kept, 0):
+        what = f"the two readers disagree: {kept} usable rows, {rows} read, {bad} of them bad"
+        raise LostRowsError(what, where=str(path), how="tell the maintainers, with the file")
+    return reasons
+
+
+def _write_days(job: Job, staged: Path, dirty: set[int], state: dict[str, Any]) -> dict[str, Any]:
+    """Write the days in `dirty`, link the others from the last run; return rows and file hashes by day."""
+    wanted = {day for record in job.records.values() for day in record["days"]}
+    days: dict[str, Any] = {}
+    for day in sorted(wanted):
+        out = job.draft / _day_folder(day)
+        out.mkdir()
+        if day in dirty:
+            rows = job.module.write_day(job.con, job.work / "all", day, out, job.params)
+            days[str(day)] = {"rows": rows, "files": _hashes(out)}
+        else:
+            days[str(day)] = state["days"][str(day)]
+            for name in days[str(day)]["files"]:
+                _link(staged / _day_folder(day) / name, out / name)
+    return days
+
+
+def _link(old: Path, new: Path) -> None:
+    try:
+        os.link(old.resolve(), new)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(old, new)
+
+
+def _write_rejects(job: Job, staged: Path) -> None:
+    """Write the rejects of this run's files and of those kept from the last run."""
+    from tasks.database import literal
+
+    job.con.execute(f"create or replace temp table rejects ({REJECT_COLUMNS})")
+    columns = "{'file': 'VARCHAR', 'line': 'BIGINT', 'reason': 'VARCHAR', 'row': 'VARCHAR'}"
+    fresh = job.work / "rejects.jsonl"
+    if fresh.stat().st_size:
+        job.con.execute(
+            f"insert into rejects select file, line, reason, \"row\" from read_json({literal(fresh)}, format = 'newline_delimited', columns = {columns})"
         )
-    counts = {
-        "from": manifest["from"],
-        "files": len(manifest["files"]),
-        "rows_in": rows_in,
-        "rows_staged": rows_staged,
-        "rows_rejected": len(rejects),
-        "rejects_by_reason": dict(sorted(Counter(r[2] for r in rejects).items())),
+    kept = [name for name, record in job.records.items() if name not in job.read and record["rejected"]]
+    if kept:
+        job.con.execute(f"insert into rejects select * from read_parquet({literal(staged / REJECTS)}) where list_contains(?, file)", [kept])
+    job.con.execute(
+        f'copy (select * from rejects order by file, line, reason, "row") to {literal(job.draft / REJECTS)} (format parquet, compression zstd)'
+    )
+
+
+def _counts(origin: str, files: list[RawFile], records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the keys of ingest.json that every source has."""
+    reasons: Counter[str] = Counter()
+    for record in records.values():
+        reasons.update(record["rejected"])
+    listed = [{"name": f.name, "sha256": f.sha256, "rows": f.rows, "rejected": sum(records[f.name]["rejected"].values())} for f in files]
+    return {
+        "from": origin,
+        "rows_in": sum(f.rows for f in files),
+        "rows_staged": 0,
+        "rows_rejected": reasons.total(),
+        "rejects_by_reason": dict(sorted(reasons.items())),
+        "files": listed,
     }
-    counts |= module.summarise(con, staged, params) if rows_staged else {}
-    write_json(staged / "ingest.json", counts)
-    return counts
-
-
-def _move_into_place(draft: Path, staged: Path) -> None:
-    """Replace the staged folder by the draft; the old one is kept until the new one stands."""
-    old = staged.with_name(f".{staged.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if staged.exists():
-        staged.rename(old)
-    draft.rename(staged)
-    shutil.rmtree(old, ignore_errors=True)

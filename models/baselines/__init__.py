@@ -1,1 +1,1 @@
-"""Simple policies and forecasts that every learner has to beat. Belongs here: rules without training. Does not: learners."""
+"""Baselines that need no learning. Importing this package loads none of them."""

@@ -1,9 +1,5 @@
--- Calls and running calls by minute from the feature table. Grain: one row for each app and minute with activity.
--- Parameters: {features} list of files; {steps} steps a minute. Columns: app_id, minute, calls, concurrency (mean over the minute).
-with final as (
-    select app_id, step // {steps} as minute, sum(calls)::bigint as calls, sum(busy_us)::bigint as busy_us
-    from read_parquet({features})
-    group by all
-)
+-- Calls per app and minute. Grain: one row an app and minute that has calls. Input: {calls}.
+with calls as (select * from read_parquet({calls})),
+final as (select app_id, arrival_us // 60000000 as minute, count(*) as calls from calls group by all)
 select * from final
 order by app_id, minute

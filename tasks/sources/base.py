@@ -71,3 +71,17 @@ class Source(Protocol):
 
     def summarise(self, con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
         """Write tables that span days (ids) into `staged` and return the source's own keys of ingest.json."""
+
+
+def raw_folder(folder: str, root: Path) -> Path:
+    """Return the folder that a manifest names: `$TRINE_SAMPLE_DIR` expanded, relative to the root of the working tree.
+
+    Args:
+        folder: as in params.yaml after `path:`; other environment variables are not expanded, since they would not be reproducible.
+        root: the working tree.
+    """
+    if "$TRINE_SAMPLE_DIR" in folder:
+        from tasks.settings import Settings
+
+        folder = folder.replace("$TRINE_SAMPLE_DIR", str(Settings().sample_dir))
+    return root / Path(folder).expanduser()

@@ -1,0 +1,17 @@
+-- All apps of the staged days. Grain: one row an app. Inputs: {ids} and {invocations} of all days.
+-- Columns: app_id, app (64 hex digits), functions, invocations, memory_mb (drawn).
+with ids as (
+    select distinct app_id, app from read_parquet({ids}, hive_partitioning = false)
+),
+calls as (
+    select app_id, memory_mb, count(distinct function_id) as functions, count(*) as invocations
+    from read_parquet({invocations}, hive_partitioning = false)
+    group by all
+),
+final as (
+    select i.app_id, i.app, c.functions, c.invocations, c.memory_mb
+    from ids i join calls c using (app_id)
+)
+select app_id, app, functions, invocations, memory_mb
+from final
+order by app_id, app, memory_mb

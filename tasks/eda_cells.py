@@ -1,0 +1,109 @@
+"""Questions about the Google cells of 2019 and the cluster of 2011. Not here: calls (tasks/eda_calls.py), drawing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.database import literal, load_sql
+from tasks.eda_calls import autocorrelation
+from tasks.files import read_json
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tasks.params import Params
+    from tasks.paths import Paths
+
+SLOTS_A_DAY, SLOTS_A_WEEK = 288, 2016
+FIRST_SUNDAY_SLOT = 1068  # Sunday 2019-05-05 00:00 UTC
+WEEK_THIN = 6  # the picture of a week has one point per half hour: 336 a line
+SHAPES = 12
+
+
+def cell_series(con: duckdb.DuckDBPyConnection, paths: Paths) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return (cells, slots [slot], cpu [cell, slot], memory [cell, slot]); NaN where a cell lacks a slot. Empty when the source is off."""
+    files = sorted(paths.staged("google2019").glob("day=*/utilisation.parquet"))
+    if not files:
+        return [], np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros((0, 0))
+    pattern = literal(paths.staged("google2019") / "day=*" / "utilisation.parquet")
+    columns = con.execute(load_sql("eda/cells.sql").format(utilisation=pattern)).fetchnumpy()
+    names = sorted({str(c) for c in columns["cell"]})
+    index = np.array([names.index(str(c)) for c in columns["cell"]])
+    slot = np.asarray(columns["slot"], dtype=np.int64)
+    first = int(slot.min())
+    shape = (len(names), int(slot.max()) - first + 1)
+    cpu, memory = np.full(shape, np.nan), np.full(shape, np.nan)
+    cpu[index, slot - first] = np.asarray(columns["cpu_fraction"], dtype=np.float64)
+    memory[index, slot - first] = np.asarray(columns["memory_fraction"], dtype=np.float64)
+    return names, np.arange(first, first + shape[1]), cpu, memory
+
+
+def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths) -> dict[str, Any]:
+    """Return {"cells": ...}: one week of each cell, its level, daily swing and lag-1, and the correlations."""
+    names, slots, cpu, memory = cell_series(con, paths)
+    if not names:
+        return {"cells": {}}
+    start = max(0, FIRST_SUNDAY_SLOT - int(slots[0])) if slots[-1] >= FIRST_SUNDAY_SLOT + SLOTS_A_WEEK else 0
+    week = slice(start, min(start + SLOTS_A_WEEK, slots.size))
+    both = np.isfinite(cpu).all(axis=0)
+    rows = [_cell(name, cpu[i], memory[i], slots, week) for i, name in enumerate(names)]
+    cross = np.corrcoef(cpu[:, both]) if len(names) > 1 else np.ones((1, 1))
+    return {
+        "cells": {
+            "source": "google2019",
+            "from": read_json(paths.ingest_report("google2019"))["from"],
+            "week_starts_sunday": bool(start),
+            "slots": int(slots.size),
+            "missing_slots": int((~np.isfinite(cpu)).sum()),
+            "cells": rows,
+            "names": names,
+            "cpu_cross": [[float(v) for v in row] for row in cross],
+            "level_assumed": {"median": params.ingest.cell_level_median, "spread": params.ingest.cell_level_spread},
+        }
+    }
+
+
+def _cell(name: str, cpu: np.ndarray, memory: np.ndarray, slots: np.ndarray, week: slice) -> dict[str, Any]:
+    seen = np.isfinite(cpu) & np.isfinite(memory)
+    hours = (slots[seen] + 84) % SLOTS_A_DAY // 12  # slot 0 is 07:00 UTC
+    by_hour = np.array([cpu[seen][hours == h].mean() for h in range(24) if (hours == h).any()])
+    line = cpu[week]
+    thin = line[: line.size // WEEK_THIN * WEEK_THIN].reshape(-1, WEEK_THIN)
+    return {
+        "cell": name,
+        "mean_cpu": float(cpu[seen].mean()),
+        "std_cpu": float(cpu[seen].std()),
+        "p95_cpu": float(np.quantile(cpu[seen], 0.95)),
+        "mean_memory": float(memory[seen].mean()),
+        "hour_swing_cpu": float(by_hour.max() - by_hour.min()),
+        "lag_1_cpu": float(autocorrelation(cpu[seen], 1)[1]),
+        "cpu_memory": float(np.corrcoef(cpu[seen], memory[seen])[0, 1]),
+        "week_cpu": [None if not np.isfinite(v).any() else float(np.nanmean(v)) for v in thin],
+        "week_step_h": WEEK_THIN * 300 / 3600,
+    }
+
+
+def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
+    """Return job submissions by hour and class, and machine shapes; {} when the source is off or lacks both tables."""
+    staged = paths.staged("google2011")
+    answer: dict[str, Any] = {}
+    if any(staged.glob("day=*/job_events.parquet")):
+        query = load_sql("eda/jobs2011.sql").format(job_events=literal(staged / "day=*" / "job_events.parquet"))
+        rows = con.execute(query).fetchall()
+        if rows:
+            first, last = min(r[0] for r in rows), max(r[0] for r in rows)
+            classes = sorted({r[1] for r in rows if r[1] is not None})
+            table = {c: [0] * (last - first + 1) for c in classes}
+            for hour, class_, jobs in rows:
+                if class_ is not None:
+                    table[class_][hour - first] = jobs
+            answer["jobs"] = {"first_hour": first, "classes": {str(c): counts for c, counts in table.items()}, "total": sum(r[2] for r in rows)}
+    if any(staged.glob("day=*/machine_events.parquet")):
+        query = load_sql("eda/machines2011.sql").format(machine_events=literal(staged / "day=*" / "machine_events.parquet"))
+        rows = con.execute(query).fetchall()
+        total = sum(r[2] for r in rows)
+        shapes = [{"cpu": c, "memory": m, "machines": n, "share": n / total} for c, m, n in rows[:SHAPES]]
+        answer["machines"] = {"total": total, "shapes": len(rows), "top": shapes}
+    return answer | {"source": "google2011", "from": read_json(paths.ingest_report("google2011"))["from"]} if answer else {}

@@ -1,0 +1,67 @@
+"""What arrived, what was refused, what is missing, and which columns are drawn. Not here: judging (tasks/validate.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.database import literal, load_sql
+from tasks.files import read_json
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tasks.paths import Paths
+
+# The one list of what no trace says and we draw (keyed by id, counter-based); everything else in the staged tables is measured.
+DRAWN = [
+    {"source": "azure2021", "column": "memory_mb", "how": "log-normal per app, median and sigma in params.yaml (2019 release: p50 143-154 MB)"},
+    {"source": "azure2021", "column": "trigger", "how": "per function, by the 2019 shares of functions (data/reference/trigger_mix.csv)"},
+    {"source": "azure2019", "column": "arrival_us", "how": "inside the measured minute"},
+    {"source": "azure2019", "column": "duration_us", "how": "from the measured percentiles of the function and day"},
+    {"source": "google2019", "column": "cpu_fraction", "how": "use is measured; the capacity it is divided by is mean use / an assumed level"},
+    {"source": "google2019", "column": "memory_fraction", "how": "use is measured; the capacity it is divided by is mean use / an assumed level"},
+]
+
+
+def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return {"rows": [one per source], "missing": [one per source, table and column with missing values], "rejects": [...]}.
+
+    Args:
+        con: a database.
+        paths: of the working tree.
+        verdicts: by source, as `require_success` returns them.
+    """
+    rows: list[dict[str, Any]] = []
+    missing: list[dict[str, Any]] = []
+    rejects: list[dict[str, Any]] = []
+    for source, verdict in verdicts.items():
+        counts = read_json(paths.ingest_report(source))
+        results = verdict["results"]
+        rows.append(
+            {
+                "source": source,
+                "from": counts["from"],
+                "rows_in": counts["rows_in"],
+                "rows_staged": counts["rows_staged"],
+                "rows_rejected": counts["rows_rejected"],
+                "exact_duplicates": counts.get("exact_duplicates"),
+                "expectations": len(results),
+                "expectations_not_met": sum(1 for r in results if not r["success"]),
+            }
+        )
+        rejects += [{"source": source, "reason": r, "rows": n} for r, n in sorted(counts["rejects_by_reason"].items())]
+        if counts["from"] != "off":
+            missing += _missing(con, paths, source)
+    return {"rows": rows, "missing": missing, "rejects": rejects}
+
+
+def _missing(con: duckdb.DuckDBPyConnection, paths: Paths, source: str) -> list[dict[str, Any]]:
+    found = []
+    for table in sorted({f.name for f in paths.staged(source).glob("day=*/*.parquet")}):
+        pattern = literal(paths.staged(source) / "day=*" / table)
+        described = con.execute(f"describe select * from read_parquet({pattern}, hive_partitioning = false)").fetchall()
+        counts = ", ".join(f'count(*) filter (where "{c[0]}" is null) as "{c[0]}"' for c in described)
+        query = load_sql("eda/missing.sql").format(table=pattern, counts=counts)
+        for name, n, rows in con.execute(query).fetchall():
+            found.append({"source": source, "table": table.removesuffix(".parquet"), "column": name, "missing": n, "rows": rows})
+    return found
