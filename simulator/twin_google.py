@@ -43,7 +43,7 @@ def generate_google2019(seed: int, days: int = 29) -> Cells:
     mean, std, lag1, amplitude, phase = (np.array([s[k] for s in series]) for k in ("mean", "std", "lag1", "amplitude", "phase"))
     slots = days * SLOTS_PER_DAY
     angle = 2 * np.pi / SLOTS_PER_DAY
-    time = np.arange(slots) * angle
+    time: Float64 = np.arange(slots, dtype=np.float64) * angle
     harmonic = amplitude[:, None] * np.cos(time[None, :] + phase[:, None])
     shared = amplitude[:, None] * amplitude[None, :] / 2 * np.cos(phase[:, None] - phase[None, :])
     residual = _nearest_covariance(np.array(target["correlation"]) * std[:, None] * std[None, :] - shared)

@@ -65,14 +65,17 @@ def scaled_profile(apps: int, scale: float, targets: dict) -> Profile:
     scaled = counts[take] * scale * (apps / len(rows)) * (counts.sum() / (counts[take].sum() * apps / len(rows)))
     calls = np.maximum(round_to_sum(scaled), 1)
     return Profile(
-        calls,
-        np.minimum(round_to_sum(calls * np.minimum(zero_share[take], 0.98)), calls),
-        column("functions").astype(np.int64)[take],
-        *(column(f"duration_{n}_s")[take] for n in ("mean", "std", "min", "max")),
-        column("hours_active")[take],
-        column("dispersion_1min")[take],
-        _gap_medians(column("gaps_under_50ms"))[take],
-        column("empty_minutes")[take],
+        calls=calls,
+        zeros=np.minimum(round_to_sum(calls * np.minimum(zero_share[take], 0.98)), calls),
+        functions=column("functions").astype(np.int64)[take],
+        mean_s=column("duration_mean_s")[take],
+        std_s=column("duration_std_s")[take],
+        min_s=column("duration_min_s")[take],
+        max_s=column("duration_max_s")[take],
+        hours_active=column("hours_active")[take],
+        dispersion=column("dispersion_1min")[take],
+        gap_median_s=_gap_medians(column("gaps_under_50ms"))[take],
+        empty_minutes=column("empty_minutes")[take],
     )
 
 

@@ -1,4 +1,4 @@
-"""Stage `eda`: one small JSON per question of the analysis. Not here: drawing (tasks/sections/), forecasts (tasks/eda_forecasts.py)."""
+"""Stage `eda`: one small JSON per question of the analysis. Not here: drawing (tasks/sections/), forecasts (tasks/eda_forecasts.py).
 
 A question that the data cannot answer (its source is off) writes {}: the section that draws it is then left out.
 """

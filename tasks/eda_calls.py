@@ -222,7 +222,9 @@ def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, f
     span = features["split_steps"][2]
     most = np.array([a[1] for a in apps])
     busy = sum(a[2] for a in apps)
-    top = [{"rank": i, "most": a[1], "mean": a[2] / (span * step_us), "busy_step_share": a[3] / span} for i, a in enumerate(apps[:TOP_APPS], 1)]
+    top = [
+        {"rank": i, "most": a[1], "mean": a[2] / (span * step_us), "busy_step_share": a[3] / span} for i, a in enumerate(apps[:TOP_APPS], 1)
+    ]
     length = span // steps + 1
     mean, peak = [0.0] * length, [0.0] * length
     for hour, m, p in hours:

@@ -99,7 +99,11 @@ def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
             for hour, class_, jobs in rows:
                 if class_ is not None:
                     table[class_][hour - first] = jobs
-            answer["jobs"] = {"first_hour": first, "classes": {str(c): counts for c, counts in table.items()}, "total": sum(r[2] for r in rows)}
+            answer["jobs"] = {
+                "first_hour": first,
+                "classes": {str(c): counts for c, counts in table.items()},
+                "total": sum(r[2] for r in rows),
+            }
     if any(staged.glob("day=*/machine_events.parquet")):
         query = load_sql("eda/machines2011.sql").format(machine_events=literal(staged / "day=*" / "machine_events.parquet"))
         rows = con.execute(query).fetchall()

@@ -1,119 +1,160 @@
-"""The first forecasting table: baselines on the test span. Not here: the forecasts themselves (models/baselines/forecasts.py)."""
+"""The first forecasting table: three rules without training, one step ahead, on the test span. Not here: the rules and errors (models/).
+
+Calls, busy vCPU and memory in use are forecast in 1-minute bins per app; the cells' CPU and memory in their own 5-minute slots.
+The scale of MASE is the mean absolute one-step change of the train span; an app that never changes there has no MASE.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from models.baselines.forecasts import last_value, moving_average, seasonal_naive
 from models.forecast_metrics import mae, mase, naive_scale, rmse
+from tasks.database import literal, load_sql
+from tasks.eda_calls import feature_files
+from tasks.eda_cells import cell_series
 
 if TYPE_CHECKING:
+    import duckdb
+
     from tasks.params import Params
     from tasks.paths import Paths
 
-BIN_S = 60  # forecasts are one minute ahead; cells: one slot of 300 s
-SLOT_S = 300
+BIN_S, SLOT_S, DAY_H = 60, 300, 24
+CELL_WINDOW_SLOTS = 12  # 5 minutes are one slot of a cell, which is the last value: an hour is used there
 CLASSES = ("rare", "low", "mid", "high")
+ERRORS = ("rmse", "mae", "mase")
+MANY = 3  # fewer series than this give no quartiles
 
 
-def forecasts(params: Params, paths: Paths, table: pl.DataFrame, features: dict[str, Any]) -> dict[str, Any]:
-    """Return rows (target, class, arm, series, rmse, mae, mase) on the test span, one step ahead; the mean over the series of a class.
+def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
+    """Return {"rows": [...], "notes": [...], ...}; a row is (target, class, method) with the median error over its apps and the quartiles.
 
-    Calls per minute, busy vCPU and MB in use per app; CPU and memory fraction per Google cell. MASE is scaled by the mean absolute
-    step of the train span; series whose train span never changes have none and are left out of its mean.
+    Args:
+        con: a database.
+        params: window and season of the rules, step, vCPU per memory.
+        paths: of the working tree.
+        features: content of features.json.
     """
-    per_bin = BIN_S // params.features.step_s
-    train_end, valid_end, test_end = (s // per_bin for s in features["split_steps"])
-    apps = pl.read_parquet(paths.features / "apps.parquet").sort("app_id")
-    memory = pl.read_parquet(paths.staged(params.features.source) / "apps.parquet").select("app_id", "memory_mb")
-    sized = apps.join(memory, on="app_id", how="left", maintain_order="left")
-    grid = _grid(table, sized["app_id"].to_numpy(), per_bin, test_end)
-    mb = sized["memory_mb"].to_numpy().astype(np.float64)[:, None]
-    busy = grid["busy_us"] / (BIN_S * 1e6)
-    targets = {"calls": grid["calls"], "cpu": busy * mb / params.features.vcpu_mb, "memory": busy * mb}
-    classes = sized["rate_class"].to_numpy()
-    arms = _arms(params, BIN_S)
+    step_s = params.features.step_s
+    minutes = features["split_steps"][2] * step_s // BIN_S
+    train, test = features["split_steps"][0] * step_s // BIN_S, -(-features["split_steps"][1] * step_s // BIN_S)
+    season = params.eda.season_h * 60
+    rules = _rules(params.eda.moving_average_min * 60 // BIN_S, season, minutes, test)
+    notes = []
+    if "seasonal_naive" not in rules:
+        notes.append("seasonal naive is left out: the past before the test span is shorter than the season")
     rows: list[dict[str, Any]] = []
-    for target, x in targets.items():
-        for arm, forecast in arms.items():
-            scores = _scores(x, forecast(x), train_end, valid_end, test_end)
-            if scores is None:
-                continue
-            for name in (*CLASSES, "all"):
-                chosen = np.ones(len(classes), dtype=bool) if name == "all" else classes == name
-                if chosen.any():
-                    rows.append({"target": target, "class": name, "arm": arm} | _mean(scores, chosen))
-    rows += _cell_rows(params, paths, features)
-    ranked = [r for r in rows if r["target"] == "calls" and r["class"] == "all" and r["mase"] is not None]
-    best = min(ranked, key=lambda r: r["mase"], default=None)
+    single: list[dict[str, Any]] = []
+    for class_, series in _series(con, params, paths, features, minutes):
+        for target, x in series.items():
+            single += [{"class": class_, "target": target, "method": m} | e for m, e in errors(x, train, test, rules).items()]
+    for target in ("calls", "vcpu", "memory_mb"):
+        for class_ in (*CLASSES, "all"):
+            chosen = [s for s in single if s["target"] == target and class_ in (s["class"], "all")]
+            rows += _summary(chosen, target, class_, rules)
+    cells, cell_minutes = _cells(con, params, paths)
     return {
-        "horizon": "one step ahead",
-        "step_s": BIN_S,
-        "rows": rows,
-        "best": {"arm": best["arm"], "mase": best["mase"], "target": "calls"} if best else None,
-        "left_out": [a for a in arms if not any(r["arm"] == a for r in rows)],
+        "source": features["source"],
+        "from": features["from"],
+        "bin_s": BIN_S,
+        "train_bins": train,
+        "test_bins": minutes - test,
+        "moving_average_min": params.eda.moving_average_min,
+        "season_h": params.eda.season_h,
+        "rows": rows + cells,
+        "cell_split_slots": cell_minutes,
+        "notes": notes,
     }
 
 
-def _arms(params: Params, bin_s: int) -> dict[str, Any]:
-    window = max(params.eda.moving_average_min * 60 // bin_s, 1)
-    season = params.eda.season_h * 3600 // bin_s
-    name = "day" if params.eda.season_h == 24 else f"{params.eda.season_h} h"
-    return {
-        "last value": last_value,
-        f"moving average {params.eda.moving_average_min} min": lambda x: moving_average(x, window),
-        f"seasonal naive ({name})": lambda x: seasonal_naive(x, season),
-    }
+def errors(
+    x: np.ndarray, train: int, test: int, rules: dict[str, Callable[[np.ndarray], np.ndarray]]
+) -> dict[str, dict[str, float | None]]:
+    """Return RMSE, MAE and MASE of every rule on `x[test:]`, the scale from `x[:train]` only.
+
+    Args:
+        x: values by bin.
+        train: bins of the train span.
+        test: first bin of the test span.
+        rules: forecasts of the same shape by name.
+    """
+    scale = naive_scale(x[:train])
+    found: dict[str, dict[str, float | None]] = {}
+    for name, rule in rules.items():
+        y, f = x[test:], rule(x)[test:]
+        found[name] = {"rmse": rmse(y, f), "mae": mae(y, f), "mase": mase(y, f, scale)}
+    return found
 
 
-def _grid(table: pl.DataFrame, apps: np.ndarray, per_bin: int, bins: int) -> dict[str, np.ndarray]:
-    """Dense [app, bin] sums of the sparse table."""
-    summed = table.group_by("app_id", pl.col("step") // per_bin).agg(pl.col("calls", "busy_us").sum()).filter(pl.col("step") < bins)
-    row = np.searchsorted(apps, summed["app_id"].to_numpy())
-    out = {}
-    for name in ("calls", "busy_us"):
-        dense = np.zeros((len(apps), bins))
-        dense[row, summed["step"].to_numpy()] = summed[name].to_numpy()
-        out[name] = dense
-    return out
+def _rules(window: int, season: int, bins: int, test: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {"last_value": last_value, "moving_average": lambda x: moving_average(x, window)}
+    if bins > test >= season:
+        rules["seasonal_naive"] = lambda x: seasonal_naive(x, season)
+    return rules
 
 
-def _scores(x: np.ndarray, forecast: np.ndarray, train_end: int, valid_end: int, test_end: int) -> dict[str, np.ndarray] | None:
-    """Errors per series on [valid_end, test_end); None where the forecast has no past there."""
-    y, f = x[:, valid_end:test_end], forecast[:, valid_end:test_end]
-    if y.shape[1] == 0 or train_end < 2 or np.isnan(f).any():
-        return None
-    return {"rmse": rmse(y, f), "mae": mae(y, f), "mase": mase(y, f, naive_scale(x[:, :train_end]))}
+def _series(
+    con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any], minutes: int
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yield (class, {target: values by minute}) of every app, in order of id."""
+    steps = BIN_S // params.features.step_s
+    query = load_sql("eda/minutes.sql").format(features=feature_files(paths), steps=max(steps, 1))
+    columns = con.execute(query).fetchnumpy()
+    app, minute = np.asarray(columns["app_id"]), np.asarray(columns["minute"], dtype=np.int64)
+    calls, busy = np.asarray(columns["calls"], dtype=np.float64), np.asarray(columns["busy_us"], dtype=np.float64)
+    apps = f"select app_id, rate_class from read_parquet({literal(paths.features / 'apps.parquet')}) order by app_id"
+    memory = f"select app_id, memory_mb from read_parquet({literal(paths.staged(features['source']) / 'apps.parquet')}) order by app_id"
+    class_of, mb_of = dict(con.execute(apps).fetchall()), dict(con.execute(memory).fetchall())
+    starts = np.flatnonzero(np.diff(app, prepend=-1))
+    for begin, end in zip(starts, [*starts[1:], app.size], strict=True):
+        inside = minute[begin:end] < minutes
+        at = minute[begin:end][inside]
+        counts, running = np.zeros(minutes), np.zeros(minutes)
+        counts[at] = calls[begin:end][inside]
+        running[at] = busy[begin:end][inside] / (BIN_S * 1e6)
+        mb = float(mb_of[int(app[begin])] or 0)
+        series = {"calls": counts, "vcpu": running * (mb / params.features.vcpu_mb), "memory_mb": running * mb}
+        yield class_of.get(int(app[begin]), "rare"), series
 
 
-def _mean(scores: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, Any]:
-    scaled = scores["mase"][chosen]
-    scaled = scaled[~np.isnan(scaled)]
-    return {
-        "series": int(chosen.sum()),
-        "series_scaled": len(scaled),
-        "rmse": float(scores["rmse"][chosen].mean()),
-        "mae": float(scores["mae"][chosen].mean()),
-        "mase": float(scaled.mean()) if len(scaled) else None,
-        "mase_std": float(scaled.std(ddof=1)) if len(scaled) > 1 else None,
-    }
-
-
-def _cell_rows(params: Params, paths: Paths, features: dict[str, Any]) -> list[dict[str, Any]]:
-    if not features["regions"]:
-        return []
-    regions = pl.read_parquet(paths.features / "regions.parquet").unique(["cell", "slot"], maintain_order=True).sort("cell", "slot")
-    per_slot = SLOT_S // params.features.step_s
-    train_end, valid_end, test_end = (s // per_slot for s in features["split_steps"])
-    cells = regions["cell"].n_unique()
+def _summary(chosen: list[dict[str, Any]], target: str, class_: str, rules: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
-    for target, column in (("cpu", "cpu_fraction"), ("memory", "memory_fraction")):
-        x = regions[column].to_numpy().reshape(cells, -1)
-        for arm, forecast in _arms(params, SLOT_S).items():
-            scores = _scores(x, forecast(x), train_end, valid_end, test_end)
-            if scores is not None:
-                rows.append({"target": target, "class": "cells", "arm": arm} | _mean(scores, np.ones(cells, dtype=bool)))
+    for method in rules:
+        of = [c for c in chosen if c["method"] == method]
+        if not of:
+            continue
+        row: dict[str, Any] = {"target": target, "class": class_, "method": method, "series": len(of)}
+        for error in ERRORS:
+            values = np.array([c[error] for c in of if c[error] is not None])
+            row[error] = float(np.median(values)) if values.size else None
+            quartiles = [float(q) for q in np.quantile(values, (0.25, 0.75))] if values.size >= MANY else None
+            row[f"{error}_quartiles"] = quartiles
+            if error == "mase":
+                row["series_with_mase"] = int(values.size)
+                row["mase_each"] = sorted(float(v) for v in values) if values.size <= 200 else None
+        rows.append(row)
     return rows
+
+
+def _cells(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths) -> tuple[list[dict[str, Any]], list[int]]:
+    """The same for the cells, split in the same proportions of their own slots."""
+    names, slots, cpu, memory = cell_series(con, paths)
+    if not names:
+        return [], []
+    bins = int(slots.size)
+    shares = params.features.split
+    train, test = int(round(bins * shares[0])), int(round(bins * (shares[0] + shares[1])))
+    rules = _rules(CELL_WINDOW_SLOTS, params.eda.season_h * 3600 // SLOT_S, bins, test)
+    rows = []
+    for target, values in (("cell_cpu", cpu), ("cell_memory", memory)):
+        single: list[dict[str, Any]] = []
+        for line in values:
+            last = np.maximum.accumulate(np.where(np.isfinite(line), np.arange(bins), 0))
+            filled = np.nan_to_num(line[last])  # a missing slot repeats the one before it
+            single += [{"method": m} | e for m, e in errors(filled, train, test, rules).items()]
+        rows += _summary(single, target, "cells", rules)
+    return rows, [train, test, bins]

@@ -14,12 +14,24 @@ if TYPE_CHECKING:
 
 # The one list of what no trace says and we draw (keyed by id, counter-based); everything else in the staged tables is measured.
 DRAWN = [
-    {"source": "azure2021", "column": "memory_mb", "how": "log-normal per app, median and sigma in params.yaml (2019 release: p50 143-154 MB)"},
+    {
+        "source": "azure2021",
+        "column": "memory_mb",
+        "how": "log-normal per app, median and sigma in params.yaml (2019 release: p50 143-154 MB)",
+    },
     {"source": "azure2021", "column": "trigger", "how": "per function, by the 2019 shares of functions (data/reference/trigger_mix.csv)"},
     {"source": "azure2019", "column": "arrival_us", "how": "inside the measured minute"},
     {"source": "azure2019", "column": "duration_us", "how": "from the measured percentiles of the function and day"},
-    {"source": "google2019", "column": "cpu_fraction", "how": "use is measured; the capacity it is divided by is mean use / an assumed level"},
-    {"source": "google2019", "column": "memory_fraction", "how": "use is measured; the capacity it is divided by is mean use / an assumed level"},
+    {
+        "source": "google2019",
+        "column": "cpu_fraction",
+        "how": "use is measured; the capacity it is divided by is mean use / an assumed level",
+    },
+    {
+        "source": "google2019",
+        "column": "memory_fraction",
+        "how": "use is measured; the capacity it is divided by is mean use / an assumed level",
+    },
 ]
 
 

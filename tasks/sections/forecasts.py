@@ -1,7 +1,139 @@
-"""Stub."""
+"""Section: what forecasts without learning reach. Not here: learned forecasts."""
 
-TITLE = NAV = QUESTION = "x"
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tasks.page import Column, Page, annotation, num
+from tasks.page_facts import COMMAND, provenance, source_of
+from tasks.page_plot import axis, colour
+from tasks.page_text import seconds
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
+MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
+EVEN = 0.005  # a MASE this near to 1 equals the yardstick
 
 
-def render(page):
-    return ""
+def render(page: Page) -> str:
+    """HTML of the section."""
+    found = page.json("eda/forecasts.json")
+    rows = [r for r in (found or {}).get("rows") or [] if r.get("series")]
+    if not found or not rows:
+        return ""
+    rows = [r | {"group": f"{r['target']}, {r['class']}"} for r in rows]
+    return _dots(page, found, [r for r in rows if r["mase"] is not None]) + _table(page, found, rows)
+
+
+def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
+    ahead = seconds(found["horizon"] * found["step_s"])
+    return {
+        "tags": [source_of(page)[1], "measured"],
+        "provenance": provenance(page, f"{ahead} ahead", "test span"),
+        "command": COMMAND,
+    }
+
+
+def _dots(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    best = found.get("best") or min(rows, key=lambda r: (r["mase"], r["arm"]))
+    mase = best["mase"]
+    verdict = "equals" if abs(mase - 1) < EVEN else "beats" if mase < 1 else "does not beat"
+    heading = f"The best simple rule for {best['target']}, {best['arm']}, {verdict} its naive yardstick"
+    if len(heading) > 90:
+        heading = f"The best simple rule for {best['target']} {verdict} its naive yardstick"
+    arms = list(dict.fromkeys(r["arm"] for r in rows))
+    key = "".join(f'<span><svg width="14" height="12" aria-hidden="true">{_symbol(*MARKS[i % len(MARKS)])}</svg>{arm}</span>' for i, arm in enumerate(arms))
+    data = [{k: r[k] for k in ("target", "class", "arm", "series", "mase")} for r in rows]
+    return page.figure(
+        "forecast_dots",
+        heading=heading,
+        sentence="Mean absolute scaled error on the test span, mean over series: left of 1 is better than the naive rule on the train span.",
+        wide=_figure(rows, arms, narrow=False),
+        narrow=_figure(rows, arms, narrow=True),
+        key=key,
+        alt=f"{heading}: MASE {num(mase, 2)}",
+        data=data,
+        **_said(page, found),
+    )
+
+
+def _symbol(symbol: str, ink: str) -> str:
+    paint = f"var(--{ink})"
+    return {
+        "circle": f'<circle cx="7" cy="6" r="5" fill="{paint}"/>',
+        "square": f'<rect x="2" y="1" width="10" height="10" fill="{paint}"/>',
+        "diamond": f'<path d="M7 0l6 6-6 6-6-6z" fill="{paint}"/>',
+        "circle-open": f'<circle cx="7" cy="6" r="4.5" fill="none" stroke="{paint}" stroke-width="2"/>',
+    }.get(symbol, f'<path d="M3 2l8 8m0-8l-8 8" stroke="{paint}" stroke-width="2"/>')
+
+
+def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Figure:
+    import plotly.graph_objects as go
+
+    groups = list(dict.fromkeys(r["group"] for r in rows))
+    best = {g: min((r for r in rows if r["group"] == g), key=lambda r: r["mase"]) for g in groups}
+    figure = go.Figure()
+    figure.add_vline(x=1, line={"color": colour("ink"), "width": 1.4})
+    for k, arm in enumerate(arms):
+        symbol, ink = MARKS[k % len(MARKS)]
+        own = [r for r in rows if r["arm"] == arm]
+        figure.add_scatter(
+            x=[r["mase"] for r in own], y=[groups.index(r["group"]) for r in own], mode="markers",
+            marker={"symbol": symbol, "size": 11, "color": colour(ink), "line": {"width": 2 if "open" in symbol else 0, "color": colour(ink)}},
+            customdata=[r["series"] for r in own], hovertemplate=arm + ": MASE %{x:.3f}, %{customdata} series<extra></extra>",
+        )  # fmt: skip
+    text = []
+    for i, group in enumerate(groups):
+        name = f"{group} ({num(best[group]['series'])})"
+        value = f"<b>{num(best[group]['mase'], 2)}</b> {best[group]['arm']}"
+        if narrow:
+            text.append(annotation(0, i, name, at=("left", "bottom"), refs=("paper", "y"), yshift=9))
+            text.append(annotation(1, i, value, ink="ink", at=("right", "bottom"), refs=("paper", "y"), yshift=9))
+        else:
+            text.append(annotation(0, i, name, size=13, at=("right", "middle"), refs=("paper", "y"), xshift=-12))
+            text.append(annotation(1, i, value, ink="ink", size=13, refs=("paper", "y"), xshift=12))
+    if not narrow:
+        text.append(annotation(1, 1, "best of the row", ink="ink-3", at=("left", "bottom"), refs=("paper", "paper"), xshift=12, yshift=3))
+        text.append(annotation(0, 1, "target, class (series)", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=-12, yshift=3))
+    values = [r["mase"] for r in rows] + [1.0]
+    low, high = min(values), max(values)
+    edge = 0.06 * (high - low) or 0.1
+    figure.update_layout(
+        height=(52 if narrow else 32) * len(groups) + 78,
+        margin={"l": 12 if narrow else 160, "r": 12 if narrow else 230, "t": 30, "b": 44},
+        annotations=text,
+        xaxis=axis(range=[low - edge, high + edge], nticks=5 if narrow else 9, title=f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})"),
+        yaxis=axis(range=[len(groups) - 0.5, -0.75 if narrow else -0.5], showgrid=False, showticklabels=False),
+    )
+    return figure  # fmt: skip
+
+
+def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    groups = dict.fromkeys(r["group"] for r in rows)
+    judged = {g: [r for r in rows if r["group"] == g and r["mase"] is not None] for g in groups}
+    winners = {g: min(members, key=lambda r: (r["mase"], r["arm"]))["arm"] for g, members in judged.items() if members}
+    best = [i for i, r in enumerate(rows) if winners.get(r["group"]) == r["arm"]]
+    arms = sorted(set(winners.values()))
+    heading = f"{arms[0].capitalize()} is best in all {num(len(winners))} classes" if len(arms) == 1 else f"No single rule is best: {num(len(arms))} rules share {num(len(winners))} classes"
+    return page.table(
+        "forecast_table",
+        heading=heading,
+        sentence="Errors on the test span by target and rate class; the lowest MASE of a class is bold.",
+        columns=[
+            Column("target", "Target"),
+            Column("class", "Class"),
+            Column("arm", "Rule"),
+            Column("series", "Series", "count", "number"),
+            Column("rmse", "RMSE", "of the target", "number"),
+            Column("mae", "MAE", "of the target", "number"),
+            Column("mase", "MASE", "1 = naive", "number", 3),
+        ],
+        rows=rows,
+        best=best,
+        **_said(page, found),
+    )  # fmt: skip
