@@ -26,7 +26,7 @@ BURST_DISPERSION = 1.3  # index of dispersion that a burst of mean length one ad
 SINGLES_STRETCH, MOST_SINGLES = 1.3, 0.6  # hours differ, which empties minutes again
 TIMER_SHARE, TIMER_CALLS = 0.5, (100, 4_000)  # share of the mid-sized apps that are timers
 BETWEEN_HOURS = 0.6  # at most this part of an app's dispersion may come from the variance between hours
-BURST_SPAN_S, LONG_BURST = 10.0, 200  # a burst of this many calls must fit well into a minute, or its dispersion is lost
+BURST_SPAN_S, LONG_BURST = (10.0, 30.0), 200  # seconds a long burst, or one among single calls, may take: else its dispersion is lost
 TIMER_JITTER, TIMER_MISSED = (0.01, 0.05), 0.01
 
 
@@ -149,7 +149,8 @@ def _burst_arrivals(
     singles = np.rint(single_share * counts).astype(np.int64)
     starts = (place <= singles[hour]) | (rng.random(calls) < 1.0 / burst)
     number = np.cumsum(starts) - 1
-    longest_median_s = BURST_SPAN_S / (burst * np.exp(GAP_SIGMA**2 / 2)) if burst > LONG_BURST else np.inf
+    span_s = BURST_SPAN_S[0] if burst > LONG_BURST else BURST_SPAN_S[1] if single_share > 0 else np.inf
+    longest_median_s = span_s / (burst * np.exp(GAP_SIGMA**2 / 2))
     gap = np.exp(np.log(min(profile.gap_median_s[app], longest_median_s) * 1e6) + GAP_SIGMA * rng.standard_normal(calls))
     gap[starts] = 0.0
     run = np.cumsum(gap)

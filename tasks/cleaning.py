@@ -1,4 +1,4 @@
-"""The tolerant path of ingest: line by line, good lines to a clean copy, bad ones to rejects. Not here: the fast path, a source's checks."""
+"""The tolerant path of ingest: good lines to a clean copy, bad ones to rejects. Not here: the fast path, a source's checks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import csv
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import IO, TextIO, cast
 
 from tasks.sources.base import Kind
 
-ROW_SHOWN = 200  # characters of a rejected row that are kept
 BOM = b"\xef\xbb\xbf"
+ROW_SHOWN = 200  # characters of a rejected row that are kept
 
 Check = Callable[[Sequence[str]], str | None]
 
@@ -22,7 +22,7 @@ def clean(path: Path, name: str, kind: Kind, check: Check, target: Path, rejects
     """Copy the usable rows of a text file to `target` (UTF-8, LF, no BOM, not compressed).
 
     Args:
-        path: the raw file; decompressed when it ends in `.gz`.
+        path: the raw file; decompressed when it ends in `.gz`, its byte-order mark left out.
         name: the file's name in the manifest.
         kind: says layout and header; `parquet` has no lines and is not for this path.
         check: returns why the fields of a row are not usable, or None; for `jsonl` the one field is the line.
@@ -72,16 +72,15 @@ def shown(raw: bytes) -> str:
     return raw[: 4 * ROW_SHOWN].decode("utf-8", errors="backslashreplace").replace("\0", "\\x00")[:ROW_SHOWN]
 
 
-def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+def _opened(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def _records(source: BinaryIO, kind: Kind) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number of the record's first line, record without BOM and line end)."""
+def _records(lines: Iterable[bytes], kind: Kind) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number of the record's first line, record without its line end)."""
     first, held = 1, b""
-    for number, line in enumerate(source, start=1):
-        raw = line.removeprefix(BOM) if number == 1 else line
-        held += raw
+    for number, line in enumerate(lines, start=1):
+        held += line.removeprefix(BOM) if number == 1 else line
         # an odd number of quotes so far: the record goes on in the next line
         if kind.layout == "quoted_csv" and held.count(b'"') % 2:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clouds.errors import TrineError
 
@@ -15,28 +15,33 @@ if TYPE_CHECKING:
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
-def connect(paths: Paths) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory database that spills to disk within the memory limit of the settings.
-
-    Inserts keep their order, so equal input gives equal bytes on any number of threads. No extension is ever fetched.
-    """
-    import duckdb
-
+def connection_config(paths: Paths) -> dict[str, Any]:
+    """Return DuckDB's configuration from the settings: memory limit, threads, spill folder (made if missing); no extension is fetched."""
     from tasks.settings import Settings
 
     settings = Settings()
     spill = settings.temp_dir or paths.root / ".trine" / "tmp"
     spill.mkdir(parents=True, exist_ok=True)
+    return {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": False,
+    }
+
+
+def connect(paths: Paths) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database that spills to disk within the memory limit of the settings.
+
+    Inserts keep their order, so equal input gives equal bytes on any number of threads.
+
+    Raises:
+        TrineError: DuckDB refuses a setting.
+    """
+    import duckdb
+
     try:
-        return duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": settings.memory_limit,
-                "threads": settings.threads,
-                "temp_directory": str(spill),
-                "autoinstall_known_extensions": False,
-            },
-        )
+        return duckdb.connect(":memory:", config=connection_config(paths))
     except (duckdb.Error, ValueError) as error:
         raise TrineError(
             f"DuckDB refuses the settings: {error}",

@@ -12,7 +12,7 @@ from tasks.database import connect
 from tasks.eda_calls import call_questions
 from tasks.eda_cells import cell_questions, jobs_2011
 from tasks.eda_forecasts import forecasts
-from tasks.eda_quality import DRAWN, source_rows
+from tasks.eda_quality import source_rows
 from tasks.files import read_json, write_json
 from tasks.paths import SOURCES
 from tasks.verdict import require_success
@@ -38,8 +38,7 @@ def run(params: Params, paths: Paths) -> str:
         answers |= cell_questions(con, params, paths)
         answers["google2011"] = jobs_2011(con, paths)
         answers["forecasts"] = forecasts(con, params, paths, features)
-        answers["sources"] = source_rows(con, paths, verdicts)
-    answers["drawn"] = DRAWN
+        answers["quality"] = source_rows(con, paths, verdicts)
     draft = paths.eda.with_name(".eda.new")
     shutil.rmtree(draft, ignore_errors=True)
     for name, answer in answers.items():

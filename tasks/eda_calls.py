@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.database import literal, load_sql
+from tasks.eda_quality import DRAWN
 from tasks.files import read_json
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ SLOT_S, SLOTS_A_DAY = 300, 288
 BINS_A_DECADE = 60  # of durations and gaps, as the queries bin them
 MOST_POINTS = 1000  # of a CCDF
 TOP = (1, 2, 5, 10, 20, 50, 100)
-TOP_APPS = 20  # shown in the dispersion picture
+MOST_APPS = 1000  # in the lists that become dots and Lorenz curves
 EDGES_US = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 LONGEST_LAG_SLOTS = 2 * SLOTS_A_DAY
-WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")  # day 0 of the Azure 2021 trace, 2021-01-31, is a Sunday
+MOST_LAGS = 400  # points of the line
 
 
 def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
-    """Return the answers by question: calendar, concentration, durations, gaps, dispersion, triggers, concurrency, cycle.
+    """Return the answers by question: volumes, concentration, durations, gaps, dispersion, triggers, concurrency, rhythm.
 
     Args:
         con: a database; gets the view `calls`.
@@ -42,16 +43,16 @@ def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths,
     con.execute(f"create or replace view calls as {body}")
     span_s = features["span_steps"] * params.features.step_s
     origin = read_json(paths.ingest_report(source))["from"]
-    common = {"source": source, "from": origin, "first_day": first_us // DAY_US, "span_s": span_s}
+    common = {"source": source, "origin": origin, "first_day": first_us // DAY_US, "span_s": span_s}
     answers = {
-        "calendar": _calendar(con, features, params),
+        "volumes": _volumes(con, features, params),
         "concentration": _concentration(con),
         "durations": _durations(con),
         "gaps": _gaps(con),
-        "dispersion": _dispersion(con, span_s),
-        "triggers": _triggers(con),
+        "dispersion": _dispersion(con, features, params),
+        "triggers": _triggers(con) | {"drawn": any(d["source"] == source and d["column"] == "trigger" for d in DRAWN)},
         "concurrency": _concurrency(con, params, paths, features),
-        "cycle": _cycle(con, span_s),
+        "rhythm": _rhythm(con, span_s),
     }
     return {name: answer | common for name, answer in answers.items()}
 
@@ -85,40 +86,24 @@ def quantile(bins: list[int | None], counts: list[int], share: float) -> float:
     return 0.0
 
 
-def day_label(day: int) -> str:
-    """Weekday and number of a day counted from a Sunday, e.g. `Tue 9`."""
-    return f"{WEEKDAYS[day % 7]} {day}"
-
-
 def _rows(con: duckdb.DuckDBPyConnection, name: str, **values: Any) -> list[tuple[Any, ...]]:
     return con.execute(load_sql(name).format(**values) if values else load_sql(name)).fetchall()
 
 
-def _calendar(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
+def _volumes(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
     span_h = features["span_steps"] * params.features.step_s / HOUR_S
     days = int(-(-span_h // 24))
     calls = np.zeros((days, 24), dtype=np.int64)
     for day, hour, n in _rows(con, "eda/calendar.sql"):
-        if day < days:
-            calls[day, hour] = n
-    train, valid, test = (step * params.features.step_s for step in features["split_steps"])
+        calls[day, hour] = n
     offset = max(params.as_of_day - params.window_days, 0)
     return {
-        "labels": [day_label(offset + d) for d in range(days)],
+        "days": [offset + d for d in range(days)],
         "calls": calls.tolist(),
         "totals": calls.sum(axis=1).tolist(),
         "total": int(calls.sum()),
-        "split_s": {"train_end": train, "valid_end": valid, "test_end": test},
+        "split_hours": [step * params.features.step_s / HOUR_S for step in features["split_steps"]],
     }
-
-
-def _lorenz(sizes: list[float]) -> list[list[float]]:
-    """Points (share of members, share of the total) from the least to the most active, at most 400."""
-    ordered = np.sort(np.asarray(sizes, dtype=np.float64))
-    total = float(ordered.sum()) or 1.0
-    reach = np.concatenate(([0.0], np.cumsum(ordered) / total))
-    at = np.unique(np.linspace(0, ordered.size, min(400, ordered.size + 1)).round().astype(np.int64))
-    return [[float(i / ordered.size), float(reach[i])] for i in at]
 
 
 def _gini(sizes: list[float]) -> float:
@@ -135,7 +120,7 @@ def _shares(sizes: list[float]) -> dict[str, float]:
 
 def _concentration(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     apps: dict[int, list[float]] = {}
-    functions: list[float] = []
+    functions: list[int] = []
     for app, _, calls, busy_us, mb_us in _rows(con, "eda/concentration.sql"):
         functions.append(calls)
         held = apps.setdefault(app, [0, 0, 0.0])
@@ -146,64 +131,62 @@ def _concentration(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "memory_time": [a[2] for a in apps.values()],
     }
     return {
-        "apps": len(apps),
-        "functions": len(functions),
-        "lorenz": {name: _lorenz(sizes) for name, sizes in columns.items()},
-        "top_apps": {name: _shares(sizes) for name, sizes in columns.items()},
-        "top_functions": {"calls": _shares(functions)},
+        "apps": sorted((int(c) for c in columns["calls"]), reverse=True),
+        "functions": sorted(functions, reverse=True),
+        "top": _shares(columns["calls"]),
+        "top_by": {name: _shares(sizes) for name, sizes in columns.items()},
+        "top_functions": _shares([float(f) for f in functions]),
         "gini": {name: _gini(sizes) for name, sizes in columns.items()},
         "median_calls_per_app": float(np.median(columns["calls"])),
     }
 
 
 def _durations(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    rows = _rows(con, "eda/durations.sql")
+    rows = _rows(con, "eda/call_durations.sql")
     bins, counts = [r[0] for r in rows], [r[1] for r in rows]
     total = sum(counts)
     xs, ys = survival(bins, counts)
+    p50, p95, p99 = (int(q) / 1e6 for q in _rows(con, "eda/call_quantiles.sql")[0])
     buckets = dict(_rows(con, "eda/duration_buckets.sql", edges_us=list(EDGES_US)))
     return {
         "calls": total,
         "zero_share": counts[0] / total if bins[0] is None else 0.0,
-        "seconds": xs,
-        "share_at_least": ys,
-        "p50_s": quantile(bins, counts, 0.50),
-        "p95_s": quantile(bins, counts, 0.95),
-        "p99_s": quantile(bins, counts, 0.99),
-        "longest_s": max(r[2] for r in rows) / 1e6,
+        "ccdf": {"seconds": xs, "share": ys},
+        "p50_s": p50,
+        "p95_s": p95,
+        "p99_s": p99,
+        "max_s": max(r[2] for r in rows) / 1e6,
         "bucket_edges_s": [e / 1e6 for e in EDGES_US],
         "bucket_shares": [buckets.get(i, 0) / total for i in range(len(EDGES_US))],
     }
 
 
 def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    rows = _rows(con, "eda/gaps.sql")
+    rows = _rows(con, "eda/call_gaps.sql")
     if not rows:
-        return {"gaps": 0}
+        return {"gaps": 0, "ccdf": {"seconds": [], "share": []}, "under_1s": 0.0, "over_60s": 0.0}
     bins, counts = [r[0] for r in rows], [r[1] for r in rows]
     total = sum(counts)
     xs, ys = survival(bins, counts)
     return {
         "gaps": total,
         "zero_share": counts[0] / total if bins[0] is None else 0.0,
-        "seconds": xs,
-        "share_at_least": ys,
+        "ccdf": {"seconds": xs, "share": ys},
         "p50_s": quantile(bins, counts, 0.50),
-        "under_1s_share": sum(r[2] for r in rows) / total,
-        "over_60s_share": sum(r[3] for r in rows) / total,
+        "under_1s": sum(r[2] for r in rows) / total,
+        "over_60s": sum(r[3] for r in rows) / total,
     }
 
 
-def _dispersion(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
-    minutes = max(span_s // 60, 2)
-    rows = []
+def _dispersion(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
+    """Variance over mean of the calls a minute, over all minutes of the span (also the empty ones)."""
+    minutes = max(features["span_steps"] * params.features.step_s // 60, 2)
+    apps = []
     for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql"), 1):
-        mean = calls / minutes
         variance = (squares - calls * calls / minutes) / (minutes - 1)
-        rows.append({"rank": rank, "calls": calls, "mean_per_min": mean, "variance_over_mean": variance / mean, "busiest_min": busiest})
-    ratios = np.array([r["variance_over_mean"] for r in rows])
-    over = int((ratios > 2).sum())
-    return {"minutes": minutes, "top": rows[:TOP_APPS], "apps": len(rows), "median": float(np.median(ratios)), "apps_above_2": over}
+        apps.append({"rank": rank, "calls": calls, "dispersion": variance * minutes / calls, "busiest_minute": busiest})
+    median = float(np.median([a["dispersion"] for a in apps]))
+    return {"minutes": minutes, "bin_s": 60, "apps": apps[:MOST_APPS], "median": median}
 
 
 def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -214,32 +197,23 @@ def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
-    step_us = params.features.step_s * 1_000_000
-    steps = HOUR_S // params.features.step_s or 1
-    files = feature_files(paths)
+    step_us, steps = params.features.step_s * 1_000_000, max(HOUR_S // params.features.step_s, 1)
+    files, span = feature_files(paths), features["split_steps"][2]
     apps = _rows(con, "eda/concurrency_apps.sql", features=files)
-    hours = _rows(con, "eda/concurrency_hours.sql", features=files, step_us=step_us, steps=steps)
-    span = features["split_steps"][2]
-    most = np.array([a[1] for a in apps])
-    busy = sum(a[2] for a in apps)
+    mean_of = {h: m for h, m, _ in _rows(con, "eda/concurrency_hours.sql", features=files, step_us=step_us, steps=steps)}
+    hours = -(-span // steps)
+    peaks = dict(_rows(con, "eda/concurrency_peaks.sql", hours=hours))
     top = [
-        {"rank": i, "most": a[1], "mean": a[2] / (span * step_us), "busy_step_share": a[3] / span} for i, a in enumerate(apps[:TOP_APPS], 1)
+        {"rank": i, "most": a[1], "mean": a[2] / (span * step_us), "busy_step_share": a[3] / span} for i, a in enumerate(apps[: TOP[-1]], 1)
     ]
-    length = span // steps + 1
-    mean, peak = [0.0] * length, [0.0] * length
-    for hour, m, p in hours:
-        if hour < length:
-            mean[hour], peak[hour] = m, p
     return {
-        "apps": len(apps),
-        "mean": busy / (span * step_us),
-        "highest_step_mean": max((h[2] for h in hours), default=0.0),
-        "highest_of_an_app": int(most.max()),
-        "apps_never_above_1": int((most <= 1).sum()),
+        "hours": list(range(hours)),
+        "mean": [mean_of.get(h, 0.0) for h in range(hours)],
+        "max": [int(peaks.get(h, 0)) for h in range(hours)],
+        "overall_mean": sum(a[2] for a in apps) / (span * step_us),
+        "overall_max": int(max(peaks.values(), default=0)),
+        "apps": top,
         "empty_app_step_share": 1 - sum(a[3] for a in apps) / (len(apps) * span),
-        "top": top,
-        "hour_mean": mean[:400],
-        "hour_peak": peak[:400],
         "step_s": params.features.step_s,
     }
 
@@ -249,28 +223,25 @@ def feature_files(paths: Paths) -> str:
     return "[" + ", ".join(literal(paths.features / f"{part}.parquet") for part in ("train", "valid", "test")) + "]"
 
 
-def _cycle(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
+def _rhythm(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
+    """Autocorrelation of the calls in 5-minute slots at lags up to two days, and the mean day (hours relative to their mean)."""
     slots = int(-(-span_s // SLOT_S))
     x = np.zeros(slots)
     for slot, n in _rows(con, "eda/five_minutes.sql"):
-        if slot < slots:
-            x[slot] = n
+        x[slot] = n
     lags = min(LONGEST_LAG_SLOTS, slots // 3)
-    whole_days = slots // SLOTS_A_DAY
-    by_day = x[: whole_days * SLOTS_A_DAY].reshape(whole_days, 24, 12).sum(axis=2) if whole_days else np.zeros((0, 24))
-    thin = 2 if lags > 300 else 1
     acf = autocorrelation(x, lags)
+    thin = 2 if lags > MOST_LAGS else 1
+    days = slots // SLOTS_A_DAY
+    hour = x[: days * SLOTS_A_DAY].reshape(days, 24, 12).sum(axis=2).mean(axis=0) if days else np.zeros(0)
     return {
         "slots": slots,
-        "lag_h": [float(k * SLOT_S / HOUR_S) for k in range(0, lags + 1, thin)],
-        "autocorrelation": [float(v) for v in acf[::thin]],
-        "lag_1": float(acf[1]) if lags else None,
-        "lag_day": float(acf[SLOTS_A_DAY]) if lags >= SLOTS_A_DAY else None,
-        "whole_days": whole_days,
-        "hour_mean": by_day.mean(axis=0).tolist() if whole_days else [],
-        "hour_low": np.quantile(by_day, 0.25, axis=0).tolist() if whole_days else [],
-        "hour_high": np.quantile(by_day, 0.75, axis=0).tolist() if whole_days else [],
-        "noise_bound": float(1.96 / np.sqrt(slots)),
+        "slot_s": SLOT_S,
+        "lags_h": [k * SLOT_S / HOUR_S for k in range(thin, lags + 1, thin)],
+        "autocorrelation": [float(v) for v in acf[thin::thin]],
+        "lag_1_slot": float(acf[1]) if lags else None,
+        "whole_days": days,
+        "hour_relative": [float(v) for v in hour / hour.mean()] if hour.size and hour.mean() else [],
     }
 
 

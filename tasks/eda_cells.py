@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SLOTS_A_DAY, SLOTS_A_WEEK = 288, 2016
 FIRST_SUNDAY_SLOT = 1068  # Sunday 2019-05-05 00:00 UTC
+FIRST_SLOT_OF_DAY = 84  # slot 0 is 07:00 UTC
 WEEK_THIN = 6  # the picture of a week has one point per half hour: 336 a line
 SHAPES = 12
 
@@ -48,40 +49,41 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
     start = max(0, FIRST_SUNDAY_SLOT - int(slots[0])) if slots[-1] >= FIRST_SUNDAY_SLOT + SLOTS_A_WEEK else 0
     week = slice(start, min(start + SLOTS_A_WEEK, slots.size))
     both = np.isfinite(cpu).all(axis=0)
-    rows = [_cell(name, cpu[i], memory[i], slots, week) for i, name in enumerate(names)]
+    cells = {name: _cell(cpu[i], memory[i], slots, week) for i, name in enumerate(names)}
     cross = np.corrcoef(cpu[:, both]) if len(names) > 1 else np.ones((1, 1))
     return {
         "cells": {
             "source": "google2019",
-            "from": read_json(paths.ingest_report("google2019"))["from"],
+            "origin": read_json(paths.ingest_report("google2019"))["from"],
             "week_starts_sunday": bool(start),
             "slots": int(slots.size),
             "missing_slots": int((~np.isfinite(cpu)).sum()),
-            "cells": rows,
-            "names": names,
-            "cpu_cross": [[float(v) for v in row] for row in cross],
+            "cells": cells,
+            "order": names,
+            "cpu_memory": {name: cell["cpu_memory"] for name, cell in cells.items()},
+            "cpu_correlation": [[float(v) for v in row] for row in cross],
             "level_assumed": {"median": params.ingest.cell_level_median, "spread": params.ingest.cell_level_spread},
         }
     }
 
 
-def _cell(name: str, cpu: np.ndarray, memory: np.ndarray, slots: np.ndarray, week: slice) -> dict[str, Any]:
+def _cell(cpu: np.ndarray, memory: np.ndarray, slots: np.ndarray, week: slice) -> dict[str, Any]:
     seen = np.isfinite(cpu) & np.isfinite(memory)
-    hours = (slots[seen] + 84) % SLOTS_A_DAY // 12  # slot 0 is 07:00 UTC
+    hours = (slots[seen] + FIRST_SLOT_OF_DAY) % SLOTS_A_DAY // 12
     by_hour = np.array([cpu[seen][hours == h].mean() for h in range(24) if (hours == h).any()])
     line = cpu[week]
-    thin = line[: line.size // WEEK_THIN * WEEK_THIN].reshape(-1, WEEK_THIN)
+    halves = line[: line.size // WEEK_THIN * WEEK_THIN].reshape(-1, WEEK_THIN)
+    kept = np.flatnonzero(np.isfinite(halves).any(axis=1))
     return {
-        "cell": name,
-        "mean_cpu": float(cpu[seen].mean()),
-        "std_cpu": float(cpu[seen].std()),
-        "p95_cpu": float(np.quantile(cpu[seen], 0.95)),
+        "mean": float(cpu[seen].mean()),
+        "std": float(cpu[seen].std()),
+        "p95": float(np.quantile(cpu[seen], 0.95)),
+        "lag1": float(autocorrelation(cpu[seen], 1)[1]),
+        "hour_swing": float(by_hour.max() - by_hour.min()),
         "mean_memory": float(memory[seen].mean()),
-        "hour_swing_cpu": float(by_hour.max() - by_hour.min()),
-        "lag_1_cpu": float(autocorrelation(cpu[seen], 1)[1]),
         "cpu_memory": float(np.corrcoef(cpu[seen], memory[seen])[0, 1]),
-        "week_cpu": [None if not np.isfinite(v).any() else float(np.nanmean(v)) for v in thin],
-        "week_step_h": WEEK_THIN * 300 / 3600,
+        "t_h": [float(k * WEEK_THIN / 12) for k in kept],
+        "cpu_fraction": [float(np.nanmean(halves[k])) for k in kept],
     }
 
 
@@ -110,4 +112,4 @@ def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
         total = sum(r[2] for r in rows)
         shapes = [{"cpu": c, "memory": m, "machines": n, "share": n / total} for c, m, n in rows[:SHAPES]]
         answer["machines"] = {"total": total, "shapes": len(rows), "top": shapes}
-    return answer | {"source": "google2011", "from": read_json(paths.ingest_report("google2011"))["from"]} if answer else {}
+    return answer | {"source": "google2011", "origin": read_json(paths.ingest_report("google2011"))["from"]} if answer else {}

@@ -36,7 +36,7 @@ DRAWN = [
 
 
 def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return {"rows": [one per source], "missing": [one per source, table and column with missing values], "rejects": [...]}.
+    """Return sources (one row each), columns (measured or drawn), missing values by table and column.
 
     Args:
         con: a database.
@@ -45,26 +45,27 @@ def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str
     """
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
-    rejects: list[dict[str, Any]] = []
     for source, verdict in verdicts.items():
         counts = read_json(paths.ingest_report(source))
-        results = verdict["results"]
-        rows.append(
-            {
-                "source": source,
-                "from": counts["from"],
-                "rows_in": counts["rows_in"],
-                "rows_staged": counts["rows_staged"],
-                "rows_rejected": counts["rows_rejected"],
-                "exact_duplicates": counts.get("exact_duplicates"),
-                "expectations": len(results),
-                "expectations_not_met": sum(1 for r in results if not r["success"]),
-            }
-        )
-        rejects += [{"source": source, "reason": r, "rows": n} for r, n in sorted(counts["rejects_by_reason"].items())]
-        if counts["from"] != "off":
-            missing += _missing(con, paths, source)
-    return {"rows": rows, "missing": missing, "rejects": rejects}
+        if counts["from"] == "off":
+            continue
+        row = {k: counts[k] for k in ("rows_in", "rows_staged", "rows_rejected", "rejects_by_reason")}
+        for severity, name in (("critical", "critical"), ("warning", "warnings")):
+            judged = [r for r in verdict["results"] if r["severity"] == severity]
+            row |= {name: len(judged), f"{name}_passed": sum(1 for r in judged if r["success"])}
+        rows.append({"source": source, "origin": counts["from"], "exact_duplicates": counts.get("exact_duplicates")} | row)
+        missing += _missing(con, paths, source)
+    return {"sources": rows, "columns": _columns(missing), "missing": missing}
+
+
+def _columns(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every staged column as measured or drawn, in order."""
+    how = {(d["source"], d["column"]): d["how"] for d in DRAWN}
+    names = sorted({(m["source"], m["column"]) for m in missing})
+    return [
+        {"source": s, "column": c, "kind": "drawn" if (s, c) in how else "measured", "how": how.get((s, c), "as the trace states it")}
+        for s, c in names
+    ]
 
 
 def _missing(con: duckdb.DuckDBPyConnection, paths: Paths, source: str) -> list[dict[str, Any]]:

@@ -34,13 +34,14 @@ def keep_connection_open() -> None:
         engine._PERSISTED_CONNECTION_DIALECTS = (*names, DIALECT)
 
 
-def run_suite(view_sql: str, suite: dict[str, Any], database: Path) -> list[dict[str, Any]]:
+def run_suite(view_sql: str, suite: dict[str, Any], database: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Judge the rows of `view_sql` by a suite in Great Expectations' JSON form.
 
     Args:
         view_sql: a query over the staged Parquet files.
         suite: `name` and `expectations`, each with `type`, `kwargs` and `severity`.
         database: scratch file of DuckDB; removed by the caller.
+        config: of every connection to it (memory limit, threads, spill folder).
 
     Returns:
         Great Expectations' results as dictionaries, in the order of the suite.
@@ -49,14 +50,16 @@ def run_suite(view_sql: str, suite: dict[str, Any], database: Path) -> list[dict
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import duckdb
 
-    with duckdb.connect(str(database)) as con:
+    with duckdb.connect(str(database), config=config) as con:
         con.execute(f"create or replace view rows_under_test as {view_sql}")
     import great_expectations as gx
 
     keep_connection_open()
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
-    source = context.data_sources.add_sql(name="staged", connection_string=f"duckdb:///{database}")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_sql(
+        name="staged", connection_string=f"duckdb:///{database}", kwargs={"connect_args": {"config": config}}
+    )
     asset = source.add_table_asset(name="rows", table_name="rows_under_test")
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     built = gx.ExpectationSuite(**suite)

@@ -39,7 +39,6 @@ CODE = (
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("no space left", "file too large", "quota exceeded", "out of disk space")
 REJECTS = "rejects.parquet"
-REJECT_COLUMNS = "file varchar, line bigint, reason varchar, row varchar"
 
 
 @dataclass
@@ -125,7 +124,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
     size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())
     return (
         f"{counts['rows_in']:,} rows in, {counts['rows_staged']:,} staged, {counts['rows_rejected']:,} rejected, "
-        f"{len(dirty)} of {len(days)} days rebuilt, {size:,} bytes"
+        f"{len(dirty & {int(d) for d in days})} of {len(days)} days rebuilt, {size:,} bytes"
     )
 
 
@@ -279,19 +278,17 @@ def _write_rejects(job: Job, staged: Path) -> None:
     """Write the rejects of this run's files and of those kept from the last run."""
     from tasks.database import literal
 
-    job.con.execute(f"create or replace temp table rejects ({REJECT_COLUMNS})")
-    columns = "{'file': 'VARCHAR', 'line': 'BIGINT', 'reason': 'VARCHAR', 'row': 'VARCHAR'}"
+    job.con.execute('create or replace temp table rejects (file varchar, line bigint, reason varchar, "row" varchar)')
     fresh = job.work / "rejects.jsonl"
     if fresh.stat().st_size:
-        job.con.execute(
-            f"insert into rejects select file, line, reason, \"row\" from read_json({literal(fresh)}, format = 'newline_delimited', columns = {columns})"
-        )
+        columns = "{'file': 'VARCHAR', 'line': 'BIGINT', 'reason': 'VARCHAR', 'row': 'VARCHAR'}"
+        lines = f"read_json({literal(fresh)}, format = 'newline_delimited', columns = {columns})"
+        job.con.execute(f"insert into rejects select * from {lines}")
     kept = [name for name, record in job.records.items() if name not in job.read and record["rejected"]]
     if kept:
         job.con.execute(f"insert into rejects select * from read_parquet({literal(staged / REJECTS)}) where list_contains(?, file)", [kept])
-    job.con.execute(
-        f'copy (select * from rejects order by file, line, reason, "row") to {literal(job.draft / REJECTS)} (format parquet, compression zstd)'
-    )
+    target = literal(job.draft / REJECTS)
+    job.con.execute(f'copy (select * from rejects order by file, line, reason, "row") to {target} (format parquet, compression zstd)')
 
 
 def _counts(origin: str, files: list[RawFile], records: dict[str, dict[str, Any]]) -> dict[str, Any]:

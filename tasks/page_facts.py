@@ -42,6 +42,15 @@ def day_name(source: str, day: int) -> str:
     return f"{date:%a} {date.day} {date:%b}"
 
 
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def share_of_apps(count: int, apps: int, share: str) -> str:
+    """`Five of 119 apps make 72 % of all calls`."""
+    word = (WORDS[count] if count < len(WORDS) else num(count)).capitalize()
+    return f"{word} of {plural(apps, 'app')} {'makes' if count == 1 else 'make'} {share} of all calls"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 app`, `5 apps`."""
     return f"{num(count)} {one if count == 1 else many or one + 's'}"

@@ -143,7 +143,7 @@ def _places(column: Column, rows: Sequence[Row]) -> int | None:
         return column.decimals
     values = [float(r[column.key]) for r in rows if r.get(column.key) is not None]
     small = [abs(v) for v in values if v]
-    if small and max(small) / min(small) > WIDE_SPAN and decimals_of(values) > 0:
+    if small and max(small) / min(small) > WIDE_SPAN and not all(v.is_integer() for v in values):
         return None
     return decimals_of(values)
 

@@ -15,19 +15,24 @@ NAMED_FAILURES = 8  # failed expectations an error message names; the verdict li
 
 
 def fingerprint(paths: Paths, source: str) -> str:
-    """Return the SHA-256 (hex) of the source's ingest.json, which changes with every change of a raw row or of its rejects.
+    """Return the SHA-256 (hex) of ingest.json and state.json: the counts, and the digest of every raw file that is staged.
 
     Raises:
         GateError: ingest.json is missing or unreadable.
     """
+    report = paths.ingest_report(source)
     try:
-        return hashlib.sha256(paths.ingest_report(source).read_bytes()).hexdigest()
+        digest = hashlib.sha256(report.read_bytes())
     except OSError as error:
         raise GateError(
             f"the staged data of {source} is not there ({error.strerror})",
-            where=_relative(paths, paths.ingest_report(source)),
+            where=_relative(paths, report),
             how=f"run: dvc repro validate@{source}",
         ) from None
+    state = report.with_name("state.json")  # a source that is off has none
+    if state.exists():
+        digest.update(state.read_bytes())
+    return digest.hexdigest()
 
 
 def write_verdict(paths: Paths, source: str, origin: str, results: list[dict[str, Any]]) -> bool:

@@ -4,7 +4,7 @@ with steps as (
     select step, sum(busy_us)::bigint as busy_us from read_parquet({features}) group by all
 ),
 final as (
-    select step // {steps} as hour, sum(busy_us)::double / ({steps} * {step_us}) as mean, max(busy_us)::double / {step_us} as most
+    select step // {steps} as hour, sum(busy_us)::double / ({steps}::bigint * {step_us}) as mean, max(busy_us)::double / {step_us} as most
     from steps
     group by all
 )

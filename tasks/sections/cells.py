@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TITLE, NAV, QUESTION = "Cells", "Cells", "How loaded are the eight cells that stand for our regions, and do they move together?"
 SOURCE = "google2019"
 DAY_H = 24
+FULL = 0.8  # from this correlation on, a cell of the map is nearer to its full colour than to the page
 GAPS = {False: (0.035, 0.2), True: (0.07, 0.085)}  # share of width, of height between panels: wide, narrow
 
 
@@ -187,7 +188,7 @@ def _matrix(names: list[str], matrix: list[list[float]], *, narrow: bool) -> Fig
     )
     # Numbers on the full ends of the map take the page's colour, on its pale middle the ink.
     text = [
-        annotation(j, i, num(v, 2), ink="bg" if abs(v) > 0.6 else "ink", size=11 if narrow else 12, at=("center", "middle"))
+        annotation(j, i, num(v, 2), ink="bg" if abs(v) > FULL else "ink", size=11 if narrow else 12, at=("center", "middle"))
         for i, row in enumerate(matrix) for j, v in enumerate(row) if v is not None
     ]  # fmt: skip
     ticks = list(range(size))

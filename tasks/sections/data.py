@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.page import Page, annotation, num, pair
-from tasks.page_facts import COMMAND, plural, provenance, source_of
+from tasks.page_facts import COMMAND, plural, provenance, share_of_apps, source_of
 from tasks.page_plot import axis, colour, decimated, y_title
 from tasks.page_text import percent, seconds
 
@@ -126,7 +126,7 @@ def _lorenz(page: Page) -> str:
     apps, functions = found["apps"], found.get("functions") or []
     count = min(5, len(apps) - 1)
     share = page.metric(f"share_top{count}_apps", found["top"].get(str(count), sum(apps[:count]) / sum(apps)))
-    heading = f"{plural(count, 'app').capitalize()} of {num(len(apps))} make {percent(share)} of all calls"
+    heading = share_of_apps(count, len(apps), percent(share))
     data = [{"of": k, "rank": i + 1, "calls": c} for k, v in (("app", apps), ("function", functions)) for i, c in enumerate(v)]
     return page.figure(
         "concentration",
@@ -193,7 +193,9 @@ def _dispersion(page: Page) -> str:
     if not apps:
         return ""
     bursty = page.metric("apps_over_dispersed", sum(a["dispersion"] > 1 for a in apps))
-    heading = f"{num(bursty)} of {plural(len(apps), 'app')} call in bursts: more variable than at random"
+    everyone = len((page.json("eda/concentration.json") or {}).get("apps") or apps)
+    of = f"the {num(len(apps))} largest apps" if len(apps) < everyone else plural(len(apps), "app")
+    heading = f"{num(bursty)} of {of} call in bursts: more variable than at random"
     return page.figure(
         "dispersion",
         heading=heading,

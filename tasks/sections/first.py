@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from tasks.page import Page, annotation, num, tag
-from tasks.page_facts import COMMAND, day_name, plural, provenance, source_of, volumes
+from tasks.page_facts import COMMAND, day_name, plural, provenance, share_of_apps, source_of, volumes
 from tasks.page_plot import axis, colour
 from tasks.page_text import percent
 
@@ -34,9 +34,9 @@ def _headline(page: Page) -> str:
     found = page.json("eda/concentration.json")
     calls = volumes(page)
     if found and found.get("apps") and found.get("top"):
-        count = min(5, len(found["apps"]))
+        count = max(1, min(5, len(found["apps"]) - 1))
         share = page.metric(f"share_top{count}_apps", found["top"].get(str(count), sum(found["apps"][:count]) / max(1, sum(found["apps"]))))
-        said.append(f"{plural(count, 'app').capitalize()} of {num(len(found['apps']))} make {percent(share)} of all calls.")
+        said.append(share_of_apps(count, len(found["apps"]), percent(share)) + ".")
     elif calls:
         said.append(f"{plural(calls['total'], 'call')} in {plural(len(calls['days']), 'day')} are ready for learning.")
     best = best_forecast(page)

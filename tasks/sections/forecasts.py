@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
 MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
+CLASSES = ("rare", "low", "mid", "high", "all", "cells")
+APART = 0.18  # rows between the marks of two rules, so that equal values do not cover each other
 EVEN = 0.005  # a MASE this near to 1 equals the yardstick
 
 
@@ -24,15 +26,28 @@ def render(page: Page) -> str:
     rows = [r for r in (found or {}).get("rows") or [] if r.get("series")]
     if not found or not rows:
         return ""
-    rows = [r | {"group": f"{r['target']}, {r['class']}"} for r in rows]
+    rows = _ordered([r | _extra(r) for r in rows])
     return _dots(page, found, [r for r in rows if r["mase"] is not None]) + _table(page, found, rows)
 
 
+def _extra(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row.get("mase_quartiles") or (None, None)
+    return {"group": f"{row['target']}, {row['class']}", "mase_low": low, "mase_high": high}
+
+
+def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows by target, class and rule, targets and rules in the order in which the file names them first."""
+    targets, arms = (list(dict.fromkeys(r[k] for r in rows)) for k in ("target", "arm"))
+    rank = {name: i for i, name in enumerate(CLASSES)}
+    return sorted(rows, key=lambda r: (targets.index(r["target"]), rank.get(r["class"], len(CLASSES)), r["class"], arms.index(r["arm"])))
+
+
 def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
-    ahead = seconds(found["horizon"] * found["step_s"])
+    horizon = found["horizon"]
+    ahead = horizon if isinstance(horizon, str) else f"{seconds(horizon * found['step_s'])} ahead"
     return {
         "tags": [source_of(page)[1], "measured"],
-        "provenance": provenance(page, f"{ahead} ahead", "test span"),
+        "provenance": provenance(page, ahead, "test span"),
         "command": COMMAND,
     }
 
@@ -47,7 +62,10 @@ def _dots(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     if len(heading) > 90:
         heading = f"The best simple rule for {best['target']} {verdict} its naive yardstick"
     arms = list(dict.fromkeys(r["arm"] for r in rows))
-    key = "".join(f'<span><svg width="14" height="12" aria-hidden="true">{_symbol(*MARKS[i % len(MARKS)])}</svg>{arm}</span>' for i, arm in enumerate(arms))
+    key = "".join(
+        f'<span><svg width="14" height="12" aria-hidden="true">{_symbol(*MARKS[i % len(MARKS)])}</svg>{arm}</span>'
+        for i, arm in enumerate(arms)
+    )
     data = [{k: r[k] for k in ("target", "class", "arm", "series", "mase")} for r in rows]
     return page.figure(
         "forecast_dots",
@@ -83,8 +101,8 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
         symbol, ink = MARKS[k % len(MARKS)]
         own = [r for r in rows if r["arm"] == arm]
         figure.add_scatter(
-            x=[r["mase"] for r in own], y=[groups.index(r["group"]) for r in own], mode="markers",
-            marker={"symbol": symbol, "size": 11, "color": colour(ink), "line": {"width": 2 if "open" in symbol else 0, "color": colour(ink)}},
+            x=[r["mase"] for r in own], y=[groups.index(r["group"]) + APART * (k - (len(arms) - 1) / 2) for r in own], mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": colour(ink), "line": {"width": 2 if "open" in symbol else 0, "color": colour(ink)}},
             customdata=[r["series"] for r in own], hovertemplate=arm + ": MASE %{x:.3f}, %{customdata} series<extra></extra>",
         )  # fmt: skip
     text = []
@@ -99,7 +117,9 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
             text.append(annotation(1, i, value, ink="ink", size=13, refs=("paper", "y"), xshift=12))
     if not narrow:
         text.append(annotation(1, 1, "best of the row", ink="ink-3", at=("left", "bottom"), refs=("paper", "paper"), xshift=12, yshift=3))
-        text.append(annotation(0, 1, "target, class (series)", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=-12, yshift=3))
+        text.append(
+            annotation(0, 1, "target, class (series)", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=-12, yshift=3)
+        )
     values = [r["mase"] for r in rows] + [1.0]
     low, high = min(values), max(values)
     edge = 0.06 * (high - low) or 0.1
@@ -107,7 +127,11 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
         height=(52 if narrow else 32) * len(groups) + 78,
         margin={"l": 12 if narrow else 160, "r": 12 if narrow else 230, "t": 30, "b": 44},
         annotations=text,
-        xaxis=axis(range=[low - edge, high + edge], nticks=5 if narrow else 9, title=f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})"),
+        xaxis=axis(
+            range=[low - edge, high + edge],
+            nticks=5 if narrow else 9,
+            title=f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})",
+        ),
         yaxis=axis(range=[len(groups) - 0.5, -0.75 if narrow else -0.5], showgrid=False, showticklabels=False),
     )
     return figure  # fmt: skip
@@ -119,7 +143,11 @@ def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str
     winners = {g: min(members, key=lambda r: (r["mase"], r["arm"]))["arm"] for g, members in judged.items() if members}
     best = [i for i, r in enumerate(rows) if winners.get(r["group"]) == r["arm"]]
     arms = sorted(set(winners.values()))
-    heading = f"{arms[0].capitalize()} is best in all {num(len(winners))} classes" if len(arms) == 1 else f"No single rule is best: {num(len(arms))} rules share {num(len(winners))} classes"
+    heading = (
+        f"{arms[0].capitalize()} is best in all {num(len(winners))} classes"
+        if len(arms) == 1
+        else f"No single rule is best: {num(len(arms))} rules share {num(len(winners))} classes"
+    )
     return page.table(
         "forecast_table",
         heading=heading,
@@ -132,6 +160,8 @@ def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str
             Column("rmse", "RMSE", "of the target", "number"),
             Column("mae", "MAE", "of the target", "number"),
             Column("mase", "MASE", "1 = naive", "number", 3),
+            Column("mase_low", "MASE of series", "lower quartile", "number", 3),
+            Column("mase_high", "MASE of series", "upper quartile", "number", 3),
         ],
         rows=rows,
         best=best,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TITLE, NAV, QUESTION = "Load over time", "Rhythm", "How many calls run at once, and how far does the past tell the future?"
 DAY_H, WEEK_H = 24, 168
-CLEAR = 0.2  # an autocorrelation from here on is called a rhythm
+CLEAR, FAINT = 0.5, 0.2  # autocorrelations from which an hour resembles, or faintly resembles, an earlier one
 HEIGHT = 300
 
 
@@ -98,11 +98,11 @@ def _autocorrelation(page: Page) -> str:
         heading = f"The load of an hour resembles the load {num(first)} h before with r = {num(by_lag[first], 2)}"
     else:
         page.metric("autocorrelation_24h", day)
-        word = "resembles" if day >= CLEAR else "hardly resembles"
-        heading = f"An hour {word} the same hour a day before (r = {num(day, 2)})"
+        word = "resembles" if day >= CLEAR else "faintly resembles" if day >= FAINT else "does not resemble"
+        heading = f"An hour {word} the same hour a day before (r\u00a0=\u00a0{num(day, 2)})"
         if week is not None:
             page.metric("autocorrelation_168h", week)
-            heading = f"An hour {word} the same hour a day (r = {num(day, 2)}) and a week before ({num(week, 2)})"
+            heading = f"An hour {word} the same hour a day (r\u00a0=\u00a0{num(day, 2)}) and a week before ({num(week, 2)})"
     return page.figure(
         "autocorrelation",
         heading=heading,

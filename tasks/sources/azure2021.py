@@ -29,8 +29,11 @@ LEAST_MEMORY_MB, MOST_MEMORY_MB = 30, 10_240  # 10,240 MB is the largest functio
 TRIGGER_MIX = Path(__file__).resolve().parents[2] / "data" / "reference" / "trigger_mix.csv"
 REFERENCE_FILES = (TRIGGER_MIX,)  # what else a staged byte depends on; `ingest` rebuilds all when one changes
 _ID = re.compile(r"[0-9a-f]{64}")
-# Infinity and NaN pass here, to be named apart; underscores, which float() takes, do not.
-_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|nan|inf|infinity)\s*", re.IGNORECASE | re.ASCII)
+# What DuckDB's read_csv takes as a number, so that both paths judge alike; NaN and infinity pass here, to be named apart.
+_DIGITS = r"\d+(?:_\d+)*"
+_NUMBER = re.compile(
+    rf"\s*[+-]?(?:{_DIGITS}\.?(?:{_DIGITS})?(?:e[+-]?\d+)?|\.{_DIGITS}(?:e[+-]?\d+)?|nan|inf|infinity)\s*", re.IGNORECASE | re.ASCII
+)
 
 
 def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None:

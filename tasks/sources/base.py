@@ -74,10 +74,10 @@ class Source(Protocol):
 
 
 def raw_folder(folder: str, root: Path) -> Path:
-    """Return the folder that a manifest names: `$TRINE_SAMPLE_DIR` expanded, relative to the root of the working tree.
+    """Return the folder that a manifest names: `$TRINE_SAMPLE_DIR` filled in, relative to the root of the working tree.
 
     Args:
-        folder: as in params.yaml after `path:`; other environment variables are not expanded, since they would not be reproducible.
+        folder: as in params.yaml after `path:`; no other variable is filled in, since a result must not hang on it.
         root: the working tree.
     """
     if "$TRINE_SAMPLE_DIR" in folder:

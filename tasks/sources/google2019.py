@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clouds.errors import RawDataError
 from simulator import rng
 from tasks.database import literal, load_sql
 from tasks.sources.base import Kind, RawFile
@@ -25,6 +26,9 @@ LEVEL_STREAM = 12  # random stream of the drawn capacity
 MAX_UNITS_US = 1e16  # a whole cell uses about 1e12; beyond this a number is damaged
 HEADER = ("", "avgcpu", "avgmem", "time", "timestamp", "day_of_week", "hour_of_day")
 KINDS = (Kind("utilisation", r"(?:.*/)?cell_2019_[a-h]\.csv", HEADER),)
+# what DuckDB reads as a number, too: Python alone would take 1_000 and digits of other scripts
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 CELLS_FILE = Path(__file__).resolve().parents[2] / "data" / "reference" / "cells.csv"
 
 
@@ -39,10 +43,9 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
     """Return why a row of a series is not usable, or None."""
     if len(fields) != len(HEADER):
         return "wrong_column_count"
-    try:
-        slot, cpu, memory = int(fields[0]), float(fields[1]), float(fields[2])
-    except ValueError:
+    if not (_INTEGER.fullmatch(fields[0]) and _NUMBER.fullmatch(fields[1]) and _NUMBER.fullmatch(fields[2])):
         return "bad_number"
+    slot, cpu, memory = int(fields[0]), float(fields[1]), float(fields[2])
     if not (math.isfinite(cpu) and math.isfinite(memory)):
         return "not_finite"
     if cpu < 0 or memory < 0:
@@ -64,12 +67,15 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
         f"slot is null or cpu_used is null or memory_used is null or not isfinite(cpu_used) or not isfinite(memory_used) "
         f"or cpu_used < 0 or memory_used < 0 or cpu_used > {units} or memory_used > {units} or slot < 0 or slot >= {limit}"
     )
-    counts = con.execute(f"select count(*), count(*) filter (where {bad}) from series").fetchone()
+    counts = con.execute(f"select count(*), count(*) filter (where {bad}), count(distinct slot) from series").fetchone()
     assert counts is not None  # noqa: S101
+    if not counts[1] and counts[2] != counts[0]:
+        twice = con.execute("select slot from series group by slot having count(*) > 1 order by slot limit 1").fetchone()
+        raise RawDataError(f"slot {twice[0] if twice else '?'} stands twice", where=str(path), how="remove one of the two lines")
     if counts[1]:
         return int(counts[0]), int(counts[1])
     for (day,) in con.execute(f"select distinct slot // {SLOTS_PER_DAY} from series order by 1").fetchall():
-        piece = work / "utilisation" / f"day={day}" / f"{cell_of(file.name)}.parquet"
+        piece = work / "utilisation" / f"day={day}" / f"{file.sha256[:16]}.parquet"
         piece.parent.mkdir(parents=True, exist_ok=True)
         con.execute(f"copy (select * from series where slot // {SLOTS_PER_DAY} = {day} order by slot) to {literal(piece)} (format parquet)")
     return int(counts[0]), 0
@@ -80,6 +86,10 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     con.execute("create or replace temp table cell_capacities (cell varchar, capacity_ncu double, capacity_nmu double)")
     con.executemany("insert into cell_capacities values (?, ?, ?)", capacities(params))
     pieces = literal(work / "utilisation" / f"day={day}" / "*.parquet")
+    twice = con.execute(f"select cell, slot from read_parquet({pieces}) group by all having count(*) > 1 order by all limit 1").fetchone()
+    if twice:
+        how = "keep one file per cell, or files whose slots do not overlap"
+        raise RawDataError(f"two files hold slot {twice[1]} of cell {twice[0]}", where=f"cell_2019_{twice[0]}.csv", how=how)
     target = out / "utilisation.parquet"
     text = load_sql("google2019/write_day.sql").format(pieces=pieces)
     con.execute(f"copy ({text}) to {literal(target)} (format parquet, compression zstd)")

@@ -1,4 +1,4 @@
-"""A headless Chromium driven through its DevTools protocol. Belongs here: start, stop, commands, waiting. Does not: what a page must satisfy."""
+"""A headless Chromium driven through its DevTools protocol: start, stop, commands, waiting. Not here: what a page must satisfy."""
 
 from __future__ import annotations
 

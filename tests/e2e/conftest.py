@@ -30,9 +30,24 @@ def eda_inputs() -> dict[str, Any]:
     corr = np.corrcoef([c["cpu_fraction"] for c in cells.values()])
     lags = np.arange(1, 169)
     arms = ("last value", "moving average 5 min", "seasonal naive (day)")
-    groups = (("calls", "rare", 60), ("calls", "low", 30), ("calls", "mid", 20), ("calls", "high", 9), ("calls", "all", 119), ("cpu", "cells", 8))
+    groups = (
+        ("calls", "rare", 60),
+        ("calls", "low", 30),
+        ("calls", "mid", 20),
+        ("calls", "high", 9),
+        ("calls", "all", 119),
+        ("cpu", "cells", 8),
+    )
     rows = [
-        {"target": t, "class": c, "arm": a, "series": n, "rmse": 1.0 + i + j, "mae": 0.4 + i / 2 + j / 4, "mase": round(0.8 + 0.12 * i + 0.05 * j, 3)}
+        {
+            "target": t,
+            "class": c,
+            "arm": a,
+            "series": n,
+            "rmse": 1.0 + i + j,
+            "mae": 0.4 + i / 2 + j / 4,
+            "mase": round(0.8 + 0.12 * i + 0.05 * j, 3),
+        }
         for j, (t, c, n) in enumerate(groups)
         for i, a in enumerate(arms)
     ]
@@ -42,7 +57,7 @@ def eda_inputs() -> dict[str, Any]:
             "source": "azure2021", "origin": "twin", "days": list(range(14)), "calls": calls.tolist(), "total": int(calls.sum()),
             "split_hours": [233.3, 283.3, 336.0],
         },
-        "concentration": {"apps": apps, "functions": apps, "top": share},
+        "concentration": {"apps": apps, "functions": [max(1, c // 3) for c in apps for _ in range(3)], "top": share},
         "durations": {
             "zero_share": 0.087, "ccdf": {"seconds": grid.tolist(), "share": (0.913 / (1 + (grid / 0.05) ** 0.8)).tolist()},
             "p50_s": 0.03, "p95_s": 8.1, "p99_s": 61.0, "max_s": 578.0, "calls": int(calls.sum()),
@@ -81,7 +96,15 @@ def eda_inputs() -> dict[str, Any]:
 def twin_fit() -> dict[str, Any]:
     """Rows of the fit table: most pass, one does not, one is not judged."""
     rows = [
-        {"source": "azure2021", "target": f"quantile {q}", "twin": 0.1 * q, "real": 0.1 * q + 0.01, "tolerance": 0.05, "pass": q != 3, "reason": ""}
+        {
+            "source": "azure2021",
+            "target": f"quantile {q}",
+            "twin": 0.1 * q,
+            "real": 0.1 * q + 0.01,
+            "tolerance": 0.05,
+            "pass": q != 3,
+            "reason": "",
+        }
         for q in range(1, 6)
     ]
     return {"rows": rows}
@@ -95,9 +118,20 @@ def write_inputs(root: Path, *, eda: dict[str, Any] | None = None, real: bool = 
         staged = root / "data" / "staged" / source
         staged.mkdir(parents=True, exist_ok=True)
         (staged / "ingest.json").write_text(json.dumps({"source": source}), encoding="utf-8")
-        results = [{"expectation": "values_between", "column": "arrival_us", "severity": "critical", "success": True, "observed": "0 of 9 unexpected"}]
+        results = [
+            {
+                "expectation": "values_between",
+                "column": "arrival_us",
+                "severity": "critical",
+                "success": True,
+                "observed": "0 of 9 unexpected",
+            }
+        ]
         judged = hashlib.sha256((staged / "ingest.json").read_bytes()).hexdigest()
-        _dump(root / "reports" / "validation" / f"{source}.json", {"source": source, "from": "twin", "success": True, "judged": judged, "results": results})
+        _dump(
+            root / "reports" / "validation" / f"{source}.json",
+            {"source": source, "from": "twin", "success": True, "judged": judged, "results": results},
+        )
     _dump(root / "reports" / "validation" / "twin_fit.json", twin_fit())
     for name, content in (eda_inputs() if eda is None else eda).items():
         _dump(root / "reports" / "eda" / f"{name}.json", content)

@@ -9,7 +9,12 @@ from pathlib import Path
 from tests.e2e.browser import browser
 
 SHOTS = (
-    ("light", 1280, "light", "The report in the light theme, 1280 px wide: the answer in four tiles, the calendar of calls, then one section per question."),
+    (
+        "light",
+        1280,
+        "light",
+        "The report in the light theme, 1280 px wide: the answer in four tiles, the calendar of calls, then one section per question.",
+    ),
     ("dark", 1280, "dark", "The same page in the dark theme: same figures, colours from the second palette of the style sheet."),
     ("narrow", 420, "light", "The same page at 420 px: every figure in its narrow layout, tiles and pairs in one column."),
 )

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from browser import NAMES, Tab, browser, executable
 WIDTHS = (1280, 1000, 820, 600, 420)
 FIRST_FIGURE_MS = 2000
 PAGE_BYTES, FIGURE_BYTES = 8_000_000, 200_000
-PRINTED = {"width": 688, "height": 1016}  # A4 less 14 mm on each side, CSS pixels
-# Faults of text in the plots: [figure, text, other text or side, px]. Turned text is exempt from the overlap, as its box is larger than it is.
+PRINTED = (688, 1016)  # A4 less 14 mm on each side, CSS pixels
+# Faults of text in the plots: [figure, text, other text or side, px]. Turned text may overlap: its box is too large.
 TEXT_FAULTS = r"""(() => {
   const faults = [];
   const turned = (node, end) => {
@@ -94,7 +95,7 @@ def test_no_text_over_text(tab: Tab, page_file: Path, dejavu_file: Path, font: s
         tab.settle()
         faults[width] = tab.value(TEXT_FAULTS)
         assert tab.value("document.documentElement.scrollWidth") <= width
-    assert faults == dict.fromkeys(WIDTHS, [])
+    assert faults == {width: [] for width in WIDTHS}
 
 
 def test_first_figure_is_there_in_time(tab: Tab, page_file: Path) -> None:
@@ -144,7 +145,7 @@ def test_landmarks_headings_and_keyboard(tab: Tab, page_file: Path) -> None:
     levels = tab.value("[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => Number(h.tagName[1]))")
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels[1:], levels[2:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels[1:]))
     for kind in ("rawKeyDown", "keyUp"):
         tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
     assert tab.value("document.activeElement.className") == "skip"
@@ -159,7 +160,9 @@ def test_origin_is_always_in_sight(tab: Tab, page_file: Path) -> None:
         tab.width(width)
         tab.open(page_file)
         tab.value("scrollTo(0, document.documentElement.scrollHeight)")
-        box = tab.value("(() => { const b = document.querySelector('.bar .tag').getBoundingClientRect(); return [b.top, b.left, b.right]; })()")
+        box = tab.value(
+            "(() => { const b = document.querySelector('.bar .tag').getBoundingClientRect(); return [b.top, b.left, b.right]; })()"
+        )
         assert box[0] >= 0
         assert box[1] >= 0
         assert box[2] <= width
@@ -173,8 +176,10 @@ def test_every_figure_and_table_says_where_it_comes_from(tab: Tab, page_file: Pa
         """[...document.querySelectorAll('figure')].map((f) => ({ id: f.id, heading: f.querySelector('h3').textContent,
         labelled: document.getElementById(f.getAttribute('aria-labelledby'))?.textContent, plot: !!f.querySelector('.plot'),
         role: f.querySelector('.plot')?.getAttribute('role'), alt: f.querySelector('.plot')?.getAttribute('aria-label'),
-        tags: [...f.querySelectorAll('.provenance .tag')].map((t) => t.textContent), said: f.querySelector('.provenance > span').textContent,
-        command: f.querySelector('.provenance code').textContent, files: [...f.querySelectorAll('.provenance a')].map((a) => a.getAttribute('href')),
+        tags: [...f.querySelectorAll('.provenance .tag')].map((t) => t.textContent),
+        said: f.querySelector('.provenance > span:not(.tag)').textContent,
+        command: f.querySelector('.provenance code').textContent,
+        files: [...f.querySelectorAll('.provenance a')].map((a) => a.getAttribute('href')),
         numbers: f.querySelectorAll('table').length }))"""
     )
     numbered = {"Figure": 0, "Table": 0}
@@ -211,7 +216,7 @@ def test_numbers_of_the_tiles_are_in_the_metrics(tab: Tab, page_file: Path) -> N
 def test_print_cuts_no_figure(tab: Tab, page_file: Path) -> None:
     """On A4 in the light theme every figure is lower than a page and may not be broken; long tables break between rows."""
     tab.theme("dark")
-    tab.width(**{"pixels": PRINTED["width"], "height": PRINTED["height"]})
+    tab.width(*PRINTED)
     tab.open(page_file)
     tab.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
     try:
@@ -227,7 +232,7 @@ def test_print_cuts_no_figure(tab: Tab, page_file: Path) -> None:
         tab.value("dispatchEvent(new Event('afterprint'))")
         tab.call("Emulation.setEmulatedMedia", media="", features=[])
     for identity, height, broken, long, inside in figures:
-        assert long or (height < PRINTED["height"] and broken == "avoid"), (identity, height, broken)
+        assert long or (height < PRINTED[1] and broken == "avoid"), (identity, height, broken)
         assert inside, identity
     assert rows in (["avoid"], [])
     pages = len(re.findall(rb"/Type\s*/Page\b", tab.printed()))

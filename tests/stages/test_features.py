@@ -208,3 +208,10 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(tmp_path: Path, b
         subprocess.run([sys.executable, "-m", "tasks", "features"], cwd=tmp_path, env=env, check=True, capture_output=True)
         seen.append({p.name: p.read_bytes() for p in sorted(paths.features.iterdir())})
     assert seen[0] == seen[1] == {p.name: p.read_bytes() for p in sorted(built.features.iterdir())}
+
+
+def test_the_clock_is_that_of_the_trace_in_a_later_window(params: Params) -> None:
+    calls = pl.DataFrame({"app_id": [1], "function_index": [0], "arrival_us": [0], "duration_us": [0]})
+    later = features.feature_table(calls, params.model_copy(update={"as_of_day": 3 + DAYS}), 10)
+    assert later["week_sin"].to_list() == pytest.approx([np.sin(2 * np.pi * 3 / 7)])
+    assert later["time_cos"].to_list() == [1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from typing import Any
@@ -40,7 +41,7 @@ def slow(calls: list[Call], span: int) -> list[dict[str, Any]]:
                 continue
             ended = sorted([c[3] for c in alive if low < c[2] + c[3] <= high] + [0 for c in came if c[3] == 0])
             moments = [low, *(c[2] for c in came)]
-            gaps = [b - a for a, b in zip(arrivals, arrivals[1:], strict=False) if low <= b < high]
+            gaps = [b - a for a, b in itertools.pairwise(arrivals) if low <= b < high]
             mean = statistics.fmean(gaps) if gaps else None
             rank = lambda share, ended=ended: ended[math.ceil(share * len(ended) / 100) - 1] if ended else None  # noqa: E731
             rows.append(

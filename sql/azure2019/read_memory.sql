@@ -1,0 +1,13 @@
+-- Median allocated memory of the apps of one file, in MB. Grain: one row a line of the file. Inputs: {file} raw CSV.
+-- Columns: app_id, memory_mb, good (usable).
+with raw as (
+    select * from read_csv({file}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true,
+        columns = {{'owner': 'VARCHAR', 'app': 'VARCHAR', 'samples': 'VARCHAR', 'mean': 'VARCHAR', 'm1': 'VARCHAR', 'm5': 'VARCHAR',
+            'm25': 'VARCHAR', 'm50': 'VARCHAR', 'm75': 'VARCHAR', 'm95': 'VARCHAR', 'm99': 'VARCHAR', 'm100': 'VARCHAR'}})
+),
+final as (
+    select try_cast('0x' || app[:15] as bigint) as app_id, measure(m50) as memory_mb,
+        (regexp_full_match(owner, '[0-9a-f]{{64}}') and regexp_full_match(app, '[0-9a-f]{{64}}') and measure(m50) >= 0) is true as good
+    from raw
+)
+select * from final
