@@ -23,8 +23,7 @@ MOST_POINTS = 1000  # of a CCDF
 TOP = (1, 2, 5, 10, 20, 50, 100)
 MOST_APPS = 1000  # in the lists that become dots and Lorenz curves
 EDGES_US = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
-LONGEST_LAG_SLOTS = 2 * SLOTS_A_DAY
-MOST_LAGS = 400  # points of the line
+LONGEST_LAG_H, SLOTS_AN_HOUR = 168, 12
 
 
 def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
@@ -179,14 +178,14 @@ def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _dispersion(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
-    """Variance over mean of the calls a minute, over all minutes of the span (also the empty ones)."""
-    minutes = max(features["span_steps"] * params.features.step_s // 60, 2)
+    """Variance over mean of the calls a step, over all steps of the span (also the empty ones)."""
+    steps, step_us = max(features["span_steps"], 2), params.features.step_s * 1_000_000
     apps = []
-    for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql"), 1):
-        variance = (squares - calls * calls / minutes) / (minutes - 1)
-        apps.append({"rank": rank, "calls": calls, "dispersion": variance * minutes / calls, "busiest_minute": busiest})
+    for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql", step_us=step_us), 1):
+        variance = (squares - calls * calls / steps) / (steps - 1)
+        apps.append({"rank": rank, "calls": calls, "dispersion": variance * steps / calls, "busiest_step": busiest})
     median = float(np.median([a["dispersion"] for a in apps]))
-    return {"minutes": minutes, "bin_s": 60, "apps": apps[:MOST_APPS], "median": median}
+    return {"step_s": params.features.step_s, "apps": apps[:MOST_APPS], "median": median}
 
 
 def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -224,22 +223,22 @@ def feature_files(paths: Paths) -> str:
 
 
 def _rhythm(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
-    """Autocorrelation of the calls in 5-minute slots at lags up to two days, and the mean day (hours relative to their mean)."""
+    """Autocorrelation of the calls an hour at lags up to a week and of neighbouring slots; the mean day by hour, relative."""
     slots = int(-(-span_s // SLOT_S))
     x = np.zeros(slots)
     for slot, n in _rows(con, "eda/five_minutes.sql"):
         x[slot] = n
-    lags = min(LONGEST_LAG_SLOTS, slots // 3)
-    acf = autocorrelation(x, lags)
-    thin = 2 if lags > MOST_LAGS else 1
+    fine = autocorrelation(x, min(1, slots - 1))
+    hourly = np.add.reduceat(x, np.arange(0, slots, SLOTS_AN_HOUR))[: slots // SLOTS_AN_HOUR]
+    acf = autocorrelation(hourly, min(LONGEST_LAG_H, hourly.size // 2)) if hourly.size > 1 else np.zeros(0)
     days = slots // SLOTS_A_DAY
     hour = x[: days * SLOTS_A_DAY].reshape(days, 24, 12).sum(axis=2).mean(axis=0) if days else np.zeros(0)
     return {
         "slots": slots,
         "slot_s": SLOT_S,
-        "lags_h": [k * SLOT_S / HOUR_S for k in range(thin, lags + 1, thin)],
-        "autocorrelation": [float(v) for v in acf[thin::thin]],
-        "lag_1_slot": float(acf[1]) if lags else None,
+        "lags_h": list(range(1, acf.size)),
+        "autocorrelation": [float(v) for v in acf[1:]],
+        "lag_1_slot": float(fine[-1]),
         "whole_days": days,
         "hour_relative": [float(v) for v in hour / hour.mean()] if hour.size and hour.mean() else [],
     }

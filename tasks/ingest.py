@@ -12,6 +12,7 @@ import importlib
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -236,7 +237,15 @@ def _read_tolerantly(job: Job, file: RawFile, path: Path, part: Path) -> Counter
         raise RawDataError("the Parquet file has unusable rows or columns", where=str(path), how="export it again")
     copy = job.work / "clean" / Path(file.name.removesuffix(".gz")).name
     copy.parent.mkdir(exist_ok=True)
-    kept, reasons = clean(path, file.name, kind, lambda fields: job.module.check_fields(kind.name, fields, job.params), copy, job.rejects)
+    width = job.module.width(kind.name, path) if hasattr(job.module, "width") else None
+
+    def check(fields: Sequence[str]) -> str | None:
+        if width is not None and len(fields) != width:
+            return "wrong_column_count"
+        reason: str | None = job.module.check_fields(kind.name, fields, job.params)
+        return reason
+
+    kept, reasons = clean(path, file.name, kind, check, copy, job.rejects)
     if kept + reasons.total() != file.rows:
         what = f"{file.rows} rows in the manifest, {kept} usable and {reasons.total()} rejected in the file"
         raise LostRowsError(what, where=str(path), how="run the pipeline again (scan comes first); else tell the maintainers")

@@ -142,7 +142,9 @@ class Page:
         best: Sequence[int] = (),
         folded: bool = False,
     ) -> str:
-        """HTML of a table with heading and provenance; also reports/tables/<id>.csv and .tex. `best`: rows in bold; `folded`: closed at first.
+        """HTML of a table with heading and provenance; its numbers go to reports/tables/<id>.csv and .tex.
+
+        Rows in `best` are bold; a `folded` table is closed at first.
 
         Raises:
             ValueError: something is missing or too long, or the identity is taken.
@@ -153,7 +155,8 @@ class Page:
         if folded:
             body = f"<details><summary>Show all {num(len(rows))} rows</summary>{body}</details>"
         foot = self._foot("Table", identity, tags, provenance, command, "")
-        return f'<figure id="{identity}" class="long" aria-labelledby="{identity}-t">{_caption(identity, heading, sentence)}{body}{foot}</figure>'
+        caption = _caption(identity, heading, sentence)
+        return f'<figure id="{identity}" class="long" aria-labelledby="{identity}-t">{caption}{body}{foot}</figure>'
 
     def write(self, title: str, bar: str, body: str) -> int:
         """Write index.html, metrics.json and tables/ and return the bytes of the page; tables of an earlier page are removed."""
@@ -162,7 +165,8 @@ class Page:
         specs = "".join(_script(f"{name}-figure", spec) for name, spec in self._specs.items())
         style, script = ((STYLE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         head = (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f'<title>{html.escape(title)}</title><link rel="icon" href="data:,"><style>{style}</style></head>'
         )
         text = (

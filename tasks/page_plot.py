@@ -1,4 +1,4 @@
-"""What all Plotly figures share: the template, annotations, the JSON of a figure. Not here: any figure, any colour value (tasks/style/page.css)."""
+"""What all Plotly figures share: template, annotations, JSON. Not here: any figure, any colour value (tasks/style/page.css)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Column:
 
 
 def num(value: float, decimals: int | None = None, *, sign: bool = False) -> str:
-    """Format a number: thousands with commas, a true minus, three significant digits unless `decimals` is given; whole numbers stay whole."""
+    """Format a number: commas, a true minus, three significant digits unless `decimals` is given; whole numbers stay whole."""
     if decimals is None:
         decimals = 0 if isinstance(value, int) or float(value).is_integer() else decimals_of([value])
     text = f"{value:{'+' if sign else ''},.{decimals}f}"

@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from clouds.errors import ParameterError, RawDataError
 from tasks.sources.base import Kind
@@ -64,7 +64,7 @@ def is_gzip(name: str) -> bool:
 
 def open_raw(path: Path) -> IO[bytes]:
     """Open a raw file for reading, through gzip where the name says so."""
-    return gzip.open(path, "rb") if is_gzip(path.name) else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path, "rb")) if is_gzip(path.name) else path.open("rb")
 
 
 def unreadable(name: str, error: OSError) -> RawDataError:

@@ -57,7 +57,7 @@ def _multiples(page: Page, found: dict[str, Any]) -> str:
     return page.figure(
         "cells",
         heading=heading,
-        sentence="CPU in use, % of the capacity, on one scale for all cells. The capacity is drawn, so levels are assumed; the shape is measured.",
+        sentence="CPU in use, % of the capacity, one scale for all. The capacity is drawn: levels are assumed, the shape is measured.",
         wide=_panels(found, names, narrow=False),
         narrow=_panels(found, names, narrow=True),
         key="",
@@ -101,7 +101,7 @@ def _panels(found: dict[str, Any], names: list[str], *, narrow: bool) -> Figure:
         label = f"<b>{name}</b>  mean {percent(found['cells'][name]['mean'])}"
         text.append(annotation(left, min(1.0, upper), label, at=("left", "bottom"), refs=("paper", "paper"), yshift=4))
     figure.update_layout(
-        height=(115 if narrow else 130) * lines + 60, margin={"l": 42, "r": 14, "t": 26, "b": 30}, annotations=text, **layout
+        height=(115 if narrow else 130) * lines + 60, margin={"l": 48, "r": 14, "t": 26, "b": 30}, annotations=text, **layout
     )
     return figure
 

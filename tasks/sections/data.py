@@ -97,11 +97,12 @@ def _rows(ccdf: dict[str, list[float]], x: str, y: str) -> list[dict[str, float]
 def _ccdf(ccdf: dict[str, list[float]], y: str, x: str, ink: str, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
+    twin = ink == "s3"  # the twin is a line, the real trace steps
     points = [(a, b) for a, b in zip(ccdf["seconds"], ccdf["share"], strict=True) if a > 0 and b > 0]
     xs, ys = decimated([p[0] for p in points], [p[1] for p in points], CCDF_POINTS)
     figure = go.Figure(
         go.Scatter(
-            x=xs, y=ys, mode="lines", line={"color": colour(ink), "width": 2.5 if ink == "s3" else 1.6, "shape": "linear" if ink == "s3" else "hv"},
+            x=xs, y=ys, mode="lines", line={"color": colour(ink), "width": 2.5 if twin else 1.6, "shape": "linear" if twin else "hv"},
             hovertemplate="%{y:.3~%} longer than %{x:.3~g} s<extra></extra>",
         )
     )  # fmt: skip
@@ -133,13 +134,18 @@ def _lorenz(page: Page) -> str:
         heading=heading,
         sentence="Cumulative share of calls, from the least to the most active; the straight line would be equal shares.",
         **_both(_lorenz_figure, apps, functions, count, share, _line(page)),
-        key=f'<span><i style="--c:var(--{_line(page)})"></i>apps</span>' + ('<span><i style="--c:var(--s4);border-top-style:dashed"></i>functions</span>' if functions else ""),
+        key=_lorenz_key(_line(page), bool(functions)),
         alt=heading,
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(page, plural(len(apps), "app"), plural(len(functions), "function") if functions else ""),
         command=COMMAND,
         data=data,
     )  # fmt: skip
+
+
+def _lorenz_key(ink: str, functions: bool) -> str:
+    dashed = '<span><i style="--c:var(--s4);border-top-style:dashed"></i>functions</span>'
+    return f'<span><i style="--c:var(--{ink})"></i>apps</span>{dashed if functions else ""}'
 
 
 def _cumulative(descending: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -216,8 +222,9 @@ def _dispersion_figure(apps: list[dict[str, Any]], ink: str, *, narrow: bool) ->
     shown = apps[:: math.ceil(len(apps) / CCDF_POINTS)]
     figure = go.Figure(
         go.Scatter(
-            x=[a["calls"] for a in shown], y=[a["dispersion"] for a in shown], mode="markers", marker={"size": 6, "color": colour(ink), "opacity": 0.75},
-            customdata=[a["rank"] for a in shown], hovertemplate="app of rank %{customdata}: %{x:,} calls, dispersion %{y:.3~g}<extra></extra>",
+            x=[a["calls"] for a in shown], y=[a["dispersion"] for a in shown], mode="markers",
+            marker={"size": 6, "color": colour(ink), "opacity": 0.75}, customdata=[a["rank"] for a in shown],
+            hovertemplate="app of rank %{customdata}: %{x:,} calls, dispersion %{y:.3~g}<extra></extra>",
         )
     )  # fmt: skip
     x = _decades([a["calls"] for a in shown])
@@ -228,7 +235,10 @@ def _dispersion_figure(apps: list[dict[str, Any]], ink: str, *, narrow: bool) ->
         height=SQUARE,
         margin={"l": 56, "r": 30, "t": 34, "b": 46},
         annotations=[y_title("variance / mean of calls per step") | {"xshift": -50}],
-        xaxis=axis(type="log", range=[x[0] - 0.1, x[-1]], tickvals=[10.0**k for k in x[::every_x]], ticktext=[_power(k) for k in x[::every_x]], title="calls of the app, log scale"),
+        xaxis=axis(
+            type="log", range=[x[0] - 0.1, x[-1]], title="calls of the app, log scale",
+            tickvals=[10.0**k for k in x[::every_x]], ticktext=[_power(k) for k in x[::every_x]],
+        ),
         yaxis=axis(type="log", range=[y[0], y[-1]], tickvals=[10.0**k for k in y], ticktext=[_power(k) for k in y]),
     )  # fmt: skip
     return figure

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tasks.page import Page, annotation, num, tag
+from tasks.page import Page, annotation, interval, num, tag
 from tasks.page_facts import COMMAND, day_name, plural, provenance, share_of_apps, source_of, volumes
 from tasks.page_plot import axis, colour
 from tasks.page_text import percent
@@ -79,11 +80,10 @@ def _tiles(page: Page) -> list[str]:
     if best:
         mase = page.metric("best_forecast_mase", best["mase"])
         page.metric("best_forecast_arm", best["arm"])
-        tiles.append(
-            page.tile(
-                "How good is the best forecast without learning?", num(mase, 2), "MASE", f"{best['arm']}, calls, test span; 1 = naive"
-            )
-        )
+        low, high = best.get("mase_quartiles") or (None, None)
+        spread = "" if low is None else f", half of the apps in {interval(low, high, 2)}"
+        small = f"{best['arm']}, calls, test span{spread}; 1 = naive"
+        tiles.append(page.tile("How good is the best forecast without learning?", num(mase, 2), "MASE", small))
     return tiles
 
 
@@ -102,7 +102,8 @@ def calendar(page: Page) -> str:
     busiest = max(rows, key=lambda r: r["calls"])
     borders = " Heavy lines part train, validation and test." if found.get("split_hours") else ""
     heading = _finding(page, found)
-    ramp = f'<span>0</span><span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span><span>{num(top)} calls an hour</span>'
+    scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
+    ramp = f"<span>0</span>{scale}<span>{num(top)} calls an hour</span>"
     return page.figure(
         "calendar",
         heading=heading,
@@ -155,9 +156,13 @@ def _calendar(found: dict[str, Any], source: str, top: int, *, narrow: bool) -> 
         margin={"l": 66 if narrow else 92, "r": 56 if narrow else 120, "t": 26, "b": 40},
         annotations=text,
         shapes=lines,
-        xaxis=axis(range=[-0.5, 23.5], tickvals=list(hours_shown), ticktext=[f"{h:02d}:00" for h in hours_shown], showgrid=False, title="hour of day, UTC"),
+        xaxis=axis(
+            range=[-0.5, 23.5], showgrid=False, title="hour of day, UTC",
+            tickvals=list(hours_shown), ticktext=[f"{h:02d}:00" for h in hours_shown],
+        ),
         yaxis=axis(
-            range=[len(days) - 0.5, -0.5], tickvals=list(range(len(days))), ticktext=[n.rsplit(" ", 1)[0] if narrow and n[0].isupper() else n for n in names], showgrid=False,
+            range=[len(days) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(days))),
+            ticktext=[n.rsplit(" ", 1)[0] if narrow and n[0].isupper() else n for n in names],
         ),
     )  # fmt: skip
     return figure
@@ -177,9 +182,9 @@ def _borders(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[fl
         path = f"M -0.5,{y + 0.5} L {x},{y + 0.5} L {x},{y - 0.5} L 23.5,{y - 0.5}"
         lines.append({"type": "path", "path": path, "line": {"color": colour("ink"), "width": 2}})
     edges.append(float(len(found["days"])))
-    if len(edges) != 4 or any(b - a < 0.8 for a, b in zip(edges, edges[1:], strict=False)):
+    if len(edges) != 4 or any(b - a < 0.8 for a, b in pairwise(edges)):
         return lines, []
-    return lines, [((a + b) / 2 - 0.5, n) for a, b, n in zip(edges, edges[1:], ("train", "valid", "test"), strict=False)]
+    return lines, [((a + b) / 2 - 0.5, n) for (a, b), n in zip(pairwise(edges), ("train", "valid", "test"), strict=True)]
 
 
 def _thousands(count: int) -> str:
@@ -197,8 +202,8 @@ def _limits(page: Page) -> str:
         points.append(f"Five apps carry {percent(share)} of the calls, so means over calls say little about most apps.")
     drawn = [c for c in (page.json("eda/quality.json") or {}).get("columns") or [] if c["kind"] == "drawn"]
     if drawn:
-        count = page.metric("drawn_columns", len(drawn))
-        names = list(dict.fromkeys(c["column"] for c in drawn))
+        names = list(dict.fromkeys(name for c in drawn for name in c["column"].split(", ")))
+        count = page.metric("drawn_columns", len(names))
         listed = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
         points.append(f"{plural(count, 'column is', 'columns are')} drawn, not measured ({listed}): no finding may rest on their values.")
     durations = page.json("eda/durations.json")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
 MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
 CLASSES = ("rare", "low", "mid", "high", "all", "cells")
-APART = 0.18  # rows between the marks of two rules, so that equal values do not cover each other
+APART, APART_NARROW = 0.18, 0.12  # rows between the marks of two rules, so that equal values do not cover each other
+FOLD_FROM = 20  # a table from this many rows on is folded
 EVEN = 0.005  # a MASE this near to 1 equals the yardstick
 
 
@@ -70,7 +71,7 @@ def _dots(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return page.figure(
         "forecast_dots",
         heading=heading,
-        sentence="Mean absolute scaled error on the test span, mean over series: left of 1 is better than the naive rule on the train span.",
+        sentence="Mean absolute scaled error on the test span, mean over series: 1 is the step-to-step change of the train span.",
         wide=_figure(rows, arms, narrow=False),
         narrow=_figure(rows, arms, narrow=True),
         key=key,
@@ -96,13 +97,15 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
     groups = list(dict.fromkeys(r["group"] for r in rows))
     best = {g: min((r for r in rows if r["group"] == g), key=lambda r: r["mase"]) for g in groups}
     figure = go.Figure()
-    figure.add_vline(x=1, line={"color": colour("ink"), "width": 1.4})
+    apart, reach = (APART_NARROW, 0.28) if narrow else (APART, 0.5)
+    for i in range(len(groups)):  # the line at 1, row by row, so that it leaves the names above the rows free
+        figure.add_shape(type="line", x0=1, x1=1, y0=i - reach, y1=i + reach, line={"color": colour("ink"), "width": 1.4}, layer="below")
     for k, arm in enumerate(arms):
         symbol, ink = MARKS[k % len(MARKS)]
         own = [r for r in rows if r["arm"] == arm]
         figure.add_scatter(
-            x=[r["mase"] for r in own], y=[groups.index(r["group"]) + APART * (k - (len(arms) - 1) / 2) for r in own], mode="markers",
-            marker={"symbol": symbol, "size": 9, "color": colour(ink), "line": {"width": 2 if "open" in symbol else 0, "color": colour(ink)}},
+            x=[r["mase"] for r in own], y=[groups.index(r["group"]) + apart * (k - (len(arms) - 1) / 2) for r in own], mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": colour(ink), "line": {"width": 2 * ("open" in symbol), "color": colour(ink)}},
             customdata=[r["series"] for r in own], hovertemplate=arm + ": MASE %{x:.3f}, %{customdata} series<extra></extra>",
         )  # fmt: skip
     text = []
@@ -110,8 +113,8 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
         name = f"{group} ({num(best[group]['series'])})"
         value = f"<b>{num(best[group]['mase'], 2)}</b> {best[group]['arm']}"
         if narrow:
-            text.append(annotation(0, i, name, at=("left", "bottom"), refs=("paper", "y"), yshift=9))
-            text.append(annotation(1, i, value, ink="ink", at=("right", "bottom"), refs=("paper", "y"), yshift=9))
+            text.append(annotation(0, i, name, at=("left", "bottom"), refs=("paper", "y"), yshift=18))
+            text.append(annotation(1, i, value, ink="ink", at=("right", "bottom"), refs=("paper", "y"), yshift=18))
         else:
             text.append(annotation(0, i, name, size=13, at=("right", "middle"), refs=("paper", "y"), xshift=-12))
             text.append(annotation(1, i, value, ink="ink", size=13, refs=("paper", "y"), xshift=12))
@@ -123,14 +126,15 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
     values = [r["mase"] for r in rows] + [1.0]
     low, high = min(values), max(values)
     edge = 0.06 * (high - low) or 0.1
+    title = f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})"
     figure.update_layout(
-        height=(52 if narrow else 32) * len(groups) + 78,
+        height=(66 if narrow else 32) * len(groups) + 78,
         margin={"l": 12 if narrow else 160, "r": 12 if narrow else 230, "t": 30, "b": 44},
         annotations=text,
         xaxis=axis(
             range=[low - edge, high + edge],
             nticks=5 if narrow else 9,
-            title=f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})",
+            title=title,
         ),
         yaxis=axis(range=[len(groups) - 0.5, -0.75 if narrow else -0.5], showgrid=False, showticklabels=False),
     )
@@ -165,5 +169,6 @@ def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str
         ],
         rows=rows,
         best=best,
+        folded=len(rows) >= FOLD_FROM,
         **_said(page, found),
     )  # fmt: skip

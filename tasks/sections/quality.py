@@ -148,10 +148,11 @@ def _columns(page: Page) -> str:
     rows = (page.json("eda/quality.json") or {}).get("columns") or []
     if not rows:
         return ""
-    drawn = sum(r["kind"] == "drawn" for r in rows)
-    heading = f"{num(drawn)} of {plural(len(rows), 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
+    names = [r["kind"] for r in rows for _ in r["column"].split(", ")]  # one row may name several columns
+    drawn = names.count("drawn")
+    heading = f"{num(drawn)} of {plural(len(names), 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
     if not drawn:
-        heading = f"All {plural(len(rows), 'column')} are measured"
+        heading = f"All {plural(len(names), 'column')} are measured"
     origins = [page.params.traces[s].origin for s in {r["source"] for r in rows} if s in page.params.traces]
     return page.table(
         "columns",
@@ -160,7 +161,7 @@ def _columns(page: Page) -> str:
         columns=[Column("source", "Source"), Column("column", "Column"), Column("kind", "Kind"), Column("how", "How")],
         rows=rows,
         tags=[*_tags(page, origins), "drawn: as listed" if drawn else "measured"],
-        provenance=plural(len(rows), "column"),
+        provenance=plural(len(names), "column"),
         command=COMMAND,
         folded=len(rows) >= FOLD_FROM,
     )

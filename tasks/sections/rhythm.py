@@ -40,7 +40,8 @@ def _concurrency(page: Page) -> str:
         sentence="Running calls of all apps together, by hour of the trace: mean of the hour and its highest moment; logarithmic.",
         wide=_concurrency_figure(data, _ink(page), narrow=False),
         narrow=_concurrency_figure(data, _ink(page), narrow=True),
-        key=f'<span><i style="--c:var(--{_ink(page)})"></i>mean of the hour</span><span><i style="--c:var(--home)"></i>highest of the hour</span>',
+        key=f'<span><i style="--c:var(--{_ink(page)})"></i>mean of the hour</span>'
+        '<span><i style="--c:var(--home)"></i>highest of the hour</span>',
         alt=heading,
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(page, plural(len(data), "hour")),
@@ -95,18 +96,18 @@ def _autocorrelation(page: Page) -> str:
     day, week = by_lag.get(DAY_H), by_lag.get(WEEK_H)
     if day is None:
         first = min(by_lag)
-        heading = f"The load of an hour resembles the load {num(first)} h before with r = {num(by_lag[first], 2)}"
+        heading = f"The load correlates with that of {num(first)} h before with r\u00a0=\u00a0{num(by_lag[first], 2)}"
     else:
         page.metric("autocorrelation_24h", day)
         word = "resembles" if day >= CLEAR else "faintly resembles" if day >= FAINT else "does not resemble"
-        heading = f"An hour {word} the same hour a day before (r\u00a0=\u00a0{num(day, 2)})"
+        heading = f"The load {word} that of a day before (r\u00a0=\u00a0{num(day, 2)})"
         if week is not None:
             page.metric("autocorrelation_168h", week)
-            heading = f"An hour {word} the same hour a day (r\u00a0=\u00a0{num(day, 2)}) and a week before ({num(week, 2)})"
+            heading = f"The load {word} that of a day before (r\u00a0=\u00a0{num(day, 2)}) and of a week before ({num(week, 2)})"
     return page.figure(
         "autocorrelation",
         heading=heading,
-        sentence="Autocorrelation of the calls per hour of all apps together; zero is no memory.",
+        sentence="Autocorrelation of the calls of all apps together, by lag; zero is no memory.",
         wide=_lag_figure(data, _ink(page)),
         narrow=_lag_figure(data, _ink(page)),
         key="",

@@ -38,7 +38,7 @@ CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16
 SILENT_MEDIAN_MS, SILENT_SIGMA = 682.0, 2.45
 LEAST_MEMORY_MB, MOST_MEMORY_MB = 1, 10_240  # measured values are rounded and cut to these
 CALLS_AT_ONCE = 1_000_000  # drawn together: bounds the memory
-REFERENCE_FILES = (Path(__file__).with_name("azure2021.py"),)  # its memory_mb draws for apps without a measurement
+REFERENCE_FILES = (Path(__file__).with_name("drawn.py"),)  # its memory_mb draws for apps without a measurement
 _ID = re.compile(r"[0-9a-f]{64}")
 _MINUTE = re.compile(r"[1-9][0-9]{0,3}")
 _DAY = re.compile(r"\.d([0-9]{1,3})\.")
@@ -61,9 +61,9 @@ def minutes_complaint(header: list[str]) -> str | None:
 
 
 KINDS = (
-    Kind("functions", r"(?:.*/)?invocations_per_function_md\.[^/]*\.?csv(?:\.gz)?", minutes_complaint),
-    Kind("durations", r"(?:.*/)?function_durations_percentiles\.[^/]*\.?csv(?:\.gz)?", DURATION_HEADER),
-    Kind("memory", r"(?:.*/)?app_memory_percentiles\.[^/]*\.?csv(?:\.gz)?", MEMORY_HEADER),
+    Kind("functions", r"(?:.*/)?invocations_per_function_md\.(?:[^/]*\.)?csv(?:\.gz)?", minutes_complaint),
+    Kind("durations", r"(?:.*/)?function_durations_percentiles\.(?:[^/]*\.)?csv(?:\.gz)?", DURATION_HEADER),
+    Kind("memory", r"(?:.*/)?app_memory_percentiles\.(?:[^/]*\.)?csv(?:\.gz)?", MEMORY_HEADER),
 )
 
 
@@ -86,9 +86,9 @@ def day_of(kind: str, name: str, fields: Sequence[str]) -> int | None:
     return day_of_file(name)
 
 
-def header_width(path: Path) -> int:
-    """Return the number of columns of a file of counts."""
-    return 4 + len(_minutes(path))
+def width(kind: str, path: Path) -> int | None:
+    """Return the number of fields of every row of a file, where its header decides it: `ingest` asks before it looks line by line."""
+    return len(COUNT_KEYS) + len(_minutes(path)) if kind == "functions" else None
 
 
 def _minutes(path: Path) -> list[str]:
@@ -97,11 +97,11 @@ def _minutes(path: Path) -> list[str]:
     import io
 
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
-        return next(csv.reader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")))[4:]  # type: ignore[arg-type]
+        return next(csv.reader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")))[4:]
 
 
 def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None:
-    """Return why a row is not usable, or None (the width of a file of counts is that of its header: tasks/cleaning.py checks it)."""
+    """Return why a row is not usable, or None (the width of a file of counts is that of its header: `width` says it)."""
     widths = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}
     if len(fields) != widths.get(kind, len(fields)) or len(fields) < 5:
         return "wrong_column_count"
@@ -161,15 +161,18 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     if not pieces["functions"].exists():
         return lines
     percentiles = ", ".join(f"{p} double" for p in ("p0", "p1", "p25", "p50", "p75", "p99", "p100"))
-    for name, columns in (("durations", f"app_id bigint, function_id bigint, {percentiles}"), ("memory", "app_id bigint, memory_mb double")):
+    tables = {"durations": f"app_id bigint, function_id bigint, {percentiles}", "memory": "app_id bigint, memory_mb double"}
+    for name, columns in tables.items():
         con.execute(f"create or replace temp table day_{name} ({columns})")
         if pieces[name].exists():
-            con.execute(f"insert into day_{name} select * from read_parquet({literal(pieces[name] / '*.parquet')}, hive_partitioning = false)")
+            found = f"read_parquet({literal(pieces[name] / '*.parquet')}, hive_partitioning = false)"
+            con.execute(f"insert into day_{name} select * from {found}")
     knots = _know_functions(con, pieces["functions"], params)
     copy = "copy ({}) to {} (format parquet, compression zstd)"
     con.execute(copy.format("select * exclude (position) from known_functions order by all", literal(out / "ids.parquet")))
     counts = out / "minute_counts.parquet"
-    con.execute(copy.format(load_sql("azure2019/minute_counts.sql").format(counts=literal(pieces["counts"] / "*.parquet")), literal(counts)))
+    text = load_sql("azure2019/minute_counts.sql").format(counts=literal(pieces["counts"] / "*.parquet"))
+    con.execute(copy.format(text, literal(counts)))
     drawn = work / f"drawn-{day}.parquet"
     _draw_to(con, counts, drawn, knots, day, params)
     con.execute(copy.format(load_sql("azure2019/write_day.sql").format(drawn=literal(drawn)), literal(out / "invocations.parquet")))
@@ -184,7 +187,7 @@ def _know_functions(con: duckdb.DuckDBPyConnection, functions: Path, params: Par
 
     from simulator import rng
     from tasks.database import literal, load_sql
-    from tasks.sources.azure2021 import memory_mb
+    from tasks.sources.drawn import memory_mb
 
     table = con.sql(load_sql("azure2019/day_functions.sql").format(functions=literal(functions / "*.parquet"))).to_arrow_table()
     app_ids, function_ids = (table.column(name).to_numpy() for name in ("app_id", "function_id"))

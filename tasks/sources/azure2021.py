@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clouds.errors import RawDataError
 from tasks.sources.base import Kind, RawFile
+from tasks.sources.drawn import memory_mb
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
 DAY_US = 86_400_000_000
-MEMORY_STREAM, TRIGGER_STREAM = 10, 11  # random streams of the drawn columns
-LEAST_MEMORY_MB, MOST_MEMORY_MB = 30, 10_240  # 10,240 MB is the largest function that AWS Lambda sells
+TRIGGER_STREAM = 11  # random stream of the drawn trigger
 TRIGGER_MIX = Path(__file__).resolve().parents[2] / "data" / "reference" / "trigger_mix.csv"
-REFERENCE_FILES = (TRIGGER_MIX,)  # what else a staged byte depends on; `ingest` rebuilds all when one changes
+REFERENCE_FILES = (TRIGGER_MIX, Path(__file__).with_name("drawn.py"))  # what else a staged byte depends on; `ingest` rebuilds all when one changes
 _ID = re.compile(r"[0-9a-f]{64}")
 # What DuckDB's read_csv takes as a number, so that both paths judge alike; NaN and infinity pass here, to be named apart.
 _DIGITS = r"\d+(?:_\d+)*"
@@ -111,17 +111,6 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     text = load_sql("azure2021/write_day.sql").format(pieces=literal(work / "invocations" / f"day={day}" / "*.parquet"))
     con.execute(f"copy ({text}) to {target} (format parquet, compression zstd)")
     return int(_one(con, f"select count(*) from {target}")[0])
-
-
-def memory_mb(app_ids: Sequence[int], params: Params) -> list[int]:
-    """Return the drawn memory of each app in MB: log-normal, cut to what a function can have."""
-    import numpy as np
-
-    from simulator import rng
-
-    z = rng.normal(params.seed, np.array(app_ids, dtype=np.int64), MEMORY_STREAM)
-    drawn = params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)
-    return [int(x) for x in np.clip(np.rint(drawn), LEAST_MEMORY_MB, MOST_MEMORY_MB)]
 
 
 def triggers(function_ids: Sequence[int], params: Params) -> list[str]:

@@ -2,6 +2,7 @@
 
 A source module (`tasks/sources/<name>.py`) offers the five names of `Source` at module level. `scan` uses KINDS,
 `ingest` uses the rest: it reads each changed file once into unsorted per-day pieces, then writes each changed day sorted.
+Optional: REFERENCE_FILES, the other files of the repository that a staged byte depends on; all days are rebuilt when one changes.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ KINDS = (Kind("utilisation", r"(?:.*/)?cell_2019_[a-h]\.csv", HEADER),)
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 CELLS_FILE = Path(__file__).resolve().parents[2] / "data" / "reference" / "cells.csv"
+REFERENCE_FILES = (CELLS_FILE,)  # what else a staged byte depends on; `ingest` rebuilds all when it changes
 
 
 def cell_of(name: str) -> str:

@@ -69,7 +69,7 @@ def file_of(module: str) -> str | None:
 def modules_of(stage: Stage) -> set[str]:
     """Modules that a stage imports, directly or not, and those it loads by name."""
     graph = import_graph()
-    roots = {f"tasks.{stage.group}"}
+    roots = {f"tasks.{stage.group}", "tasks.params", "tasks.paths"}  # tasks/__main__ loads the last two for every stage
     if stage.group in ("scan", "ingest"):
         roots.add(f"tasks.sources.{stage.item}")
     if stage.group == "report":
@@ -94,7 +94,7 @@ def literals(path: Path) -> set[str]:
 
 def sql_of(module_file: str) -> set[str]:
     """SQL files that a module names, as paths in the repository (`*` where a part of the name is computed)."""
-    return {f"sql/{text}" for text in literals(ROOT / module_file) if re.fullmatch(r"[\w*][\w/*-]*\.sql", text)}
+    return {f"sql/{text}" for text in literals(ROOT / module_file) if re.fullmatch(r"\w[\w/*-]*\.sql|\*/[\w/*-]+\.sql", text)}
 
 
 def covers(deps: tuple[str, ...], path: str) -> bool:

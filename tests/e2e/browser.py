@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
+    "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
 START_S = 20.0

@@ -47,10 +47,13 @@ def eda_inputs() -> dict[str, Any]:
             "rmse": 1.0 + i + j,
             "mae": 0.4 + i / 2 + j / 4,
             "mase": round(0.8 + 0.12 * i + 0.05 * j, 3),
+            "mase_quartiles": [0.5, 1.4],
         }
         for j, (t, c, n) in enumerate(groups)
         for i, a in enumerate(arms)
     ]
+    best = {"arm": "last value", "mase": rows[12]["mase"], "mase_quartiles": [0.5, 1.4], "target": "calls"}
+    started = (("http", 200, 90000), ("queue", 80, 700000), ("timer", 120, 40000))
     ranks = [{"rank": i + 1, "calls": c, "dispersion": float(np.exp(rng.normal(1.5, 1.2)))} for i, c in enumerate(apps)]
     return {
         "volumes": {
@@ -65,22 +68,25 @@ def eda_inputs() -> dict[str, Any]:
         "gaps": {"ccdf": {"seconds": grid.tolist(), "share": (1 / (1 + (grid / 2) ** 1.1)).tolist()}, "under_1s": 0.62, "over_60s": 0.021},
         "dispersion": {"apps": ranks},
         "triggers": {
-            "rows": [{"trigger": t, "functions": f, "calls": c} for t, f, c in (("http", 200, 90000), ("queue", 80, 700000), ("timer", 120, 40000))],
+            "rows": [{"trigger": t, "functions": f, "calls": c} for t, f, c in started],
             "drawn": True,
         },
         "concurrency": {
             "hours": list(range(336)), "mean": (3 + 2 * np.sin(np.arange(336) / 4)).tolist(), "max": rng.integers(20, 90, 336).tolist(),
             "overall_mean": 3.0, "overall_max": 89,
         },
-        "rhythm": {"lags_h": lags.tolist(), "autocorrelation": (0.6 * np.cos(2 * np.pi * lags / 24)).tolist(), "hour_relative": hours.tolist()},
+        "rhythm": {
+            "lags_h": lags.tolist(), "autocorrelation": (0.6 * np.cos(2 * np.pi * lags / 24)).tolist(), "hour_relative": hours.tolist(),
+        },
         "cells": {
             "origin": "twin", "cells": cells, "order": list(CELLS), "cpu_correlation": np.round(corr, 4).tolist(),
             "cpu_memory": {c: 0.5 + 0.05 * i for i, c in enumerate(CELLS)},
         },
         "quality": {
             "sources": [
-                {"source": s, "origin": "twin", "rows_in": n, "rows_staged": n - r, "rows_rejected": r, "rejects_by_reason": {"duration below zero": r},
-                 "critical_passed": 12, "critical": 12, "warnings_passed": 3, "warnings": 4}
+                {"source": s, "origin": "twin", "rows_in": n, "rows_staged": n - r, "rows_rejected": r,
+                 "rejects_by_reason": {"duration below zero": r}, "critical_passed": 12, "critical": 12,
+                 "warnings_passed": 3, "warnings": 4}
                 for s, n, r in (("azure2021", int(calls.sum()) + 12, 12), ("google2019", 66816, 0))
             ],
             "columns": [
@@ -89,7 +95,7 @@ def eda_inputs() -> dict[str, Any]:
                 {"source": "azure2021", "column": "trigger", "kind": "drawn", "how": "by share"},
             ],
         },
-        "forecasts": {"horizon": 1, "step_s": 15, "rows": rows, "best": {"arm": "last value", "mase": rows[12]["mase"], "target": "calls"}},
+        "forecasts": {"horizon": 1, "step_s": 15, "rows": rows, "best": best},
     }  # fmt: skip
 
 

@@ -105,6 +105,8 @@ def test_first_figure_is_there_in_time(tab: Tab, page_file: Path) -> None:
     for _ in range(3):
         tab.open(page_file)
         times.append(int(tab.value("document.documentElement.dataset.first")))
+        if times[-1] < FIRST_FIGURE_MS:
+            break
     assert min(times) < FIRST_FIGURE_MS, times
 
 
@@ -219,6 +221,7 @@ def test_print_cuts_no_figure(tab: Tab, page_file: Path) -> None:
     tab.width(*PRINTED)
     tab.open(page_file)
     tab.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    tab.value("document.documentElement.style.scrollbarWidth = 'none'")  # paper has none
     try:
         tab.value("dispatchEvent(new Event('beforeprint'))")
         assert tab.value("document.documentElement.dataset.theme") == "light"

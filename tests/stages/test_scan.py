@@ -107,7 +107,7 @@ def test_refuses_a_broken_file_by_name(tmp_path: Path, name: str, data: bytes, s
 
 def test_refuses_the_same_part_twice(tmp_path: Path) -> None:
     params, paths = inbox(tmp_path, {f"AzureFunctionsInvocationTrace{i}.csv": (HEADER + ROW).encode() for i in (1, 2)})
-    with pytest.raises(RawDataError, match="(?s)part.*AzureFunctionsInvocationTrace2") as caught:
+    with pytest.raises(RawDataError, match=r"(?s)part.*AzureFunctionsInvocationTrace2") as caught:
         scan.run(params, paths, "azure2021")
     assert "remove one of the two" in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_refuses_a_missing_or_fruitless_folder(tmp_path: Path) -> None:
     with pytest.raises(RawDataError, match="does not exist"):
         scan.run(params, paths, "azure2021")
     paths.inbox("azure2021").mkdir(parents=True)
-    with pytest.raises(RawDataError, match="no (raw )?file"):
+    with pytest.raises(RawDataError, match=r"no (raw )?file"):
         scan.run(params, paths, "azure2021")
 
 
