@@ -54,13 +54,13 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
     Args:
         seed: of everything random.
         days: length in days; the published day profile repeats after 14.
-        apps: number of apps; 119 takes the published ones, another number draws from their quantiles.
+        apps: number of apps; 119 takes the published ones, another number their quantiles; calls grow with it.
         rate: factor on the number of calls (more bursts, not longer ones).
 
     Raises:
         ParameterError: an argument is out of range.
     """
-    if days < 1 or apps < 1 or not rate > 0:
+    if days < 1 or apps < 1 or not 0 < rate < np.inf:
         raise ParameterError(
             f"the twin cannot have days={days}, apps={apps}, rate={rate}", where="azure2021 twin", how="days and apps >= 1, rate > 0"
         )

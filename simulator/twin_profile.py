@@ -19,7 +19,7 @@ Float64 = NDArray[np.float64]
 
 PROFILE_DAYS = 14  # the published day profile repeats after this
 GROUPS = (1, 2, 5, 10, 20, 50)  # the published top-k shares
-GAP_MEDIAN_S, GAP_SIGMA = 0.90, 1.5  # gaps inside a burst; the median sets the share of gaps under 1 s
+GAP_MEDIAN_S, GAP_SIGMA = 0.95, 1.5  # gaps inside a burst; the median sets the share of gaps under 1 s
 GAP_STRETCH = 2.6  # bursts overlap, which shortens the gaps seen
 TAIL_BOW = 1.315  # above p95 the quantile function sags between published percentiles; this value gives the published mean
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference" / "twin"
@@ -62,7 +62,7 @@ def scaled_profile(apps: int, scale: float, targets: dict) -> Profile:
     take = (
         np.arange(apps) if apps == len(rows) else np.minimum(((np.arange(apps) + 0.5) / apps * len(rows)).astype(np.int64), len(rows) - 1)
     )
-    scaled = counts[take] * scale * (apps / len(rows)) * (counts.sum() / (counts[take].sum() * apps / len(rows)))
+    scaled = counts[take] * (scale * (apps / len(rows)) * (counts.sum() / counts[take].sum()))
     calls = np.maximum(round_to_sum(scaled), 1)
     return Profile(
         calls=calls,

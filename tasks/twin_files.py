@@ -18,7 +18,10 @@ GOOGLE_EPOCH_US = 1_556_669_400_000_000  # `time` of slot 0 in the published ser
 
 
 def write_twin(source: str, folder: Path, seed: int, days: int, apps: int, rate: float, only_day: int | None = None) -> list[Path]:
-    """Write the files of one twin into `folder` (made if missing); files of an earlier twin there are replaced.
+    """Write the files of one twin into `folder` (made if missing).
+
+    A whole twin replaces the files of an earlier one there; a single day joins the days that are there, so that an inbox can grow.
+    Files are written beside the folder first: a killed run leaves no half file in it.
 
     Args:
         source: azure2021 (one CSV per day of the start time) or google2019 (one CSV per cell).
@@ -33,29 +36,48 @@ def write_twin(source: str, folder: Path, seed: int, days: int, apps: int, rate:
         The files written, sorted.
 
     Raises:
-        ParameterError: the source has no twin, or a value is out of range.
-        SpaceError: the disk is full; what was there before is untouched.
+        ParameterError: the source has no twin, a value is out of range, or the folder holds something else.
+        SpaceError: the disk is full or refuses the files; what was there before is untouched.
     """
     if source not in ("azure2021", "google2019"):
         raise ParameterError(f"{source} has no twin", where=f"params.yaml: traces.{source}.from", how="use path:<dir>, inbox or off")
+    if seed < 0:
+        raise ParameterError(f"the seed {seed} is negative", where="seed", how="use 0 or more")
     if only_day is not None and not 0 <= only_day < days:
         raise ParameterError(f"day {only_day} is outside the twin", where="--day", how=f"use 0 to {days - 1}")
+    _require_room(folder, whole=only_day is None)
     tables = _azure2021(seed, days, apps, rate, only_day) if source == "azure2021" else _google2019(seed, days, only_day)
     draft = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
         for name, table in tables:
             table.write_csv(draft / name)
+        if only_day is None:
+            if folder.exists():
+                shutil.rmtree(folder)
+            draft.rename(folder)
+        else:
+            folder.mkdir(exist_ok=True)
+            for name, _ in tables:
+                (draft / name).replace(folder / name)
     except OSError as error:
+        raise SpaceError(
+            f"the twin could not be written: {error.strerror or error}",
+            where=str(folder),
+            how="free disk space, or choose a folder you may write to",
+        ) from error
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise SpaceError(f"the twin could not be written: {error.strerror or error}", where=str(folder), how="free disk space") from error
-    if folder.exists() and any(folder.iterdir()) and not _is_twin_folder(folder):
-        shutil.rmtree(draft, ignore_errors=True)
+    return sorted(folder / name for name, _ in tables)
+
+
+def _require_room(folder: Path, *, whole: bool) -> None:
+    """Refuse a target that is not a folder, or (for a whole twin, which replaces it) one that holds other files."""
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError("the target is not a folder", where=str(folder), how="choose another name for --out")
+    if whole and folder.exists() and any(folder.iterdir()) and not _is_twin_folder(folder):
         raise ParameterError("the folder holds files that are not a twin's", where=str(folder), how="choose an empty folder for --out")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    return sorted(folder.iterdir())
 
 
 def _is_twin_folder(folder: Path) -> bool:

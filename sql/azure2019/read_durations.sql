@@ -16,7 +16,8 @@ final as (
         p0, p1, p25, p50, p75, p99, p100,
         (regexp_full_match(owner, '[0-9a-f]{{64}}') and regexp_full_match(app, '[0-9a-f]{{64}}')
             and regexp_full_match(function, '[0-9a-f]{{64}}') and p0 >= 0 and p0 <= p1 and p1 <= p25 and p25 <= p50 and p50 <= p75
-            and p75 <= p99 and p99 <= p100 and p100 <= {most_ms}) is true as good
+            and p75 <= p99 and p99 <= p100 and p100 <= {most_ms} and blank_or_measure(mean) and blank_or_measure(calls)
+            and blank_or_measure(least) and blank_or_measure(most)) is true as good
     from typed
 )
 select * from final

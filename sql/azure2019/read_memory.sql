@@ -7,7 +7,10 @@ with raw as (
 ),
 final as (
     select try_cast('0x' || app[:15] as bigint) as app_id, measure(m50) as memory_mb,
-        (regexp_full_match(owner, '[0-9a-f]{{64}}') and regexp_full_match(app, '[0-9a-f]{{64}}') and measure(m50) >= 0) is true as good
+        (regexp_full_match(owner, '[0-9a-f]{{64}}') and regexp_full_match(app, '[0-9a-f]{{64}}') and measure(m50) >= 0
+            and blank_or_measure(samples) and blank_or_measure(mean) and blank_or_measure(m1) and blank_or_measure(m5)
+            and blank_or_measure(m25) and blank_or_measure(m75) and blank_or_measure(m95) and blank_or_measure(m99)
+            and blank_or_measure(m100)) is true as good
     from raw
 )
 select * from final

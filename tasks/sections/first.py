@@ -80,8 +80,8 @@ def _tiles(page: Page) -> list[str]:
     if best:
         mase = page.metric("best_forecast_mase", best["mase"])
         page.metric("best_forecast_arm", best["arm"])
-        low, high = best.get("mase_quartiles") or (None, None)
-        spread = "" if low is None else f", half of the apps in {interval(low, high, 2)}"
+        low, high = best.get("mase_quartiles") or (0.0, 0.0)
+        spread = "" if not best.get("mase_quartiles") else f", half of the apps in {interval(low, high, 2)}"
         small = f"{best['arm']}, calls, test span{spread}; 1 = naive"
         tiles.append(page.tile("How good is the best forecast without learning?", num(mase, 2), "MASE", small))
     return tiles

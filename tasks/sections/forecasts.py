@@ -45,10 +45,11 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
     horizon = found["horizon"]
+    cells = "google2019 for cells" if any(r["class"] == "cells" for r in found["rows"]) else ""
     ahead = horizon if isinstance(horizon, str) else f"{seconds(horizon * found['step_s'])} ahead"
     return {
         "tags": [source_of(page)[1], "measured"],
-        "provenance": provenance(page, ahead, "test span"),
+        "provenance": provenance(page, cells, ahead, "test span"),
         "command": COMMAND,
     }
 

@@ -94,10 +94,9 @@ def width(kind: str, path: Path) -> int | None:
 def _minutes(path: Path) -> list[str]:
     import csv
     import gzip
-    import io
 
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
-        return next(csv.reader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")))[4:]
+        return next(csv.reader([raw.readline().decode("utf-8-sig").rstrip("\r\n")]))[4:]
 
 
 def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None:
@@ -112,7 +111,8 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
             return "bad_trigger"
         return None if all(_COUNT.fullmatch(text) for text in fields[4:]) else "bad_count"
     texts = fields[7:] if kind == "durations" else [fields[7]]
-    if not all(_MEASURE.fullmatch(text) for text in texts):
+    others = fields[3:7] if kind == "durations" else [*fields[2:7], *fields[8:]]  # not used, may be empty
+    if not all(_MEASURE.fullmatch(text) for text in (*texts, *filter(None, others))):
         return "bad_number"
     numbers = [float(text) for text in texts]
     if kind == "memory":

@@ -27,7 +27,10 @@ KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?
 DAY_US = 86_400_000_000
 TRIGGER_STREAM = 11  # random stream of the drawn trigger
 TRIGGER_MIX = Path(__file__).resolve().parents[2] / "data" / "reference" / "trigger_mix.csv"
-REFERENCE_FILES = (TRIGGER_MIX, Path(__file__).with_name("drawn.py"))  # what else a staged byte depends on; `ingest` rebuilds all when one changes
+REFERENCE_FILES = (
+    TRIGGER_MIX,
+    Path(__file__).with_name("drawn.py"),
+)  # what else a staged byte depends on; `ingest` rebuilds all when one changes
 _ID = re.compile(r"[0-9a-f]{64}")
 # What DuckDB's read_csv takes as a number, so that both paths judge alike; NaN and infinity pass here, to be named apart.
 _DIGITS = r"\d+(?:_\d+)*"

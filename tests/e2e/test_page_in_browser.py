@@ -98,6 +98,14 @@ def test_no_text_over_text(tab: Tab, page_file: Path, dejavu_file: Path, font: s
     assert faults == {width: [] for width in WIDTHS}
 
 
+def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
+    """Two labels moved onto each other are reported."""
+    tab.width(1280)
+    tab.open(page_file)
+    tab.value("Plotly.relayout(document.querySelector('.plot'), {'annotations[0].y': 1, 'annotations[1].y': 1}).then(() => true)")
+    assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["calendar-figure"]
+
+
 def test_first_figure_is_there_in_time(tab: Tab, page_file: Path) -> None:
     """Figure 1 is drawn within two seconds of navigation; the best of three openings, because the machine is shared."""
     tab.width(1280)

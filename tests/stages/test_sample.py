@@ -163,7 +163,7 @@ def test_azure2019_rejects_rows_with_their_reasons(inbox: Callable[..., Any]) ->
     lines[1] = lines[1].rsplit(",", 1)[0]
     lines[2] = lines[2].rsplit(",", 1)[0] + ",1_000"
     lines[3] = lines[3].replace(lines[3].split(",")[1], "xyz")
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.write_bytes(("\n".join(lines) + "\n").encode() + b"\xff\n")
     durations = folder / DURATIONS
     text = durations.read_text(encoding="utf-8").splitlines()
     text[1] = text[1].rsplit(",", 1)[0] + ",0"
@@ -171,8 +171,9 @@ def test_azure2019_rejects_rows_with_their_reasons(inbox: Callable[..., Any]) ->
     durations.write_text("\n".join(text) + "\n", encoding="utf-8")
     found = stage(params, paths, "azure2019")
     reasons = {"wrong_column_count": 1, "bad_count": 1, "bad_id": 1, "percentiles_not_ascending": 1, "duration_too_long": 1}
+    reasons["not_utf8"] = 1
     assert found["rejects_by_reason"] == dict(sorted(reasons.items()))
-    assert (found["rows_in"], found["functions"]) == (540, 37)
+    assert (found["rows_in"], found["functions"]) == (541, 37)
     calls = paths.staged("azure2019") / "day=00" / "invocations.parquet"
     [(memory, most)] = query(f"select min(memory_mb), max(duration_us) from '{calls}'")
     assert memory >= 30  # no memory table: drawn as for 2021
