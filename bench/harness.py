@@ -34,9 +34,10 @@ LIMITS = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Measurement:
-    """One run of one side: wall seconds, peak resident bytes, its standard output."""
+    """One run of one side: wall seconds, processor seconds, peak resident bytes, its standard output."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     output: str
 
@@ -62,7 +63,7 @@ def measure(command: list[str], environment: dict[str, str] | None = None) -> Me
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
-    return Measurement(seconds, usage.ru_maxrss * 1024, output)
+    return Measurement(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output)
 
 
 def compare(
@@ -89,7 +90,7 @@ def compare(
 
     Returns:
         name, ours, peer, ratio (peer seconds / our seconds: above 1, we are quicker), unit, rounds; also `best_peer`, `seconds`,
-        `peak_mb` by side and `memory_ratio` (our peak / the smallest of the peers').
+        `cpu_seconds` and `peak_mb` by side and `memory_ratio` (our peak / the smallest of the peers').
     """
     sides = {"ours": ours} | peers
     runs: dict[str, list[Measurement]] = {side: [] for side in sides}
@@ -97,7 +98,11 @@ def compare(
         for side, command in sides.items():
             run = measure(command, environment)
             runs[side].append(run)
-            print(f"round {round_number} {side}: {run.seconds:.2f} s, {run.peak_bytes / 1e6:,.0f} MB", file=sys.stderr, flush=True)
+            print(
+                f"round {round_number} {side}: {run.seconds:.2f} s ({run.cpu_seconds:.2f} s of processor), {run.peak_bytes / 1e6:,.0f} MB",
+                file=sys.stderr,
+                flush=True,
+            )
     if check is not None:
         check({side: found[-1].output for side, found in runs.items()})
     seconds = {side: statistics.median(r.seconds for r in found) for side, found in runs.items()}
@@ -112,6 +117,7 @@ def compare(
         "rounds": rounds,
         "best_peer": best,
         "seconds": {side: round(value, 2) for side, value in seconds.items()},
+        "cpu_seconds": {side: round(statistics.median(r.cpu_seconds for r in found), 2) for side, found in runs.items()},
         "peak_mb": {side: round(value) for side, value in peak.items()},
         "memory_ratio": round(peak["ours"] / min(peak[side] for side in peers), 3),
     }

@@ -16,16 +16,49 @@ from tasks.paths import Paths
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = b"app,func,end_timestamp,duration\n"
 IDS = [c * 64 for c in "0a9f"]
-QUICK = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 good_lines = st.tuples(
-    st.sampled_from(IDS), st.sampled_from(IDS), st.integers(10_000_000, 30 * 86_400_000_000), st.integers(0, 10_000_000)
+    st.sampled_from(IDS), st.sampled_from(IDS), st.integers(10_000_000, 3 * 86_400_000_000), st.integers(0, 10_000_000)
 ).map(lambda r: f"{r[0]},{r[1]},{r[2] / 1e6},{r[3] / 1e6}".encode())
 # Fields on the edge of what number parsers take, and of what is in range.
 numbers = st.one_of(
     st.sampled_from(
-        ["", " ", "+1", " 2.5 ", "1.", ".5", "1e3", "1E+3", "1_000", "0x10", "-0", "-0.0000001", "nan", "-NaN", "inf", "Infinity", "1e400"]
-        + ["86400", "86400.0000001", "31622400", "1e15", "١", "1,5", '"1"', "1 2", "True", "1e-400", "--1", "1e", "e1", ".", "+", "1d"]
+        [
+            "",
+            " ",
+            "+1",
+            " 2.5 ",
+            "1.",
+            ".5",
+            "1e3",
+            "1E+3",
+            "1_000",
+            "0x10",
+            "-0",
+            "-0.0000001",
+            "nan",
+            "-NaN",
+            "inf",
+            "Infinity",
+            "1e400",
+            "86400",
+            "86400.0000001",
+            "31622400",
+            "1e15",
+            "١",
+            "1,5",
+            '"1"',
+            "1 2",
+            "True",
+            "1e-400",
+            "--1",
+            "1e",
+            "e1",
+            ".",
+            "+",
+            "1d",
+        ]
     ),
     st.floats().map(repr),
 )
