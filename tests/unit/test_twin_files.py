@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from simulator.twin import DAY_US, generate_azure2021
 from simulator.twin_google import generate_google2019
 from tasks.twin_files import write_twin
 
-AZURE = {"seed": 7, "days": 3, "apps": 119, "rate": 0.01}
+AZURE: dict[str, Any] = {"seed": 7, "days": 3, "apps": 119, "rate": 0.01}
 
 
 def test_lines_give_back_arrival_and_duration_exactly(tmp_path: Path) -> None:
@@ -73,9 +74,9 @@ def test_sources_without_a_twin_say_what_to_use(tmp_path: Path, source: str) -> 
 
 
 @pytest.mark.parametrize("change", [{"only_day": 3}, {"only_day": -1}, {"seed": -1}, {"days": 0}, {"apps": 0}, {"rate": -1.0}])
-def test_bad_values_are_refused_and_leave_nothing(tmp_path: Path, change: dict[str, float]) -> None:
+def test_bad_values_are_refused_and_leave_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
-        write_twin("azure2021", tmp_path / "out", **(AZURE | change))  # type: ignore[arg-type]
+        write_twin("azure2021", tmp_path / "out", **(AZURE | change))
     assert list(tmp_path.iterdir()) == []
 
 
