@@ -33,6 +33,7 @@ def _jobs(page: Page, found: dict[str, Any]) -> str:
         | {"jobs": sum(jobs["classes"][c][h] for c in classes)}
         for h in range(hours)
     ]
+    ink = "s3" if page.is_twin(found["origin"]) else "ink"
     total = page.metric("google2011_jobs", jobs["total"])
     most = max(d["jobs"] for d in data)
     heading = f"{num(total)} jobs were submitted, {num(most)} in the busiest hour"
@@ -40,8 +41,8 @@ def _jobs(page: Page, found: dict[str, Any]) -> str:
         "jobs2011",
         heading=heading,
         sentence="Submissions per hour of the trace, all scheduling classes; the numbers by class are in the table below the figure.",
-        wide=_figure(data, 12),
-        narrow=_figure(data, 5),
+        wide=_figure(data, 12, ink),
+        narrow=_figure(data, 5, ink),
         key="",
         alt=heading,
         tags=[page.origin_tag(found["origin"]), "measured"],
@@ -51,7 +52,7 @@ def _jobs(page: Page, found: dict[str, Any]) -> str:
     )
 
 
-def _figure(data: list[dict[str, Any]], most_ticks: int) -> Figure:
+def _figure(data: list[dict[str, Any]], most_ticks: int, ink: str) -> Figure:
     import plotly.graph_objects as go
 
     hours = [d["hour"] for d in data]
@@ -61,7 +62,7 @@ def _figure(data: list[dict[str, Any]], most_ticks: int) -> Figure:
     figure.add_bar(
         x=hours,
         y=[d["jobs"] for d in data],
-        marker={"color": colour("s3"), "line": {"width": 0}},
+        marker={"color": colour(ink), "line": {"width": 0}},
         hovertemplate="hour %{x}: %{y:,} jobs<extra></extra>",
     )
     figure.update_layout(
