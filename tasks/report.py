@@ -39,7 +39,7 @@ def run(params: Params, paths: Paths) -> str:
         links.append(f'<a href="#{name}">{html.escape(section.NAV)}</a>')
         parts.append(f'<section id="{name}" aria-label="{html.escape(section.NAV)}">{_head(section)}{content}</section>')
     size = page.write("Trine report", _bar(page, links), "".join(parts) + _footer(page))
-    return f"report: {len(page.tables)} figures and tables, {len(page.metrics)} metrics, {num(size)} bytes"
+    return f"{len(page.tables)} figures and tables, {len(page.metrics)} metrics, {num(size)} bytes"
 
 
 def _head(section: Any) -> str:
