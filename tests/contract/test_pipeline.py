@@ -113,7 +113,7 @@ def test_every_reference_file_and_suite_is_a_dep_of_a_stage() -> None:
 def test_entrypoints_of_prefect_yaml_load() -> None:
     file = ROOT / "prefect.yaml"
     if not file.is_file():
-        pytest.skip("no prefect.yaml yet: schedules come with a later issue")
+        pytest.skip("no prefect.yaml: nothing is deployed")
     for deployment in yaml.safe_load(file.read_text(encoding="utf-8")).get("deployments", []):
         path, name = deployment["entrypoint"].split(":")
         spec = importlib.util.spec_from_file_location("entrypoint", ROOT / path)
