@@ -1,11 +1,11 @@
--- All apps of the staged days. Grain: one row an app. Inputs: {ids} and {invocations} of all days.
+-- All apps of the staged days. Grain: one row an app. Inputs: {ids} of all days, temp table function_calls.
 -- Columns: app_id, app (64 hex digits), functions, invocations, memory_mb (drawn).
 with ids as (
     select distinct app_id, app from read_parquet({ids}, hive_partitioning = false)
 ),
 calls as (
-    select app_id, memory_mb, count(distinct function_id) as functions, count(*) as invocations
-    from read_parquet({invocations}, hive_partitioning = false)
+    select app_id, memory_mb, count(*) as functions, sum(invocations)::bigint as invocations
+    from function_calls
     group by all
 ),
 final as (

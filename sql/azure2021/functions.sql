@@ -1,16 +1,11 @@
--- All functions of the staged days. Grain: one row an app and function. Inputs: {ids} and {invocations} of all days.
+-- All functions of the staged days. Grain: one row an app and function. Inputs: {ids} of all days, temp table function_calls.
 -- Columns: app_id, function_id, function (64 hex digits), trigger (drawn), invocations.
 with ids as (
     select distinct app_id, function_id, function from read_parquet({ids}, hive_partitioning = false)
 ),
-calls as (
-    select app_id, function_id, trigger, count(*) as invocations
-    from read_parquet({invocations}, hive_partitioning = false)
-    group by all
-),
 final as (
     select i.app_id, i.function_id, i.function, c.trigger, c.invocations
-    from ids i join calls c using (app_id, function_id)
+    from ids i join function_calls c using (app_id, function_id)
 )
 select app_id, function_id, function, trigger, invocations
 from final

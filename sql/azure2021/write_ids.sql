@@ -1,10 +1,13 @@
--- Original ids of one day. Grain: one row an app and function. Input: id pieces of the day.
--- Columns: app_id, function_id, app, function (64 hex digits).
+-- Original ids of one day. Grain: one row an app and function. Inputs: {pieces} of the day; temp tables known_app, known_function.
+-- Columns: app_id, function_id (first 15 hex digits as an integer), app, function (64 hex digits).
 with pieces as (
-    select app_id, function_id, app, function from read_parquet({pieces}, hive_partitioning = false)
+    select distinct app_code, function_code from read_parquet({pieces}, hive_partitioning = false)
 ),
 final as (
-    select distinct app_id, function_id, app, function from pieces
+    select ('0x' || a.text[:15])::bigint as app_id, ('0x' || f.text[:15])::bigint as function_id, a.text as app, f.text as function
+    from pieces p
+    join known_app a on a.code = p.app_code
+    join known_function f on f.code = p.function_code
 )
 select app_id, function_id, app, function
 from final

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
 DAY_US = 86_400_000_000
+ID_DIGITS = 15  # leading hex digits of an id that make its integer
 TRIGGER_STREAM = 11  # random stream of the drawn trigger
 TRIGGER_MIX = Path(__file__).resolve().parents[2] / "data" / "reference" / "trigger_mix.csv"
 REFERENCE_FILES = (
@@ -66,36 +67,35 @@ def _us(seconds: float) -> int:
 
 
 def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
-    """Read one file into `work/{invocations,ids}/day=<N>/`; see the interface in tasks/sources/base.py.
+    """Read one file into `work/invocations/day=<N>/`; see the interface in tasks/sources/base.py.
 
-    Two passes with integer ids: the 64-digit texts of all rows are never in memory together.
+    Two passes: the first collects the distinct ids, the second reads them as enums, so that the 64-digit text of a row lives no longer
+    than its parsing. Pieces hold codes of the temp tables known_app and known_function, which this run's files share.
     """
     from tasks.database import literal, load_sql
 
-    check = load_sql("azure2021/check_file.sql").format(
-        file=literal(path), max_duration_s=params.ingest.max_duration_s, max_arrival_us=params.ingest.max_arrival_day * DAY_US
-    )
-    con.execute(f"create or replace temp table callers as {check}")
-    rows, bad = _one(con, "select coalesce(sum(calls), 0), coalesce(sum(bad), 0) from callers")
+    con.execute(f"create or replace temp table callers as {load_sql('azure2021/read_ids.sql').format(file=literal(path))}")
+    rows, bad = _one(con, "select coalesce(sum(calls), 0), coalesce(sum(calls) filter (where not is_valid), 0) from callers")
     if bad or not rows:
         return int(rows), int(bad)
-    days = [int(day) for (day,) in con.execute("select distinct day from callers order by day").fetchall()]
-    for day in days:
-        piece = work / "ids" / f"day={day}" / "piece.parquet"
-        piece.parent.mkdir(parents=True)
-        con.execute(
-            "copy (select distinct ('0x' || app[:15])::bigint as app_id, ('0x' || function[:15])::bigint as function_id, app, function "
-            f"from callers where day = {day}) to {literal(piece)} (format parquet)"
-        )
-    calls = load_sql("azure2021/read_file.sql").format(file=literal(path))
+    for column in ("app", "function"):
+        con.execute(f"create temp table if not exists known_{column} (text varchar, code integer)")
+        con.execute(f"insert into known_{column} {load_sql('azure2021/learn_ids.sql').format(column=column)}")
+        con.execute(f"drop type if exists {column}_text")
+        con.execute(f"create type {column}_text as enum (select distinct {column} from callers order by {column})")
+        codes = f"select list(code order by text) from known_{column} where text in (select {column} from callers)"
+        con.execute(f"set variable {column}_codes = ({codes})")
+    calls = load_sql("azure2021/read_calls.sql").format(
+        file=literal(path), max_duration_s=params.ingest.max_duration_s, max_arrival_us=params.ingest.max_arrival_day * DAY_US
+    )
     target = work / "invocations"
-    if len(days) == 1:
-        (target / f"day={days[0]}").mkdir(parents=True)
-        con.execute(
-            f"copy (select * exclude (day) from ({calls})) to {literal(target / f'day={days[0]}' / 'piece.parquet')} (format parquet)"
-        )
-    else:
-        con.execute(f"copy ({calls}) to {literal(target)} (format parquet, partition_by (day))")
+    # pieces live for seconds: packing them costs more than it saves
+    options = "format parquet, partition_by (day), compression uncompressed, dictionary_size_limit 1"
+    con.execute(f"copy ({calls}) to {literal(target)} ({options})")
+    faulty = target / "day=-1"
+    if faulty.exists():
+        pieces = literal(faulty / "*.parquet")
+        return int(rows), int(_one(con, f"select count(*) from read_parquet({pieces}, hive_partitioning = false)")[0])
     return int(rows), 0
 
 
@@ -103,17 +103,34 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     """Write `out/invocations.parquet` and `out/ids.parquet` of one day; returns the calls."""
     from tasks.database import literal, load_sql
 
-    ids = literal(out / "ids.parquet")
-    text = load_sql("azure2021/write_ids.sql").format(pieces=literal(work / "ids" / f"day={day}" / "*.parquet"))
-    con.execute(f"copy ({text}) to {ids} (format parquet, compression zstd)")
-    apps = [row[0] for row in con.execute(f"select distinct app_id from {ids} order by 1").fetchall()]
-    functions = [row[0] for row in con.execute(f"select distinct function_id from {ids} order by 1").fetchall()]
-    _fill(con, "app_memory", "app_id bigint, memory_mb integer", list(zip(apps, memory_mb(apps, params), strict=True)))
-    _fill(con, "function_trigger", "function_id bigint, trigger varchar", list(zip(functions, triggers(functions, params), strict=True)))
-    target = literal(out / "invocations.parquet")
-    text = load_sql("azure2021/write_day.sql").format(pieces=literal(work / "invocations" / f"day={day}" / "*.parquet"))
-    con.execute(f"copy ({text}) to {target} (format parquet, compression zstd)")
-    return int(_one(con, f"select count(*) from {target}")[0])
+    _rank_ids(con, params)
+    pieces = literal(work / "invocations" / f"day={day}" / "*.parquet")
+    for table, name in (("ids", "write_ids"), ("invocations", "write_day")):
+        text = load_sql(f"azure2021/{name}.sql").format(pieces=pieces)
+        con.execute(f"copy ({text}) to {literal(out / f'{table}.parquet')} (format parquet, compression zstd)")
+    return int(_one(con, f"select count(*) from {literal(out / 'invocations.parquet')}")[0])
+
+
+def _rank_ids(con: duckdb.DuckDBPyConnection, params: Params) -> None:
+    """Set the lists that write_day.sql looks up: rank by code; id, memory, trigger by rank. Nothing to do while no id is new."""
+    import pyarrow as pa
+
+    met = _one(con, "select (select count(*) from known_app), (select count(*) from known_function), getvariable('ranked')")
+    if met[2] == list(met[:2]):
+        return
+    for column in ("app", "function"):
+        known = con.execute(f"select text, code from known_{column} order by text").fetchall()
+        ids = [int(text[:ID_DIGITS], 16) for text, _ in known]
+        drawn = memory_mb(ids, params) if column == "app" else triggers(ids, params)
+        rank = pa.array(range(1, len(ids) + 1), pa.int32())
+        con.register("ranked", pa.table({"rank": rank, "code": [code for _, code in known], "id": ids, "drawn": drawn}))
+        value = {"app": "app_memory", "function": "function_triggers"}[column]
+        kind = {"app": "integer", "function": "varchar"}[column]
+        con.execute(f"set variable {column}_rank = (select list(rank order by code) from ranked)")
+        con.execute(f"set variable {column}_ids = (select list(id order by rank) from ranked)")
+        con.execute(f"set variable {value} = (select list(drawn::{kind} order by rank) from ranked)")
+        con.unregister("ranked")
+    con.execute(f"set variable ranked = {list(met[:2])}")
 
 
 def triggers(function_ids: Sequence[int], params: Params) -> list[str]:
@@ -144,6 +161,7 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
     if not days:
         return totals
     names = {"ids": literal(staged / "day=*" / "ids.parquet"), "invocations": literal(staged / "day=*" / "invocations.parquet")}
+    con.execute(f"create or replace temp table function_calls as {load_sql('azure2021/count_calls.sql').format(**names)}")
     for table in ("apps", "functions"):
         text = load_sql(f"azure2021/{table}.sql").format(**names)
         con.execute(f"copy ({text}) to {literal(staged / f'{table}.parquet')} (format parquet, compression zstd)")
@@ -164,12 +182,6 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
     totals["arrival_us_max"] = max(int(row[3]) for row in found)
     totals["exact_duplicates"] = sum(int(row[4]) for row in found)
     return totals
-
-
-def _fill(con: duckdb.DuckDBPyConnection, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
-    con.execute(f"create or replace temp table {table} ({columns})")
-    marks = ", ".join("?" for _ in rows[0])
-    con.executemany(f"insert into {table} values ({marks})", rows)
 
 
 def _one(con: duckdb.DuckDBPyConnection, text: str) -> tuple[Any, ...]:
