@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from clouds.errors import LostRowsError, RawDataError, SpaceError
 from tasks.files import read_json, write_json
-from tasks.sources.base import RawFile, raw_folder
+from tasks.raw_files import resolve_folder
+from tasks.sources.base import RawFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,7 +109,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
     staged = paths.staged(source)
     state = _last_state(staged, code)
     files = [RawFile(**entry) for entry in manifest["files"]]
-    folder = raw_folder(manifest["folder"], paths.root)
+    folder = resolve_folder(manifest["folder"], paths)
     with connect(paths) as con, (work / "rejects.jsonl").open("w", encoding="utf-8") as rejects:
         job = Job(con, module, params, folder, work, draft, rejects)
         dirty = _read_changed(job, files, state)

@@ -44,7 +44,7 @@ def resolve_folder(text: str, paths: Paths) -> Path:
     if "$" in text:
         how = "write the path out, or use $TRINE_SAMPLE_DIR, the only variable that is filled in"
         raise ParameterError(f"'{text}' holds a variable", where="params.yaml: traces", how=how)
-    return paths.root / text
+    return paths.root / Path(text).expanduser()
 
 
 def kind_of(name: str, kinds: Iterable[Kind]) -> Kind | None:

@@ -72,17 +72,3 @@ class Source(Protocol):
 
     def summarise(self, con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
         """Write tables that span days (ids) into `staged` and return the source's own keys of ingest.json."""
-
-
-def raw_folder(folder: str, root: Path) -> Path:
-    """Return the folder that a manifest names: `$TRINE_SAMPLE_DIR` filled in, relative to the root of the working tree.
-
-    Args:
-        folder: as in params.yaml after `path:`; no other variable is filled in, since a result must not hang on it.
-        root: the working tree.
-    """
-    if "$TRINE_SAMPLE_DIR" in folder:
-        from tasks.settings import Settings
-
-        folder = folder.replace("$TRINE_SAMPLE_DIR", str(Settings().sample_dir))
-    return root / Path(folder).expanduser()
