@@ -33,3 +33,7 @@ class GateError(TrineError):
 
 class SpaceError(TrineError):
     """The disk, a quota or a file-size limit stopped a write; what was staged before is untouched."""
+
+
+class ScenarioError(TrineError):
+    """The folder of a scenario is missing, damaged, or of another format."""

@@ -25,14 +25,18 @@ def hash_u64(seed: int, ids: NDArray[np.integer], stream: int) -> UInt64:
         ids: integers; negative ones count modulo 2^64.
         stream: one small integer per purpose (1 cold start, 2 keep-alive, 3 floor launch, 10 memory, 11 trigger, ...).
     """
-    start = np.uint64((seed * _SEED + stream * _STREAM) & _MASK)
-    x = np.asarray(ids).astype(np.uint64) * np.uint64(_ID) + start
+    x = np.asarray(ids).astype(np.uint64) * np.uint64(_ID) + mixed_seed(seed, stream)
     x ^= x >> np.uint64(30)
     x *= np.uint64(_ID)
     x ^= x >> np.uint64(27)
     x *= np.uint64(_STREAM)
     x ^= x >> np.uint64(31)
     return x
+
+
+def mixed_seed(seed: int, stream: int) -> np.uint64:
+    """Return the part of the hash that does not depend on the id, for kernels that hash one id at a time."""
+    return np.uint64((seed * _SEED + stream * _STREAM) & _MASK)
 
 
 def uniform(seed: int, ids: NDArray[np.integer], stream: int) -> Float64:

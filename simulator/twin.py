@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clouds.errors import ParameterError
-from simulator.twin_profile import GAP_SIGMA, PROFILE_DAYS, REFERENCE, Profile, nonzero_quantile, round_to_sum, scaled_profile
+from simulator.twin_profile import PROFILE_DAYS, REFERENCE, SHORT_GAP_S, Profile, duration_table, round_to_sum, scaled_profile
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-BURST_DISPERSION = 1.3  # index of dispersion that a burst of mean length one adds
-SINGLES_STRETCH, MOST_SINGLES = 1.3, 0.6  # hours differ, which empties minutes again
 TIMER_SHARE, TIMER_CALLS = 0.5, (100, 4_000)  # share of the mid-sized apps that are timers
-BETWEEN_HOURS = 0.6  # at most this part of an app's dispersion may come from the variance between hours
-BURST_SPAN_S, LONG_BURST = (10.0, 30.0), 200  # seconds a long burst, or one among single calls, may take: else its dispersion is lost
+OTHER_DISPERSION = 25.0  # of apps without a published one: like ranks 7, 8 and 10, which are called about as often
+STRATA, ACTIVITY_POWER = 10, 4.0  # active hours of apps without a published share: few apps are active in more than a tenth
+CALLS_OF_ACTIVE, LEAST_ACTIVITY = 2e5, (0.02, 0.11)  # but no frequent app is squeezed into fewer hours than the published ones are
+BETWEEN_HOURS = 0.4  # at most this part of an app's dispersion may come from the variance between hours
 TIMER_JITTER, TIMER_MISSED = (0.01, 0.05), 0.01
 
 
@@ -80,7 +80,7 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
         function_parts.append(function + first_function[a])
         app_parts.append(np.full(len(arrival), a, dtype=np.int64))
     app, function, arrival = (np.concatenate(p) for p in (app_parts, function_parts, arrival_parts))
-    duration = _durations(app, function, profile, targets, rng)
+    duration = _durations(function, profile, targets, rng)
     order = np.lexsort((duration, function, app, arrival))
     function_ids = [_hex_id(seed, "function", i) for i in range(int(first_function[-1]))]
     return Calls(app[order], function[order], arrival[order], duration[order], [_hex_id(seed, "app", i) for i in range(apps)], function_ids)
@@ -92,7 +92,8 @@ def _hex_id(seed: int, kind: str, index: int) -> str:
 
 def _choose_timers(profile: Profile, rng: np.random.Generator) -> NDArray[np.bool_]:
     eligible = (profile.calls >= TIMER_CALLS[0]) & (profile.calls < TIMER_CALLS[1]) & np.isnan(profile.dispersion)
-    return eligible & (rng.random(len(eligible)) < TIMER_SHARE)
+    chosen = rng.permutation(np.flatnonzero(eligible))[: round(TIMER_SHARE * eligible.sum())]
+    return np.isin(np.arange(len(eligible)), chosen)
 
 
 def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, targets: dict, rng: np.random.Generator) -> Float64:
@@ -104,13 +105,12 @@ def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, target
     apps = len(profile.calls)
     hour = np.array(targets["hour_relative"])
     day = np.resize(np.array(targets["day_relative"]), days)
-    active = np.where(np.isnan(profile.hours_active), np.clip(rng.beta(0.35, 1.6, apps), 0.03, 1.0), profile.hours_active)
+    active = np.where(np.isnan(profile.hours_active), _drawn_activity(profile.calls, rng), profile.hours_active)
     noise = rng.gamma(1.2, 1.0, (apps, days, 24)) * np.maximum(rng.gamma(2.0, 0.5, (apps, days, 1)), 0.02)
     on = rng.random((apps, days, 24)) < active[:, None, None]
-    shape = hour[None, None, :] * day[None, :, None]
-    weights = np.where(on, noise, 1e-4) * shape
-    for a in np.flatnonzero(~np.isnan(profile.dispersion)):
-        weights[a] = _calmed(on[a], noise[a], shape[0], float(profile.calls[a]), float(profile.dispersion[a]))
+    weights = np.stack(
+        [_calmed(on[a], noise[a], day[:, None] * hour, float(c), profile.dispersion[a]) for a, c in enumerate(profile.calls)]
+    )
     weights[timers] = 1.0
     calls = profile.calls.astype(np.float64)
     weights *= (calls / weights.sum(axis=(1, 2)))[:, None, None]
@@ -124,13 +124,21 @@ def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, target
     return weights
 
 
+def _drawn_activity(calls: Int64, rng: np.random.Generator) -> Float64:
+    """Share of active hours of apps without a published one; stratified, so that any ten neighbours by calls have idle and busy ones."""
+    block = np.arange(len(calls)) // STRATA
+    place = np.argsort(np.lexsort((rng.random(len(calls)), block))) % STRATA
+    return np.clip(((place + rng.random(len(calls))) / STRATA) ** ACTIVITY_POWER, np.clip(calls / CALLS_OF_ACTIVE, *LEAST_ACTIVITY), 1.0)
+
+
 def _calmed(on: NDArray[np.bool_], noise: Float64, shape: Float64, calls: float, dispersion: float) -> Float64:
-    """Weights of one app with its noise damped until the variance between hours leaves room for bursts."""
+    """Weights of one app, its noise damped until the variance between hours leaves room for bursts (`dispersion` NaN: not published)."""
+    limit = OTHER_DISPERSION if np.isnan(dispersion) else dispersion
     cramped = calls < 2 * dispersion * on.sum()  # bursts would not fit into its hours: fewer, fuller hours
     for power in (2.0, 1.0, 0.75, 0.5, 0.25, 0.1, 0.0) if cramped else (1.0, 0.75, 0.5, 0.25, 0.1, 0.0):
-        weights = np.where(on, noise**power, 1e-4) * shape
+        weights = np.where(on, noise**power, 1e-9) * shape
         per_minute = weights / weights.sum() * calls / 60.0
-        if per_minute.var() / per_minute.mean() <= BETWEEN_HOURS * dispersion:
+        if per_minute.var() / per_minute.mean() <= BETWEEN_HOURS * limit:
             break
     return weights
 
@@ -138,46 +146,31 @@ def _calmed(on: NDArray[np.bool_], noise: Float64, shape: Float64, calls: float,
 def _burst_arrivals(
     calls: int, functions: int, cells: Float64, profile: Profile, app: int, rng: np.random.Generator
 ) -> tuple[Int64, Int64]:
-    """Arrivals of one app: its cells filled by systematic rounding, then calls of a cell grouped into bursts."""
+    """Arrivals of one app: its cells filled by systematic rounding; in a cell, first single calls spread evenly, then bursts."""
     flat = cells.ravel()
     edges = np.floor(np.cumsum(flat) / flat.sum() * calls + rng.random()).astype(np.int64)
     edges[-1] = calls
     counts = np.diff(np.concatenate([[0], np.clip(edges, 0, calls)]))
-    burst, single_share = _burst_calls(calls, counts, profile, app)
     hour = np.repeat(np.arange(len(flat)), counts)
     place = np.arange(calls) - np.repeat(np.cumsum(counts) - counts, counts)
-    singles = np.rint(single_share * counts).astype(np.int64)
-    starts = (place <= singles[hour]) | (rng.random(calls) < 1.0 / burst)
+    singles = np.minimum(counts, round(profile.single_share[app] * calls / max((counts > 0).sum(), 1)))
+    starts = (place <= singles[hour]) | (rng.random(calls) < 1.0 / profile.burst_calls[app])
     number = np.cumsum(starts) - 1
-    span_s = BURST_SPAN_S[0] if burst > LONG_BURST else BURST_SPAN_S[1] if single_share > 0 else np.inf
-    longest_median_s = span_s / (burst * np.exp(GAP_SIGMA**2 / 2))
-    gap = np.exp(np.log(min(profile.gap_median_s[app], longest_median_s) * 1e6) + GAP_SIGMA * rng.standard_normal(calls))
-    gap[starts] = 0.0
-    run = np.cumsum(gap)
-    offset = run - run[starts][number] + (rng.random(int(starts.sum())) * HOUR_US)[number]
-    arrival = hour * HOUR_US + np.mod(offset, HOUR_US).astype(np.int64)
+    sigma = profile.gap_sigma[app]
+    gap_us = np.exp(np.log(profile.gap_mean_s[app] * 1e6) - sigma**2 / 2 + sigma * rng.standard_normal(calls))
+    gap_us = np.where(rng.random(calls) < profile.short_gap_share[app], SHORT_GAP_S * 1e6 * rng.random(calls), gap_us)
+    gap_us[starts] = 0.0
+    run = np.cumsum(np.rint(gap_us).astype(np.int64))  # whole microseconds: their sum is exact on any machine
+    at, of = place[starts], singles[hour[starts]]  # a single call has one of `of` equal parts of its hour to itself
+    part = rng.random(len(at))
+    part = np.where(at < of, (at + part) / np.maximum(of, 1), part)
+    offset = run - run[starts][number] + (part * HOUR_US).astype(np.int64)[number]
+    arrival = hour * HOUR_US + offset % HOUR_US
     weight = np.exp(1.2 * rng.standard_normal(functions))
-    function = rng.choice(functions, size=int(starts.sum()), p=weight / weight.sum())[number]
+    function = rng.choice(functions, size=len(at), p=weight / weight.sum())[number]
     if functions <= calls:  # every function is called at least once
         function[rng.choice(calls, size=functions, replace=False)] = np.arange(functions)
     return arrival, function.astype(np.int64)
-
-
-def _burst_calls(calls: int, counts: Int64, profile: Profile, app: int) -> tuple[float, float]:
-    """Mean calls of a burst and the share of calls outside bursts.
-
-    The burst is what the published dispersion leaves after the variance between hours; without one, min(14, sqrt(calls)/2). The share of
-    single calls is what the published share of empty minutes asks for beyond what bursts fill, in hours with any call.
-    """
-    dispersion, active, empty = profile.dispersion[app], profile.hours_active[app], profile.empty_minutes[app]
-    if np.isnan(dispersion):
-        return max(1.0, min(14.0, np.sqrt(calls) / 2)), 0.0
-    per_minute = counts / 60.0
-    mean = per_minute.mean()
-    burst = max(2.0, (dispersion - per_minute.var() / mean) / BURST_DISPERSION)
-    wanted = -np.log(np.clip((empty - (1 - active)) / active, 0.05, 1.0)) * active
-    single = float(np.clip((SINGLES_STRETCH * wanted - mean / burst) / mean, 0.0, MOST_SINGLES))
-    return float((burst - single) / (1 - single)), single
 
 
 def _timer_arrivals(calls: int, functions: int, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
@@ -198,24 +191,18 @@ def _timer_arrivals(calls: int, functions: int, days: int, rng: np.random.Genera
     return np.concatenate(arrivals), np.concatenate(owner)
 
 
-def _durations(app: Int64, function: Int64, profile: Profile, targets: dict, rng: np.random.Generator) -> Int64:
-    """Durations in us on the 1 ms grid: log-normal by app and function, then rank-mapped onto the published distribution."""
-    variance = np.log1p((profile.std_s / profile.mean_s) ** 2)
-    centre = np.log(profile.mean_s) - variance / 2
-    level = np.sqrt(variance / 2)  # half of the log variance lies between functions
-    between = rng.standard_normal(int(profile.functions.sum()))
-    raw = centre[app] + level[app] * (between[function] + rng.standard_normal(len(app)))
-    raw = np.clip(raw, np.log(profile.min_s)[app], np.log(profile.max_s)[app])
-    order = np.argsort(app, kind="stable")
-    within = np.arange(len(app)) - np.repeat(np.concatenate([[0], np.cumsum(profile.calls)[:-1]]), profile.calls)
-    key = rng.random(len(app))
-    by_luck = np.lexsort((key, app))
-    zero = np.zeros(len(app), dtype=bool)
-    zero[by_luck[within < profile.zeros[app[order]]]] = True
-    rank = np.argsort(np.argsort(raw[~zero] + 1e-9 * key[~zero], kind="stable"), kind="stable")
-    milliseconds = np.maximum(np.rint(nonzero_quantile((rank + 0.5) / len(rank), targets) * 1e3), 1.0)
-    duration = np.zeros(len(app), dtype=np.int64)
-    duration[~zero] = milliseconds.astype(np.int64) * 1000
-    if len(rank):
-        duration[np.flatnonzero(~zero)[np.argmax(rank)]] = round(targets["duration_max_s"] * 1e6)
+def _durations(function: Int64, profile: Profile, targets: dict, rng: np.random.Generator) -> Int64:
+    """Durations in us on the 1 ms grid, of calls sorted by app: an app's distribution, dealt out by a rank that leans on the function."""
+    table = duration_table(profile, targets)
+    between = rng.standard_normal(int(profile.functions.sum()))  # half of the log variance lies between functions
+    duration = np.zeros(len(function), dtype=np.int64)
+    end = np.cumsum(profile.calls)
+    for a, calls in enumerate(profile.calls):
+        last = int(end[a])
+        taken = np.sort(rng.permutation(calls)[profile.zeros[a] :]) + last - calls  # the others are of zero duration
+        rank = np.argsort(between[function[taken]] + rng.standard_normal(len(taken)), kind="stable")
+        seconds = table.quantile(a, (np.arange(len(taken)) + 0.5) / max(len(taken), 1))
+        duration[taken[rank]] = np.maximum(np.rint(seconds * 1e3), 1.0).astype(np.int64) * 1000
+    if duration.any():
+        duration[np.argmax(duration)] = round(targets["duration_max_s"] * 1e6)
     return duration

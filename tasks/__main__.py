@@ -12,8 +12,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-STAGES = ("scan", "ingest", "validate", "twin_fit", "features", "eda", "report")
+STAGES = ("scan", "ingest", "validate", "twin_fit", "features", "eda", "scenario", "tune_baselines", "evaluate", "compare", "report")
 PER_SOURCE = ("scan", "ingest", "validate")
+GROUPS = ("baselines", "bound")  # of the stage `evaluate`
 
 
 def main(argv: list[str]) -> int:
@@ -26,9 +27,10 @@ def main(argv: list[str]) -> int:
     from tasks import params as params_module
     from tasks.paths import SOURCES, Paths
 
-    wants_source = bool(argv) and argv[0] in PER_SOURCE
-    if not argv or argv[0] not in STAGES or len(argv) != 1 + wants_source or (wants_source and argv[1] not in SOURCES):
-        print(f"usage: python -m tasks {{{'|'.join(STAGES)}}} [{{{'|'.join(SOURCES)}}}]", file=sys.stderr)
+    items = dict.fromkeys(PER_SOURCE, SOURCES) | {"evaluate": GROUPS}
+    allowed = items.get(argv[0], ()) if argv else ()
+    if not argv or argv[0] not in STAGES or len(argv) != 1 + bool(allowed) or (allowed and argv[1] not in allowed):
+        print(f"usage: python -m tasks {{{'|'.join(STAGES)}}} [{{{'|'.join((*SOURCES, *GROUPS))}}}]", file=sys.stderr)
         return 2
     started = time.perf_counter()
     paths = Paths(Path.cwd())

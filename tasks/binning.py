@@ -7,6 +7,7 @@ in which its call ENDED; counting it at the arrival would leak the future. Concu
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numba as nb
@@ -29,7 +30,7 @@ def bin_calls(
 
     Args:
         app: int64 [n], ids, ascending.
-        function: int64 [n], dense indices from 0 (any numbering that is unique over all apps).
+        function: int64 [n], ids, unique inside an app.
         arrival_us: int64 [n], ascending inside an app.
         duration_us: int64 [n], not negative; a zero-duration call counts as a call and is never running.
         step_us: length of a step.
@@ -43,28 +44,19 @@ def bin_calls(
     """
     starts = np.flatnonzero(np.concatenate([[True], app[1:] != app[:-1]])) if len(app) else np.zeros(0, dtype=np.int64)
     bounds = np.append(starts, len(app)).astype(np.int64)
-    functions = int(function.max()) + 1 if len(function) else 0
     parts = []
-    for a in range(len(starts)):
-        lo, hi = bounds[a], bounds[a + 1]
-        ends = arrival_us[lo:hi] + duration_us[lo:hi]
-        running = np.flatnonzero(duration_us[lo:hi] > 0)
+    for lo, hi in itertools.pairwise(bounds):
+        arrival, duration = arrival_us[lo:hi], duration_us[lo:hi]
+        ends = arrival + duration
+        running = np.flatnonzero(duration > 0)
         order = running[np.argsort(ends[running], kind="stable")]
-        n = _count(arrival_us[lo:hi], duration_us[lo:hi], ends[order], step_us, span_steps)
+        ends, end_durations = ends[order], duration[order]
+        del running, order  # of a large app each is as long as the app
+        n = _count(arrival, duration, ends, step_us, span_steps)
         integers = np.empty((8, n), dtype=np.int64)
         floats = np.empty((2, n), dtype=np.float64)
-        _fill(
-            arrival_us[lo:hi],
-            duration_us[lo:hi],
-            function[lo:hi],
-            ends[order],
-            duration_us[lo:hi][order],
-            step_us,
-            span_steps,
-            functions,
-            integers,
-            floats,
-        )
+        known = np.unique(function[lo:hi])
+        _fill(arrival, duration, function[lo:hi], known, ends, end_durations, step_us, span_steps, integers, floats)
         parts.append((app[lo], integers, floats))
     names = ("step", "calls", "functions", "busy_us", "concurrency_max", "duration_p50_us", "duration_p95_us", "since_last_call_us")
     out: dict[str, NDArray[Any]] = {
@@ -77,7 +69,7 @@ def bin_calls(
     return out
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _count(arrival, duration, ends, step_us, span_steps):  # type: ignore[no-untyped-def]
     """Number of rows that `_fill` writes."""
     i, j, rows, running = 0, 0, 0, 0
@@ -101,9 +93,9 @@ def _count(arrival, duration, ends, step_us, span_steps):  # type: ignore[no-unt
     return rows
 
 
-@nb.njit(cache=True)
-def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps, functions, integers, floats):  # type: ignore[no-untyped-def]
-    seen = np.full(functions, -1, dtype=np.int64)
+@nb.njit(cache=True, nogil=True)
+def _fill(arrival, duration, function, known, ends, end_durations, step_us, span_steps, integers, floats):  # type: ignore[no-untyped-def]
+    seen = np.full(len(known), -1, dtype=np.int64)  # the last row in which a function was called
     ended = np.empty(64, dtype=np.int64)
     i, j, row, running, step = 0, 0, 0, 0, 0
     last = -1
@@ -140,8 +132,9 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
                     gap_squares += away * (float(moment - last) - gap_mean)
                 last = moment
                 calls += 1
-                if seen[function[i]] != row:
-                    seen[function[i]] = row
+                which = np.searchsorted(known, function[i])
+                if seen[which] != row:
+                    seen[which] = row
                     distinct += 1
                 if duration[i] > 0:
                     running += 1
@@ -175,7 +168,7 @@ def _fill(arrival, duration, function, ends, end_durations, step_us, span_steps,
         step += 1
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def rolling(app, step, value, window):  # type: ignore[no-untyped-def]
     """Sum and maximum of `value` over the last `window` steps of the dense axis, own step included.
 
@@ -209,7 +202,7 @@ def rolling(app, step, value, window):  # type: ignore[no-untyped-def]
     return total, highest
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def lagged(app, step, value, lag):  # type: ignore[no-untyped-def]
     """Value of the same app `lag` steps earlier, zero where that step is absent; int64 [n]."""
     n = len(step)

@@ -50,7 +50,6 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
     week = slice(start, min(start + SLOTS_A_WEEK, slots.size))
     both = np.isfinite(cpu).all(axis=0)
     cells = {name: _cell(cpu[i], memory[i], slots, week) for i, name in enumerate(names)}
-    cross = np.corrcoef(cpu[:, both]) if len(names) > 1 else np.ones((1, 1))
     return {
         "cells": {
             "source": "google2019",
@@ -61,7 +60,7 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
             "cells": cells,
             "order": names,
             "cpu_memory": {name: cell["cpu_memory"] for name, cell in cells.items()},
-            "cpu_correlation": [[float(v) for v in row] for row in cross],
+            "cpu_correlation": [[correlation(x, y) for y in cpu[:, both]] for x in cpu[:, both]],
             "level_assumed": {"median": params.ingest.cell_level_median, "spread": params.ingest.cell_level_spread},
         }
     }
@@ -81,10 +80,17 @@ def _cell(cpu: np.ndarray, memory: np.ndarray, slots: np.ndarray, week: slice) -
         "lag1": float(autocorrelation(cpu[seen], 1)[1]),
         "hour_swing": float(by_hour.max() - by_hour.min()),
         "mean_memory": float(memory[seen].mean()),
-        "cpu_memory": float(np.corrcoef(cpu[seen], memory[seen])[0, 1]),
+        "cpu_memory": correlation(cpu[seen], memory[seen]),
         "t_h": [float(k * WEEK_THIN / 12) for k in kept],
         "cpu_fraction": [float(np.nanmean(halves[k])) for k in kept],
     }
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Return Pearson's correlation of two float64 [n], None where they have fewer than 3 values or one is constant."""
+    if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Stage `features`: temporal features per app and 15-second step, regions, rate classes, scaler. Not here: kernels (tasks/binning.py).
 
-The table is sparse: a row exists where an app had an arrival or a running call; windows and lags run over the dense axis.
+The table is sparse: a row exists where an app had an arrival or a running call; windows and lags run over the dense axis. No row needs
+another app, so the calls are read for some apps at a time: memory follows GROUP_CALLS or the largest app, not the trace.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +21,17 @@ from clouds.errors import RawDataError
 from tasks.binning import NONE, bin_calls, lagged, rolling
 from tasks.database import connect, literal, load_sql
 from tasks.files import read_json, write_json
+from tasks.settings import Settings
 from tasks.split import split_steps
 from tasks.verdict import require_success
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tasks.params import Params
     from tasks.paths import Paths
 
 DAY_US = 86_400_000_000
+GROUP_CALLS, WORKERS = 1_000_000, 2  # apps are worked on in groups of up to this many calls (a larger app alone), two groups at a time
+PARTS = ("train", "valid", "test")
 CLASS_DAYS = 14  # rate classes are calls per 14 days
 SLOT_S, SLOTS_PER_DAY, HOUR_SLOTS = 300, 288, 12
 FIRST_SUNDAY_SLOT = 1068  # Google slot of Sunday 2019-05-05 00:00 UTC; day 0 of the Azure trace is a Sunday, too
@@ -44,36 +49,19 @@ def run(params: Params, paths: Paths) -> str:
     source = params.features.source
     require_success(paths, source)
     require_success(paths, "google2019")
-    calls, span_steps = _calls(params, paths)
-    table = feature_table(calls, params, span_steps)
-    unit, train_end, valid_end, test_end = split_steps(span_steps, params.features.split)
-    ends = {"train": (0, train_end), "valid": (train_end, valid_end), "test": (valid_end, test_end)}
-    parts = {name: table.filter(pl.col("step").is_between(a, b, closed="left")) for name, (a, b) in ends.items()}
     draft = paths.features.with_name(".features.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    for name, part in parts.items():
-        _write(part, draft / f"{name}.parquet")
-    _write(rate_classes(calls, params, train_end), draft / "apps.parquet")
-    regions = region_table(params, paths, span_steps)
-    _write(regions, draft / "regions.parquet")
-    write_json(draft / "scaler.json", fit_scaler(parts["train"]))
-    facts = {
-        "source": source,
-        "from": read_json(paths.ingest_report(source))["from"],
-        "span_steps": span_steps,
-        "unit_steps": unit,
-        "split_steps": [train_end, valid_end, test_end],
-        "early_stopping_step": round(train_end * (1 - params.features.early_stopping_share)),
-        "rows": {name: part.height for name, part in parts.items()},
-        "rows_run_out": table.height - sum(p.height for p in parts.values()),
-        "regions": regions.height,
-        "columns": table.columns,
-    }
-    write_json(draft / "features.json", facts)
+    facts = write_tables(params, paths, draft)
+    regions = region_table(params, paths, facts["span_steps"])
+    _write(regions.lazy(), draft / "regions.parquet")
+    write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
+    calls = facts.pop("calls")
+    origin = read_json(paths.ingest_report(source))["from"]
+    write_json(draft / "features.json", {"source": source, "from": origin, **facts, "regions": regions.height})
     shutil.rmtree(paths.features, ignore_errors=True)
     draft.rename(paths.features)
-    return f"{calls.height} calls in, {table.height} rows of app and step out"
+    return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"
 
 
 def first_day(params: Params) -> int:
@@ -81,42 +69,117 @@ def first_day(params: Params) -> int:
     return max(params.as_of_day - params.window_days, 0)
 
 
-def _calls(params: Params, paths: Paths) -> tuple[pl.DataFrame, int]:
-    """Calls of the window sorted by (app, arrival), times from the window's start, and the steps of the span."""
+def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
+    """Write train, valid, test and apps.parquet, reading the staged calls for some apps at a time.
+
+    Args:
+        params: the window, the step, the split.
+        paths: where the staged calls are.
+        folder: where the tables go; it exists.
+
+    Returns:
+        calls, span_steps, unit_steps, split_steps, early_stopping_step, rows by table, rows_run_out (after the test), columns.
+
+    Raises:
+        RawDataError: the source of the calls is off or has no call in the window.
+    """
+    files = _files_of_window(params, paths)
+    apps = _apps_of_window(paths, files)
+    span_steps = _span_steps(params, int(apps["last_us"].max()))
+    unit, train_end, valid_end, test_end = split_steps(span_steps, params.features.split)
+    ends = {"train": (0, train_end), "valid": (train_end, valid_end), "test": (valid_end, test_end), "run_out": (test_end, span_steps)}
+    with TemporaryDirectory(dir=folder) as pieces, ThreadPoolExecutor(min(Settings().threads, WORKERS)) as pool:
+
+        def work(group: tuple[int, int]) -> tuple[pl.DataFrame, list[int], list[str]]:
+            calls = _read_calls(params, files, *group)
+            table = feature_table(calls, params, span_steps)
+            parts = {name: table.filter(pl.col("step").is_between(a, b, closed="left")) for name, (a, b) in ends.items()}
+            for name in PARTS:
+                parts[name].write_parquet(f"{pieces}/{name}-{group[0]:020d}.parquet", compression="uncompressed")
+            return rate_classes(calls, params, train_end), [part.height for part in parts.values()], table.columns
+
+        classes, heights, columns = zip(*pool.map(work, _groups(apps["app_id"], apps["calls"])), strict=True)
+        for name in PARTS:
+            _write(pl.scan_parquet(sorted(Path(pieces).glob(f"{name}-*.parquet")), glob=False), folder / f"{name}.parquet")
+    _write(pl.concat(classes, rechunk=True).lazy(), folder / "apps.parquet")
+    rows = dict(zip(ends, (sum(h) for h in zip(*heights, strict=True)), strict=True))
+    return {
+        "calls": int(apps["calls"].sum()),
+        "span_steps": span_steps,
+        "unit_steps": unit,
+        "split_steps": [train_end, valid_end, test_end],
+        "early_stopping_step": round(train_end * (1 - params.features.early_stopping_share)),
+        "rows": {name: rows[name] for name in PARTS},
+        "rows_run_out": rows["run_out"],
+        "columns": columns[0],
+    }
+
+
+def _files_of_window(params: Params, paths: Paths) -> list[Path]:
+    """Staged calls of the days of the window, in order of the day."""
     source = params.features.source
-    first_us = first_day(params) * DAY_US
-    staged = paths.staged(source)
-    if not any(staged.glob("day=*/invocations.parquet")):
+    staged = {int(f.parent.name.removeprefix("day=")): f for f in paths.staged(source).glob("day=*/invocations.parquet")}
+    if not staged:
         raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
-    query = load_sql("features/calls.sql").format(
-        invocations=literal(staged / "day=*" / "invocations.parquet"),
-        functions=literal(staged / "functions.parquet"),
-        first_us=first_us,
-        end_us=params.as_of_day * DAY_US,
-    )
-    with connect(paths) as con:
-        calls = pl.from_arrow(con.sql(query).to_arrow_table())
-    assert isinstance(calls, pl.DataFrame)  # noqa: S101
-    if calls.is_empty():
+    return [staged[day] for day in sorted(staged) if first_day(params) <= day < params.as_of_day]
+
+
+def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
+    """Return app_id (ascending), calls and last_us of the apps that call in these files."""
+    apps: dict[str, np.ndarray] = {"app_id": np.zeros(0, dtype=np.int64)}
+    if files:
+        listed = "[" + ", ".join(literal(f) for f in files) + "]"
+        with connect(paths) as con:
+            apps = con.sql(load_sql("features/apps.sql").format(invocations=listed)).fetchnumpy()
+    if not len(apps["app_id"]):
         raise RawDataError("no call lies in the window", where="params.yaml: as_of_day, window_days", how="choose days that the trace has")
-    step_us = params.features.step_s * 1_000_000
-    last_us = int(calls["arrival_us"].max())  # type: ignore[arg-type]
-    whole = (params.as_of_day * DAY_US - first_us) // step_us
-    is_whole = last_us >= (params.as_of_day - 1) * DAY_US - first_us
-    return calls, int(whole if is_whole else last_us // step_us + 1)
+    return apps
+
+
+def _span_steps(params: Params, last_us: int) -> int:
+    """Return the steps of the window: all of them where the trace reaches its last day, else up to the last arrival `last_us`."""
+    step_us, first_us = params.features.step_s * 1_000_000, first_day(params) * DAY_US
+    reaches_last_day = last_us >= (params.as_of_day - 1) * DAY_US
+    return (params.as_of_day * DAY_US - first_us) // step_us if reaches_last_day else (last_us - first_us) // step_us + 1
+
+
+def _groups(app_id: np.ndarray, calls: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last app of every group of neighbours with up to GROUP_CALLS calls together, or one larger app."""
+    groups, together = [], GROUP_CALLS
+    for app, n in zip(app_id.tolist(), calls.tolist(), strict=True):
+        if together + n > GROUP_CALLS:
+            groups.append((app, app))
+            together = 0
+        groups[-1] = (groups[-1][0], app)
+        together += n
+    return groups
+
+
+def _read_calls(params: Params, files: list[Path], first_app: int, last_app: int) -> pl.DataFrame:
+    """Return the calls of some apps sorted by (app, arrival), with times from the window's start.
+
+    A day's file is sorted by app and arrival: Parquet's statistics pass over most of it, and the days in turn are one app in order.
+    """
+    calls = (
+        pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        .filter(pl.col("app_id").is_between(first_app, last_app))
+        .select("app_id", "function_id", pl.col("arrival_us") - first_day(params) * DAY_US, "duration_us")
+        .collect()
+    )
+    return calls.sort("app_id", maintain_order=True) if first_app < last_app else calls
 
 
 def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.DataFrame:
     """Return the sparse feature table of all apps, sorted by (app_id, step).
 
     Args:
-        calls: app_id, function_index, arrival_us, duration_us, sorted by app and arrival.
+        calls: app_id, function_id, arrival_us, duration_us, sorted by app and arrival.
         params: windows, lags and the step.
         span_steps: steps of the window.
     """
     feature = params.features
     step_us = feature.step_s * 1_000_000
-    app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_index", "arrival_us", "duration_us"))
+    app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_id", "arrival_us", "duration_us"))
     binned = bin_calls(app_of, function, arrival, duration, step_us, span_steps)
     app, step = binned["app_id"], binned["step"]
     frame = pl.DataFrame(
@@ -151,8 +214,8 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
     clock = step + first_day(params) * (86_400 // feature.step_s)
     day, week = 86_400 // feature.step_s, 604_800 // feature.step_s
     for name, period in (("time", day), ("week", week)):
-        angle = 2 * math.pi * (clock % period) / period
-        extra[f"{name}_sin"], extra[f"{name}_cos"] = np.round(np.sin(angle), 12), np.round(np.cos(angle), 12)
+        angle = 2 * math.pi * np.arange(period) / period
+        extra[f"{name}_sin"], extra[f"{name}_cos"] = (np.round(turn(angle), 12)[clock % period] for turn in (np.sin, np.cos))
     return frame.with_columns(**{k: pl.Series(v) for k, v in extra.items()})
 
 
@@ -175,19 +238,21 @@ def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.Data
     return per_app.with_columns(rate.alias("calls_per_14d"), name.alias("rate_class"))
 
 
-def fit_scaler(train: pl.DataFrame) -> dict[str, Any]:
-    """Fit scikit-learn's RobustScaler (median and interquartile range) on the train rows; nulls do not count."""
+def fit_scaler(train: Path) -> dict[str, Any]:
+    """Fit scikit-learn's RobustScaler (median and interquartile range) on the rows of the file `train`; nulls do not count."""
     from sklearn.preprocessing import RobustScaler
 
-    names = [c for c in train.columns if c not in NOT_SCALED]
-    if train.is_empty():
+    table = pl.scan_parquet(train)
+    names = [c for c in table.collect_schema().names() if c not in NOT_SCALED]
+    rows = int(table.select(pl.len()).collect().item())
+    if not rows:
         return {"fitted_on": "train", "rows": 0, "features": {}}
     found: dict[str, Any] = {}
     for name in names:  # one column at a time: the same numbers in a fraction of the memory
-        values = train[name].cast(pl.Float64).drop_nulls().to_numpy()
+        values = table.select(pl.col(name).cast(pl.Float64).drop_nulls()).collect()[name].to_numpy()
         scaler = RobustScaler().fit(values[:, None]) if len(values) else None
         found[name] = {"center": float(scaler.center_[0]), "scale": float(scaler.scale_[0])} if scaler else {"center": None, "scale": None}
-    return {"fitted_on": "train", "rows": train.height, "features": found}
+    return {"fitted_on": "train", "rows": rows, "features": found}
 
 
 def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
@@ -210,6 +275,8 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
         regions = list(csv.DictReader(handle))
     for region in regions:
         series = used.filter(pl.col("cell") == region["cell"]).sort("slot")
+        if series.is_empty():  # a source with some of the cells only
+            continue
         position = google_positions(series["slot"].to_numpy(), index)
         cpu, memory = series["cpu_fraction"].to_numpy()[position], series["memory_fraction"].to_numpy()[position]
         grams = carbon[region["metro"]][(index // HOUR_SLOTS) % 24]
@@ -224,7 +291,7 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
             }
         )
         parts.append(frame.with_columns(**{k: pl.lit(region[k]) for k in ("region", "cloud", "metro", "cell")}).select(list(schema)))
-    return pl.concat(parts).sort("cloud", "metro", "slot")
+    return pl.concat(parts).sort("cloud", "metro", "slot") if parts else pl.DataFrame(schema=schema)
 
 
 def google_positions(slots: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -256,5 +323,5 @@ def _trailing_rank(grams: np.ndarray) -> np.ndarray:
     return np.repeat(rank, HOUR_SLOTS)[: len(grams)]
 
 
-def _write(frame: pl.DataFrame, file: Path) -> None:
-    frame.write_parquet(file, compression="zstd", row_group_size=1_000_000, statistics=True)
+def _write(table: pl.LazyFrame, file: Path) -> None:
+    table.sink_parquet(file, compression="zstd", row_group_size=1_000_000, statistics=True)

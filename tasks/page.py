@@ -23,6 +23,7 @@ __all__ = ["Column", "Page", "annotation", "interval", "num", "tag"]
 HEADING_LIMIT = 90
 FIGURE_LIMIT = 200_000  # bytes of one figure's JSON
 NARROW_BELOW = 640  # px of column under which a figure takes its narrow layout
+LONG_FROM = 20  # a table from this many open rows on may be broken between two pages
 INPUTS = ("eda", "validation")  # folders of reports/ that the page is built from
 STYLE = Path(__file__).parent / "style"
 
@@ -50,6 +51,12 @@ class Page:
             file = self.paths.report.parent / relative
             self._read[relative] = (read_json(file) or None) if file.is_file() else None
         return self._read[relative]
+
+    def reference(self, relative: str) -> dict[str, Any]:
+        """Content of a JSON file below data/reference/ (e.g. `twin/azure2021.json`), {} if the file is missing."""
+        file = self.paths.reference / relative
+        found: dict[str, Any] = read_json(file) if file.is_file() else {}
+        return found
 
     def metric(self, key: str, value: Any) -> Any:
         """Keep a headline number for reports/metrics.json and return it.
@@ -124,7 +131,8 @@ class Page:
         columns = columns_of(data)
         self.tables[identity] = (columns, data)
         keys = f'<div class="key">{key}</div>' if key else "<div></div>"
-        plot = f'<div class="plot" data-figure="{identity}-figure" data-below="{below}" role="img" aria-label="{html.escape(alt)}"></div>'
+        heights = f'data-below="{below}" data-wide="{wide.layout.height}" data-narrow="{narrow.layout.height}"'
+        plot = f'<div class="plot" data-figure="{identity}-figure" {heights} role="img" aria-label="{html.escape(alt)}"></div>'
         foot = self._foot("Figure", identity, tags, provenance, command, html_table(columns, data))
         return f'<figure id="{identity}" aria-labelledby="{identity}-t">{_caption(identity, heading, sentence)}{keys}{plot}{foot}</figure>'
 
@@ -156,7 +164,8 @@ class Page:
             body = f"<details><summary>Show all {num(len(rows))} rows</summary>{body}</details>"
         foot = self._foot("Table", identity, tags, provenance, command, "")
         caption = _caption(identity, heading, sentence)
-        return f'<figure id="{identity}" class="long" aria-labelledby="{identity}-t">{caption}{body}{foot}</figure>'
+        kind = ' class="long"' if len(rows) >= LONG_FROM and not folded else ""
+        return f'<figure id="{identity}"{kind} aria-labelledby="{identity}-t">{caption}{body}{foot}</figure>'
 
     def write(self, title: str, bar: str, body: str) -> int:
         """Write index.html, metrics.json and tables/ and return the bytes of the page; tables of an earlier page are removed."""
@@ -210,9 +219,10 @@ class Page:
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         root = self.paths.report.parent
-        for file in sorted(f for folder in INPUTS for f in (root / folder).glob("*.json")):
+        published = self.paths.reference / "twin"
+        for file in [*sorted(f for folder in INPUTS for f in (root / folder).glob("*.json")), *sorted(published.glob("*.json"))]:
             content = file.read_bytes()
-            digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+            digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()[:7]
 
 

@@ -27,10 +27,15 @@ def source_of(page: Page) -> tuple[str, str]:
     return source, page.origin_tag(found.get("origin", trace.origin if trace else "twin"))
 
 
+def ink_of(page: Page) -> str:
+    """Colour of a line of calls: `s3` for the twin, `ink` for the real trace."""
+    return "s3" if source_of(page)[1] == "twin" else "ink"
+
+
 def provenance(page: Page, *more: str, source: str = "", origin: str = "") -> str:
     """Source, seed if generated, and what else a figure rests on, e.g. `azure2021 · twin seed 1 · 119 apps`."""
     name, kind = (source, page.origin_tag(origin)) if source else source_of(page)
-    seed = [f"twin seed {page.params.seed}"] if kind == "twin" else ["real slice"]
+    seed = [f"twin seed {page.metric('seed', page.params.seed)}"] if kind == "twin" else ["real slice"]
     return " · ".join([name, *seed, *(m for m in more if m)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def annotation(
 def y_title(text: str, refs: tuple[str, str] = ("paper", "paper"), x: float = 0.0, y: float = 1.0) -> dict[str, Any]:
     """The title of a y-axis: horizontal, above the axis, left."""
     return annotation(x, y, text, at=("left", "bottom"), refs=refs, yshift=8)
+
+
+def both(build: Callable[..., Figure], *args: Any) -> dict[str, Figure]:
+    """The layouts `wide` and `narrow` of a figure whose builder takes `narrow`."""
+    return {"wide": build(*args, narrow=False), "narrow": build(*args, narrow=True)}
 
 
 def serialised(wide: Figure, narrow: Figure) -> str:

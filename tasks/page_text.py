@@ -116,7 +116,7 @@ def html_table(columns: Sequence[Column], rows: Sequence[Row], best: Sequence[in
         for i, r in enumerate(rows)
         if i % step == 0
     )
-    thinned = f"<p class=question>Every {step}th of {num(len(rows))} rows; the CSV has all.</p>" if step > 1 else ""
+    thinned = f"<p class=question>One row in {num(step)} of {num(len(rows))}; the CSV has all.</p>" if step > 1 else ""
     return f'<div class="scroll" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{thinned}'
 
 

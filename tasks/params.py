@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from clouds.errors import ParameterError
+from simulator.parameters import Objective, Slo, World
 
 
 class Section(BaseModel):
@@ -72,6 +73,55 @@ class Features(Section):
     carbon_month: int = Field(ge=1, le=12)
 
 
+class Scenario(Section):
+    """Which worlds are built: seeds x families, on what calls, how long, with which carbon."""
+
+    calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged azure2021; twin: none does")
+    seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything drawn")
+    families: tuple[Literal["calm", "crunch", "outage", "fenced"], ...] = Field(min_length=1)
+    days: int = Field(ge=1, le=366, description="length of a scenario")
+    apps: int = Field(ge=1, le=100_000, description="apps of a generated twin")
+    rate: float = Field(gt=0, le=1000, description="factor on the call rate of a generated twin")
+    split_steps: tuple[int, int, int] = Field(description="where train, valid and test end; the rest is run-out")
+    carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
+    carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
+    steady_memory_apps: int = Field(ge=0, description="the most called apps, which use the same memory in every seed")
+
+    @field_validator("seeds")
+    @classmethod
+    def distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        """Every seed once, none negative."""
+        if len(set(value)) != len(value) or min(value) < 0:
+            raise ValueError("seeds must differ and be 0 or more")
+        return value
+
+    @field_validator("split_steps")
+    @classmethod
+    def rising(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Each part has at least one step."""
+        if not 0 < value[0] < value[1] < value[2]:
+            raise ValueError("the ends must rise from above 0")
+        return value
+
+
+class TuneBaselines(Section):
+    """The budget that every rule gets."""
+
+    luck_seed: int = Field(ge=0, description="of cold starts and keep-alives on the train and valid spans")
+    budget_replays: int = Field(ge=1, description="coupled replays per rule and scenario")
+
+
+class Evaluate(Section):
+    """On what luck the arms are judged."""
+
+    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; every arm meets the same")
+    hindsight_replays: int = Field(ge=1, description="coupled replays that coordinate the static placements of hindsight")
+
+
+class Compare(Section):
+    """Nothing to set yet; the weights are those of `objective`."""
+
+
 class Eda(Section):
     """Windows of the first forecasting table."""
 
@@ -98,7 +148,14 @@ class Params(Section):
     twin_fit: TwinFit
     features: Features
     eda: Eda
+    tune_baselines: TuneBaselines
+    evaluate: Evaluate
+    compare: Compare
     report: Report
+    scenario: Scenario
+    world: World
+    slo: Slo
+    objective: Objective
 
 
 def merge(base: dict[str, Any], over: dict[str, Any], where: str) -> dict[str, Any]:

@@ -73,6 +73,26 @@ class Paths:
         return self.root / "reports" / "eda"
 
     @property
+    def scenario(self) -> Path:
+        """`<family>-<seed>/` and `workload-<seed>/`: arrays that the simulator replays; scenarios.json lists them."""
+        return self.root / "data" / "scenario"
+
+    @property
+    def baselines(self) -> Path:
+        """chosen.json (parameters and placements of the rules) and one folder of knowledge per scenario."""
+        return self.root / "data" / "models" / "baselines"
+
+    @property
+    def evaluation(self) -> Path:
+        """`<group>.parquet`: rows by (arm, seed, scenario, app, hour); bound.json."""
+        return self.root / "data" / "evaluation"
+
+    @property
+    def world(self) -> Path:
+        """Landscape, calibration and sensitivity of the world, as CSV and JSON."""
+        return self.root / "reports" / "world"
+
+    @property
     def report(self) -> Path:
         """The self-contained page."""
         return self.root / "reports" / "index.html"

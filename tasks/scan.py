@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clouds.errors import RawDataError
-from tasks import raw_files
+from tasks import cleaning, raw_files
 from tasks.files import read_json, write_json
 from tasks.sources.base import Kind
 
@@ -155,7 +155,7 @@ def describe(name: str, path: Path, kind: Kind, module: ModuleType) -> dict[str,
     head, tail, lines, digest = _stream(name, path)
     firsts = raw_files.first_lines(head, whole=len(head) < HEAD)
     raw_files.check_first_lines(kind, name, firsts)
-    rows = sum(1 for _ in raw_files.quoted_records(path, name)) if kind.layout == "quoted_csv" else lines
+    rows = sum(1 for _ in cleaning.records(raw_files.raw_lines(path, name), kind, name)) if kind.layout == "quoted_csv" else lines
     first_row = firsts[int(kind.has_header) :][:1]
     last_row = tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1:] if rows > kind.has_header else []
     days = [_day(module, kind, name, row) for row in (first_row, last_row)]
@@ -216,7 +216,7 @@ class _Memory:
     def __init__(self, paths: Paths, source: str, module: ModuleType) -> None:
         self.file = paths.root / ".trine" / f"scan-{source}.json"
         self.module = module
-        code = [Path(__file__), Path(raw_files.__file__), Path(str(module.__file__))]
+        code = [*(Path(str(m.__file__)) for m in (cleaning, raw_files, module)), Path(__file__), *getattr(module, "REFERENCE_FILES", ())]
         self.code = hashlib.sha256(b"".join(p.read_bytes() for p in code)).hexdigest()
         try:
             stored = read_json(self.file)

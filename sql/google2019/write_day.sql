@@ -1,15 +1,15 @@
--- Utilisation of one day. Grain: one row a cell and slot. Inputs: the unsorted pieces of the day, cell capacities (drawn).
+-- Utilisation of one day. Grain: one row a cell and slot. Inputs: day_slots (cell, slot, cpu_used, memory_used), cell capacities (drawn).
 -- Columns: cell, slot, cpu_used (NCU), memory_used (NMU), cpu_fraction, memory_fraction (of the drawn capacity).
-with pieces as (
-    select * from read_parquet({pieces})
+with slots as (
+    select * from day_slots
 ),
 capacities as (
     select * from cell_capacities
 ),
 final as (
-    select p.cell, p.slot, p.cpu_used, p.memory_used,
-        p.cpu_used / c.capacity_ncu as cpu_fraction, p.memory_used / c.capacity_nmu as memory_fraction
-    from pieces p join capacities c using (cell)
+    select s.cell, s.slot, s.cpu_used, s.memory_used,
+        s.cpu_used / c.capacity_ncu as cpu_fraction, s.memory_used / c.capacity_nmu as memory_fraction
+    from slots s join capacities c using (cell)
 )
 select * from final
 order by cell, slot

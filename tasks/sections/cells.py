@@ -44,13 +44,14 @@ def _multiples(page: Page, found: dict[str, Any]) -> str:
     names = _names(found)
     means = {c: found["cells"][c]["mean"] for c in names}
     low, high = min(means, key=lambda c: (means[c], c)), max(means, key=lambda c: (means[c], c))
+    page.metric("cells", len(names))
     page.metric("cell_cpu_lowest_mean", means[low])
     page.metric("cell_cpu_highest_mean", means[high])
     heading = f"Mean CPU in use runs from {percent(means[low])} (cell {low}) to {percent(means[high])} (cell {high})"
     if len(names) == 1:
         heading = f"Cell {low} has {percent(means[low])} of its CPU in use on average"
     data = [
-        {"cell": c, "t_h": t, "cpu_fraction": v}
+        {"cell": c, "t_h": t, "cpu_fraction": v, "cell_mean": means[c]}
         for c in names
         for t, v in zip(found["cells"][c]["t_h"], found["cells"][c]["cpu_fraction"], strict=True)
     ]
@@ -120,6 +121,8 @@ def _table(page: Page, found: dict[str, Any]) -> str:
         for c in names
     ]
     steady = min(r["lag1"] for r in rows if r["lag1"] is not None) if any(r["lag1"] is not None for r in rows) else None
+    if steady is not None:
+        page.metric("cell_cpu_lowest_lag1", steady)
     heading = (
         f"Load changes slowly: from one step to the next it correlates with at least {num(steady, 2)}"
         if steady is not None
@@ -151,6 +154,7 @@ def _correlation(page: Page, found: dict[str, Any]) -> str:
     if not others:
         return ""
     middle = page.metric("cell_cpu_median_correlation", others[len(others) // 2][0])
+    most = page.metric("cell_cpu_highest_correlation", others[-1][0])
     word = "move together" if middle >= 0.5 else "move largely on their own" if middle < 0.3 else "move together only in part"
     heading = f"Cells {word}: the median correlation of a pair is {num(middle, 2)}"
     signed = '<span>−1</span><span class="signed" role="img" aria-label="colour scale from minus one to one"></span><span>1</span>'
@@ -161,9 +165,9 @@ def _correlation(page: Page, found: dict[str, Any]) -> str:
         wide=_matrix(names, matrix, narrow=False),
         narrow=_matrix(names, matrix, narrow=True),
         key=signed,
-        alt=f"{heading}; the highest is {num(others[-1][0], 2)} between {others[-1][2]} and {others[-1][1]}",
+        alt=f"{heading}; the highest is {num(most, 2)} between {others[-1][2]} and {others[-1][1]}",
         data=[{"cell": a, "with": b, "correlation": matrix[i][j]} for i, a in enumerate(names) for j, b in enumerate(names)],
-        **_said(page, found, plural(len(others), "pair")),
+        **_said(page, found, plural(page.metric("cell_pairs", len(others)), "pair")),
     )
 
 

@@ -34,15 +34,20 @@ def _headline(page: Page) -> str:
     said = []
     found = page.json("eda/concentration.json")
     calls = volumes(page)
+    if calls:
+        page.metric("calls_staged", calls["total"])
+        page.metric("days", len(calls["days"]))
     if found and found.get("apps") and found.get("top"):
         count = max(1, min(5, len(found["apps"]) - 1))
         share = page.metric(f"share_top{count}_apps", found["top"].get(str(count), sum(found["apps"][:count]) / max(1, sum(found["apps"]))))
+        page.metric("apps", len(found["apps"]))
         said.append(share_of_apps(count, len(found["apps"]), percent(share)) + ".")
     elif calls:
         said.append(f"{plural(calls['total'], 'call')} in {plural(len(calls['days']), 'day')} are ready for learning.")
     best = best_forecast(page)
     if best:
-        verdict = f"errs {num(100 * abs(1 - best['mase']), 0)} % {'less' if best['mase'] < 1 else 'more'} than its naive yardstick"
+        apart = page.metric("best_forecast_from_naive", round(abs(1 - best["mase"]), 5))
+        verdict = f"errs {num(100 * apart, 0)} % {'less' if best['mase'] < 1 else 'more'} than its naive yardstick"
         if round(100 * best["mase"]) == 100:
             verdict = "equals its naive yardstick"
         said.append(f"Without learning, the best forecast of calls ({best['arm']}) {verdict}.")
@@ -60,13 +65,12 @@ def _tiles(page: Page) -> list[str]:
     quality = (page.json("eda/quality.json") or {}).get("sources") or []
     calls = volumes(page)
     if calls:
-        page.metric("calls_staged", calls["total"])
         days = plural(len(calls["days"]), "day")
         tiles.append(page.tile("How many calls are staged?", num(calls["total"]), "", f"{calls['source']}, {days}"))
     if quality:
         rows_in = page.metric("rows_in", sum(q["rows_in"] for q in quality))
         rejected = page.metric("rows_rejected", sum(q["rows_rejected"] for q in quality))
-        share = f"{percent(rejected / rows_in)} of " if rows_in else "of "
+        share = f"{percent(page.metric('rows_rejected_share', rejected / rows_in))} of " if rows_in else "of "
         tiles.append(page.tile("How many rows were rejected?", num(rejected), "", f"{share}{plural(rows_in, 'raw row')}, all sources"))
     fit = (page.json("validation/twin_fit.json") or {}).get("rows") or []
     if fit:
@@ -80,8 +84,10 @@ def _tiles(page: Page) -> list[str]:
     if best:
         mase = page.metric("best_forecast_mase", best["mase"])
         page.metric("best_forecast_arm", best["arm"])
-        low, high = best.get("mase_quartiles") or (0.0, 0.0)
-        spread = "" if not best.get("mase_quartiles") else f", half of the apps in {interval(low, high, 2)}"
+        spread = ""
+        if best.get("mase_quartiles"):
+            low, high = (page.metric(f"best_forecast_mase_{q}", v) for q, v in zip(("p25", "p75"), best["mase_quartiles"], strict=True))
+            spread = f", half of the apps in {interval(low, high, 2)}"
         small = f"{best['arm']}, calls, test span{spread}; 1 = naive"
         tiles.append(page.tile("How good is the best forecast without learning?", num(mase, 2), "MASE", small))
     return tiles
@@ -94,12 +100,16 @@ def calendar(page: Page) -> str:
         return ""
     source, kind = source_of(page)
     rows = [
-        {"day": day_name(source, day), "hour_utc": hour, "calls": count}
+        {"day": day_name(source, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
         for day, hours in zip(found["days"], found["calls"], strict=True)
         for hour, count in enumerate(hours)
     ]
     top = max(r["calls"] for r in rows)
     busiest = max(rows, key=lambda r: r["calls"])
+    at = page.metric("busiest_hour", f"{busiest['day']} {busiest['hour_utc']:02d}:00")
+    page.metric("busiest_hour_calls", top)
+    for name, hours in zip(("train", "validation"), found.get("split_hours") or [], strict=False):
+        page.metric(f"{name}_ends_h", hours)
     borders = " Heavy lines part train, validation and test." if found.get("split_hours") else ""
     heading = _finding(page, found)
     scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
@@ -111,7 +121,7 @@ def calendar(page: Page) -> str:
         wide=_calendar(found, source, top, narrow=False),
         narrow=_calendar(found, source, top, narrow=True),
         key=ramp,
-        alt=f"{heading}. The busiest hour is {busiest['day']} {busiest['hour_utc']:02d}:00 with {num(busiest['calls'])} calls.",
+        alt=f"{heading}. The busiest hour is {at} with {num(top)} calls.",
         tags=[kind, "measured"],
         provenance=provenance(page, plural(len(found["days"]), "day"), plural(found["total"], "call")),
         command=COMMAND,
@@ -125,7 +135,8 @@ def _finding(page: Page, found: dict[str, Any]) -> str:
     at = by_hour.index(high)
     page.metric("busiest_hour_utc", at)
     if len(found["days"]) < 2 or low == 0:
-        return f"The hour from {at:02d}:00 UTC has {percent(high / sum(by_hour))} of all calls"
+        share = page.metric("busiest_hour_share", round(high / sum(by_hour), 5))
+        return f"The hour from {at:02d}:00 UTC has {percent(share)} of all calls"
     ratio = page.metric("busiest_to_quietest_hour", round(high / low, 3))
     return f"The busiest hour of the day, {at:02d}:00 UTC, has {num(ratio, 1)} times the calls of the quietest"
 
@@ -198,7 +209,7 @@ def _limits(page: Page) -> str:
         points.append("This page shows the twin: what it says of the real traces goes only as far as its fit table.")
     found = page.json("eda/concentration.json")
     if found and len(found.get("apps") or []) >= 5:
-        share = found["top"].get("5", sum(found["apps"][:5]) / max(1, sum(found["apps"])))
+        share = page.metric("share_top5_apps", found["top"].get("5", sum(found["apps"][:5]) / max(1, sum(found["apps"]))))
         points.append(f"Five apps carry {percent(share)} of the calls, so means over calls say little about most apps.")
     drawn = [c for c in (page.json("eda/quality.json") or {}).get("columns") or [] if c["kind"] == "drawn"]
     if drawn:
@@ -208,9 +219,8 @@ def _limits(page: Page) -> str:
         points.append(f"{plural(count, 'column is', 'columns are')} drawn, not measured ({listed}): no finding may rest on their values.")
     durations = page.json("eda/durations.json")
     if durations and durations.get("zero_share"):
-        points.append(
-            f"{percent(durations['zero_share'])} of the calls have a recorded duration of 0 ms: the clock of the trace is coarse."
-        )
+        zero = page.metric("duration_zero_share", durations["zero_share"])
+        points.append(f"{percent(zero)} of the calls have a recorded duration of 0 ms: the clock of the trace is coarse.")
     if not points:
         return ""
     return f'<div class="limits"><p><b>Read this first</b></p><ul>{"".join(f"<li>{html.escape(p)}</li>" for p in points)}</ul></div>'

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
 MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
 CLASSES = ("rare", "low", "mid", "high", "all", "cells")
-APART, APART_NARROW = 0.18, 0.12  # rows between the marks of two rules, so that equal values do not cover each other
+APART, APART_NARROW = 0.22, 0.14  # rows between the marks of two rules, so that equal values do not cover each other
 FOLD_FROM = 20  # a table from this many rows on is folded
 EVEN = 0.005  # a MASE this near to 1 equals the yardstick
 
@@ -46,7 +46,7 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
     horizon = found["horizon"]
     cells = "google2019 for cells" if any(r["class"] == "cells" for r in found["rows"]) else ""
-    ahead = horizon if isinstance(horizon, str) else f"{seconds(horizon * found['step_s'])} ahead"
+    ahead = horizon if isinstance(horizon, str) else f"{seconds(page.metric('forecast_horizon_s', horizon * found['step_s']))} ahead"
     return {
         "tags": [source_of(page)[1], "measured"],
         "provenance": provenance(page, cells, ahead, "test span"),
@@ -68,11 +68,12 @@ def _dots(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         f'<span><svg width="14" height="12" aria-hidden="true">{_symbol(*MARKS[i % len(MARKS)])}</svg>{arm}</span>'
         for i, arm in enumerate(arms)
     )
-    data = [{k: r[k] for k in ("target", "class", "arm", "series", "mase")} for r in rows]
+    data = [{k: r[k] for k in ("target", "class", "arm", "series", "mase", "mase_low", "mase_high")} for r in rows]
+    spread = " The thin line holds the middle half of the series." if any(r["mase_low"] is not None for r in rows) else ""
     return page.figure(
         "forecast_dots",
         heading=heading,
-        sentence="Mean absolute scaled error on the test span, mean over series: 1 is the step-to-step change of the train span.",
+        sentence=f"Mean absolute scaled error on the test span, mean over series: 1 is the step-to-step change of the train span.{spread}",
         wide=_figure(rows, arms, narrow=False),
         narrow=_figure(rows, arms, narrow=True),
         key=key,
@@ -103,9 +104,14 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
         figure.add_shape(type="line", x0=1, x1=1, y0=i - reach, y1=i + reach, line={"color": colour("ink"), "width": 1.4}, layer="below")
     for k, arm in enumerate(arms):
         symbol, ink = MARKS[k % len(MARKS)]
-        own = [r for r in rows if r["arm"] == arm]
+        own = [r | {"at": groups.index(r["group"]) + apart * (k - (len(arms) - 1) / 2)} for r in rows if r["arm"] == arm]
+        spread = [r for r in own if r["mase_low"] is not None]
+        figure.add_scatter(  # one trace with gaps: from the lower to the upper quartile of the series
+            x=[x for r in spread for x in (r["mase_low"], r["mase_high"], None)], y=[y for r in spread for y in (r["at"], r["at"], None)],
+            mode="lines", line={"color": colour(ink), "width": 1.4}, hoverinfo="skip", cliponaxis=False,
+        )  # fmt: skip
         figure.add_scatter(
-            x=[r["mase"] for r in own], y=[groups.index(r["group"]) + apart * (k - (len(arms) - 1) / 2) for r in own], mode="markers",
+            x=[r["mase"] for r in own], y=[r["at"] for r in own], mode="markers", cliponaxis=False,
             marker={"symbol": symbol, "size": 9, "color": colour(ink), "line": {"width": 2 * ("open" in symbol), "color": colour(ink)}},
             customdata=[r["series"] for r in own], hovertemplate=arm + ": MASE %{x:.3f}, %{customdata} series<extra></extra>",
         )  # fmt: skip
@@ -124,16 +130,17 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
         text.append(
             annotation(0, 1, "target, class (series)", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=-12, yshift=3)
         )
-    values = [r["mase"] for r in rows] + [1.0]
+    values = [1.0, *(r[k] for r in rows for k in ("mase", "mase_low", "mase_high") if r[k] is not None)]
     low, high = min(values), max(values)
     edge = 0.06 * (high - low) or 0.1
-    title = f"MASE, lower is better (the axis starts at {num(math.floor(100 * (low - edge)) / 100, 2)})"
+    start = max(0.0, math.floor(100 * (low - edge)) / 100)
+    title = f"MASE, lower is better (the axis starts at {num(start, 2)})" if start else "MASE, lower is better"
     figure.update_layout(
-        height=(66 if narrow else 32) * len(groups) + 78,
+        height=(72 if narrow else 38) * len(groups) + 78,
         margin={"l": 12 if narrow else 160, "r": 12 if narrow else 230, "t": 30, "b": 44},
         annotations=text,
         xaxis=axis(
-            range=[low - edge, high + edge],
+            range=[start, high + edge],
             nticks=5 if narrow else 9,
             title=title,
         ),
@@ -148,6 +155,8 @@ def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str
     winners = {g: min(members, key=lambda r: (r["mase"], r["arm"]))["arm"] for g, members in judged.items() if members}
     best = [i for i, r in enumerate(rows) if winners.get(r["group"]) == r["arm"]]
     arms = sorted(set(winners.values()))
+    page.metric("forecast_classes", len(winners))
+    page.metric("forecast_best_rules", len(arms))
     heading = (
         f"{arms[0].capitalize()} is best in all {num(len(winners))} classes"
         if len(arms) == 1

@@ -35,7 +35,7 @@ def _jobs(page: Page, found: dict[str, Any]) -> str:
     ]
     ink = "s3" if page.is_twin(found["origin"]) else "ink"
     total = page.metric("google2011_jobs", jobs["total"])
-    most = max(d["jobs"] for d in data)
+    most = page.metric("google2011_jobs_busiest_hour", max(d["jobs"] for d in data))
     heading = f"{num(total)} jobs were submitted, {num(most)} in the busiest hour"
     return page.figure(
         "jobs2011",
@@ -80,9 +80,10 @@ def _machines(page: Page, found: dict[str, Any]) -> str:
     machines = found.get("machines")
     if not machines or not machines["top"]:
         return ""
-    first = machines["top"][0]
+    share = page.metric("google2011_top_shape_share", machines["top"][0]["share"])
+    total = page.metric("google2011_machines", machines["total"])
     rows = [{"cpu": m["cpu"], "memory": m["memory"], "machines": m["machines"], "share": 100 * m["share"]} for m in machines["top"]]
-    heading = f"{num(100 * first['share'])} % of {num(page.metric('google2011_machines', machines['total']))} machines have one shape"
+    heading = f"{num(100 * share)} % of {num(total)} machines have one shape"
     return page.table(
         "machines2011",
         heading=heading,

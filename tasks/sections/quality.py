@@ -29,6 +29,9 @@ def _rows(page: Page) -> str:
     lost = sum(s["rows_in"] - s["rows_staged"] - s["rows_rejected"] for s in sources)
     critical = sum(s["critical"] - s["critical_passed"] for s in sources)
     page.metric("rows_lost", lost)
+    page.metric("rows_in", sum(s["rows_in"] for s in sources))
+    page.metric("sources", len(sources))
+    page.metric("critical_checks_failed", critical)
     heading = "No row is lost: rows in are rows staged plus rows rejected, in every source"
     if lost:
         heading = f"{plural(lost, 'row')} went missing between the raw files and the staged tables"
@@ -66,6 +69,7 @@ def _fit(page: Page) -> str:
     found = (page.json("validation/twin_fit.json") or {}).get("rows") or []
     if not found:
         return ""
+    page.metric("twin_fit_rows", len(found))
     judged = [r for r in found if r["pass"] is not None]
     missed = [r for r in judged if not r["pass"]]
     heading = f"The twin meets {num(len(judged) - len(missed))} of {num(len(judged))} targets of the real traces"
@@ -89,7 +93,7 @@ def _fit(page: Page) -> str:
         ],
         rows=[_each_own_digits(r) for r in rows],
         tags=["twin", "real", "measured"],
-        provenance=f"{plural(len(found), 'target')} · twin seed {page.params.seed}",
+        provenance=f"{plural(len(found), 'target')} · twin seed {page.metric('seed', page.params.seed)}",
         command="dvc repro twin_fit report",
         folded=len(found) >= FOLD_FROM,
     )
@@ -148,11 +152,11 @@ def _columns(page: Page) -> str:
     rows = (page.json("eda/quality.json") or {}).get("columns") or []
     if not rows:
         return ""
-    names = [r["kind"] for r in rows for _ in r["column"].split(", ")]  # one row may name several columns
-    drawn = names.count("drawn")
-    heading = f"{num(drawn)} of {plural(len(names), 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
+    kinds = [r["kind"] for r in rows for _ in r["column"].split(", ")]  # one row may name several columns
+    drawn, count = page.metric("columns_drawn", kinds.count("drawn")), page.metric("columns", len(kinds))
+    heading = f"{num(drawn)} of {plural(count, 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
     if not drawn:
-        heading = f"All {plural(len(names), 'column')} are measured"
+        heading = f"All {plural(count, 'column')} are measured"
     origins = [page.params.traces[s].origin for s in {r["source"] for r in rows} if s in page.params.traces]
     return page.table(
         "columns",
@@ -161,7 +165,7 @@ def _columns(page: Page) -> str:
         columns=[Column("source", "Source"), Column("column", "Column"), Column("kind", "Kind"), Column("how", "How")],
         rows=rows,
         tags=[*_tags(page, origins), "drawn: as listed" if drawn else "measured"],
-        provenance=plural(len(names), "column"),
+        provenance=plural(count, "column"),
         command=COMMAND,
         folded=len(rows) >= FOLD_FROM,
     )

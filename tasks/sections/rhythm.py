@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tasks.page import Page, num, pair
-from tasks.page_facts import COMMAND, plural, provenance, source_of
+from tasks.page_facts import COMMAND, ink_of, plural, provenance, source_of
 from tasks.page_plot import axis, colour, decimated, y_title
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ def render(page: Page) -> str:
     return _concurrency(page) + pair(_autocorrelation(page), _hours(page))
 
 
-def _ink(page: Page) -> str:
-    return "s3" if source_of(page)[1] == "twin" else "ink"
-
-
 def _concurrency(page: Page) -> str:
     found = page.json("eda/concurrency.json")
     if not found or not found.get("hours"):
@@ -38,9 +34,9 @@ def _concurrency(page: Page) -> str:
         "concurrency",
         heading=heading,
         sentence="Running calls of all apps together, by hour of the trace: mean of the hour and its highest moment; logarithmic.",
-        wide=_concurrency_figure(data, _ink(page), narrow=False),
-        narrow=_concurrency_figure(data, _ink(page), narrow=True),
-        key=f'<span><i style="--c:var(--{_ink(page)})"></i>mean of the hour</span>'
+        wide=_concurrency_figure(data, ink_of(page), narrow=False),
+        narrow=_concurrency_figure(data, ink_of(page), narrow=True),
+        key=f'<span><i style="--c:var(--{ink_of(page)})"></i>mean of the hour</span>'
         '<span><i style="--c:var(--home)"></i>highest of the hour</span>',
         alt=heading,
         tags=[source_of(page)[1], "measured"],
@@ -95,7 +91,8 @@ def _autocorrelation(page: Page) -> str:
     by_lag = {d["lag_h"]: d["autocorrelation"] for d in data}
     day, week = by_lag.get(DAY_H), by_lag.get(WEEK_H)
     if day is None:
-        first = min(by_lag)
+        first = page.metric("autocorrelation_first_lag_h", min(by_lag))
+        page.metric("autocorrelation_first_lag", by_lag[first])
         heading = f"The load correlates with that of {num(first)} h before with r\u00a0=\u00a0{num(by_lag[first], 2)}"
     else:
         page.metric("autocorrelation_24h", day)
@@ -108,12 +105,14 @@ def _autocorrelation(page: Page) -> str:
         "autocorrelation",
         heading=heading,
         sentence="Autocorrelation of the calls of all apps together, by lag; zero is no memory.",
-        wide=_lag_figure(data, _ink(page)),
-        narrow=_lag_figure(data, _ink(page)),
+        wide=_lag_figure(data, ink_of(page)),
+        narrow=_lag_figure(data, ink_of(page)),
         key="",
         alt=heading,
         tags=[source_of(page)[1], "measured"],
-        provenance=provenance(page, f"lags {num(data[0]['lag_h'])} to {num(data[-1]['lag_h'])} h"),
+        provenance=provenance(
+            page, f"lags {num(page.metric('lags_from_h', data[0]['lag_h']))} to {num(page.metric('lags_to_h', data[-1]['lag_h']))} h"
+        ),
         command=COMMAND,
         data=data,
     )
@@ -146,16 +145,17 @@ def _hours(page: Page) -> str:
     values = (found or {}).get("hour_relative") or []
     if len(values) != DAY_H or None in values:
         return ""
-    high, low = max(values), min(values)
+    high, low = page.metric("hour_relative_highest", max(values)), page.metric("hour_relative_lowest", min(values))
+    at = page.metric("hour_relative_highest_utc", values.index(high))
     heading = f"By hour of day, load swings from {num(low, 2)} to {num(high, 2)} times its mean"
     return page.figure(
         "hours",
         heading=heading,
         sentence="Mean calls of an hour of the day over the mean of all hours.",
-        wide=_hour_figure(values, _ink(page)),
-        narrow=_hour_figure(values, _ink(page)),
+        wide=_hour_figure(values, ink_of(page)),
+        narrow=_hour_figure(values, ink_of(page)),
         key="",
-        alt=f"{heading}; the busiest is {values.index(high):02d}:00 UTC",
+        alt=f"{heading}; the busiest is {at:02d}:00 UTC",
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(page),
         command=COMMAND,

@@ -29,6 +29,9 @@ class Kind:
             for files without a header, the number of fields is what counts.
         has_header: whether line 1 is a header.
         layout: `csv`; `quoted_csv` when fields may hold newlines in quotes; `jsonl`; `parquet`.
+        fields: what `check_fields` is given, for kinds whose columns stand in any order: names of columns (inside an object with a
+            dot), '' where the row has none; `filename` is the file's name. Without it: all fields of the row. JSON lines and Parquet
+            need it.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Kind:
     columns: tuple[str, ...] | Callable[[list[str]], str | None]
     has_header: bool = True
     layout: Literal["csv", "quoted_csv", "jsonl", "parquet"] = "csv"
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

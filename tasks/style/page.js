@@ -19,21 +19,20 @@
     }
     return value;
   };
-  const layoutFor = (box, width) => {
-    const figure = figures.get(box);
-    figure.spec ??= read(box.dataset.figure);
-    return width < Number(box.dataset.below) ? figure.spec.narrow : figure.spec.wide;
-  };
+  const form = (box, width) => (width < Number(box.dataset.below) ? "narrow" : "wide");
+  const reserve = (box, width) => (box.style.minHeight = `${box.dataset[form(box, width)]}px`);
   const draw = (box) => {
     box.style.zoom = printing ? PRINT.zoom : "";
     const width = printing ? (box.closest(".pair") ? PRINT.half : PRINT.full) : box.clientWidth;
     const styles = getComputedStyle(root);
-    const chart = coloured(layoutFor(box, width), styles);
+    const figure = figures.get(box);
+    figure.spec ??= read(box.dataset.figure); // a figure is parsed when it is drawn, not before
+    const chart = coloured(figure.spec[form(box, width)], styles);
     chart.layout.template = coloured(template, styles);
     chart.layout.width = width;
-    box.style.minHeight = `${chart.layout.height}px`;
+    reserve(box, width);
     Plotly.react(box, chart.data, chart.layout, SETTINGS);
-    figures.get(box).drawn = width;
+    figure.drawn = width;
   };
   const drawn = () => [...figures.keys()].filter((box) => figures.get(box).drawn);
   const redraw = () => drawn().forEach(draw);
@@ -52,7 +51,12 @@
     draw(next);
     later(rest);
   };
-  for (const box of figures.keys()) box.style.minHeight = `${layoutFor(box, box.clientWidth).layout.height}px`;
+  try {
+    const kept = localStorage.getItem("trine-theme");
+    if (kept === "light" || kept === "dark") root.dataset.theme = kept;
+  } catch {} // a page from a file may have no storage; the theme then lasts as long as the page
+  const widths = [...figures.keys()].map((box) => box.clientWidth); // read all, then write all: one layout
+  [...figures.keys()].forEach((box, i) => reserve(box, widths[i]));
   const [first] = figures.keys();
   if (first) draw(first);
   root.dataset.first = Math.round(performance.now());
@@ -70,7 +74,7 @@
   const remember = (theme) => {
     try {
       localStorage.setItem("trine-theme", theme);
-    } catch {} // a page from a file may have no storage; the theme then lasts as long as the page
+    } catch {}
   };
   const apply = (theme) => {
     if (theme === "system") delete root.dataset.theme;
@@ -83,10 +87,7 @@
     remember(theme);
     apply(theme);
   });
-  try {
-    const kept = localStorage.getItem("trine-theme");
-    if (kept in NEXT && kept !== "system") apply(kept);
-  } catch {}
+  button.textContent = `Theme: ${root.dataset.theme ?? "system"}`;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   let before;

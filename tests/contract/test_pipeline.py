@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pipeline import ROOT, Stage, covers, file_of, modules_of, sql_of, stages
 
-from tasks.__main__ import PER_SOURCE, STAGES
+from tasks.__main__ import GROUPS, PER_SOURCE, STAGES
 from tasks.paths import SOURCES, Paths
 
 RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -24,7 +24,8 @@ def by_name(stage: Stage) -> str:
 def test_the_stages_are_those_of_the_command() -> None:
     assert {s.group for s in stages()} == set(STAGES)
     for group in STAGES:
-        assert {s.item for s in stages() if s.group == group} == (set(SOURCES) if group in PER_SOURCE else {None})
+        items = set(SOURCES) if group in PER_SOURCE else set(GROUPS) if group == "evaluate" else {None}
+        assert {s.item for s in stages() if s.group == group} == items
 
 
 def test_every_stage_has_a_section_of_parameters() -> None:
@@ -60,7 +61,9 @@ def test_a_stage_lists_the_parameters_it_uses(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", stages(), ids=by_name)
 def test_paths_in_dvc_yaml_are_first_party_files_or_those_of_paths(stage: Stage) -> None:
     paths = Paths(Path())
-    known = {str(p) for p in (paths.twin_fit, paths.features, paths.eda, paths.report, paths.report_tables, paths.metrics)}
+    known = {str(p) for p in (paths.twin_fit, paths.features, paths.eda, paths.scenario, paths.report, paths.report_tables, paths.metrics)}
+    known |= {str(paths.baselines), *(str(paths.evaluation / f"{group}.{kind}") for group in GROUPS for kind in ("parquet", "json"))}
+    known |= {str(paths.world / name) for name in ("landscape.csv", "classes.csv", "without_five.csv", "landscape.json")}
     for source in SOURCES:
         known |= {str(p) for p in (paths.manifest(source), paths.staged(source), paths.verdict(source))}
     assert set(stage.outs) <= known

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from browser import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = "abcdefgh"
@@ -120,6 +125,7 @@ def write_inputs(root: Path, *, eda: dict[str, Any] | None = None, real: bool = 
     """Lay out a working tree that the stage `report` accepts."""
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (root / "params.yaml").write_text(params, encoding="utf-8")
+    shutil.copytree(ROOT / "data" / "reference" / "twin", root / "data" / "reference" / "twin", dirs_exist_ok=True)
     for source in ("azure2021", "google2019"):
         staged = root / "data" / "staged" / source
         staged.mkdir(parents=True, exist_ok=True)
@@ -159,6 +165,17 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
     write_inputs(root)
     return build(root)
+
+
+@pytest.fixture(scope="session")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """One browser for all files."""
+    from browser import NAMES, browser, executable
+
+    if executable() is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 def _dump(path: Path, value: Any) -> None:

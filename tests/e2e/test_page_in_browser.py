@@ -1,11 +1,9 @@
-"""The page in a real headless browser: no network, no errors, no text over text, both themes, keyboard, print."""
+"""The page in a real headless browser: no network, no errors, no text over text, both themes, keyboard. Not here: numbers, print."""
 
 from __future__ import annotations
 
 import csv
-import json
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from browser import NAMES, Tab, browser, executable
 WIDTHS = (1280, 1000, 820, 600, 420)
 FIRST_FIGURE_MS = 2000
 PAGE_BYTES, FIGURE_BYTES = 8_000_000, 200_000
-PRINTED = (688, 1016)  # A4 less 14 mm on each side, CSS pixels
 # Faults of text in the plots: [figure, text, other text or side, px]. Turned text may overlap: its box is too large.
 TEXT_FAULTS = r"""(() => {
   const faults = [];
@@ -42,15 +39,6 @@ TEXT_FAULTS = r"""(() => {
   }
   return faults;
 })()"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """One browser for the whole file."""
-    if executable() is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +94,26 @@ def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
     assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["calendar-figure"]
 
 
-def test_first_figure_is_there_in_time(tab: Tab, page_file: Path) -> None:
-    """Figure 1 is drawn within two seconds of navigation; the best of three openings, because the machine is shared."""
-    tab.width(1280)
+def test_first_figure_is_there_in_time(page_file: Path, tmp_path: Path) -> None:
+    """Figure 1 is drawn within two seconds of navigation, in a browser that has not seen the page before.
+
+    Other work on the machine makes the clock run on while the page waits. So the best of three fresh browsers counts, by the clock or by
+    the processor time of the page until all its figures are drawn, which is more than figure 1 needs.
+    """
+    if executable() is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
     times = []
-    for _ in range(3):
-        tab.open(page_file)
-        times.append(int(tab.value("document.documentElement.dataset.first")))
-        if times[-1] < FIRST_FIGURE_MS:
+    for attempt in range(3):
+        with browser(tmp_path / str(attempt), watched=False) as fresh:
+            fresh.width(1280)
+            busy = fresh.busy_ms(page_file)
+            first = int(fresh.value("document.documentElement.dataset.first"))
+        times.append((first, round(busy)))
+        assert first > 0
+        assert busy > 0
+        if min(times[-1]) < FIRST_FIGURE_MS:
             break
-    assert min(times) < FIRST_FIGURE_MS, times
+    assert min(map(min, times)) < FIRST_FIGURE_MS, f"(by the clock, busy) in ms: {times}"
 
 
 def test_sizes(page_file: Path) -> None:
@@ -209,42 +207,3 @@ def test_every_figure_and_table_says_where_it_comes_from(tab: Tab, page_file: Pa
         with (page_file.parent / f"tables/{part['id']}.csv").open(encoding="utf-8", newline="") as rows:
             assert sum(1 for _ in csv.reader(rows)) > 1
     assert numbered["Figure"] > 0
-
-
-def test_numbers_of_the_tiles_are_in_the_metrics(tab: Tab, page_file: Path) -> None:
-    """Each number on a tile is a metric, rounded as shown (shares as per cent)."""
-    tab.open(page_file)
-    shown = tab.value("[...document.querySelectorAll('.tile .value')].map((v) => v.firstChild.textContent)")
-    known = [float(v) for v in json.loads((page_file.parent / "metrics.json").read_text()).values() if isinstance(v, int | float)]
-    assert shown
-    for text in shown:
-        number = text.replace(",", "").replace("\u2212", "-").strip()
-        places = len(number.partition(".")[2])
-        assert any(round(v * factor, places) == float(number) for v in known for factor in (1, 100)), text
-
-
-def test_print_cuts_no_figure(tab: Tab, page_file: Path) -> None:
-    """On A4 in the light theme every figure is lower than a page and may not be broken; long tables break between rows."""
-    tab.theme("dark")
-    tab.width(*PRINTED)
-    tab.open(page_file)
-    tab.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    tab.value("document.documentElement.style.scrollbarWidth = 'none'")  # paper has none
-    try:
-        tab.value("dispatchEvent(new Event('beforeprint'))")
-        assert tab.value("document.documentElement.dataset.theme") == "light"
-        figures = tab.value(
-            """[...document.querySelectorAll('figure')].map((f) => [f.id, f.getBoundingClientRect().height, getComputedStyle(f).breakInside,
-            f.classList.contains('long'), [...f.querySelectorAll('.main-svg')].every((s) => s.getBoundingClientRect().right
-            <= f.getBoundingClientRect().right + 2)])"""
-        )
-        rows = tab.value("[...new Set([...document.querySelectorAll('tr')].map((r) => getComputedStyle(r).breakInside))]")
-    finally:
-        tab.value("dispatchEvent(new Event('afterprint'))")
-        tab.call("Emulation.setEmulatedMedia", media="", features=[])
-    for identity, height, broken, long, inside in figures:
-        assert long or (height < PRINTED[1] and broken == "avoid"), (identity, height, broken)
-        assert inside, identity
-    assert rows in (["avoid"], [])
-    pages = len(re.findall(rb"/Type\s*/Page\b", tab.printed()))
-    assert 1 <= pages <= 40

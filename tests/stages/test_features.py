@@ -117,17 +117,13 @@ def test_windows_divide_by_the_steps_that_exist(built: Paths) -> None:
 def test_the_future_does_not_move_features_of_the_past(built: Paths, params: Params, cut: int) -> None:
     calls, at = some_calls(), cut * STEP_US
     span = DAYS * 5760
-    functions = pl.col("function_id").rank("dense").cast(pl.Int64) - 1
     altered = calls.with_columns(
         arrival_us=pl.when(pl.col("arrival_us") >= at).then(DAYS * DAY_US - 1 - (pl.col("arrival_us") - at) // 3).otherwise("arrival_us"),
         duration_us=pl.when(pl.col("arrival_us") + pl.col("duration_us") > at)
         .then(pl.max_horizontal(at - pl.col("arrival_us"), 0) + 77_000_000)
         .otherwise("duration_us"),
     )
-    tables = [
-        features.feature_table(c.with_columns(function_index=functions).sort("app_id", "arrival_us"), params, span)
-        for c in (calls, altered)
-    ]
+    tables = [features.feature_table(c.sort("app_id", "arrival_us"), params, span) for c in (calls, altered)]
     before = [t.filter(pl.col("step") < cut) for t in tables]
     assert before[0].equals(before[1])
     assert before[0].height > 0
@@ -210,8 +206,52 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(tmp_path: Path, b
     assert seen[0] == seen[1] == {p.name: p.read_bytes() for p in sorted(built.features.iterdir())}
 
 
+@pytest.mark.parametrize("group_calls", [1, 1000, 10_000])
+def test_how_apps_are_grouped_moves_no_byte(
+    tmp_path: Path, built: Paths, params: Params, monkeypatch: pytest.MonkeyPatch, group_calls: int
+) -> None:
+    monkeypatch.setattr(features, "GROUP_CALLS", group_calls)
+    features.write_tables(params, built, tmp_path)
+    for name in ("train", "valid", "test", "apps"):
+        assert (tmp_path / f"{name}.parquet").read_bytes() == (built.features / f"{name}.parquet").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_day_without_a_call_is_an_empty_window(tmp_path: Path, repository: Path, params: Params) -> None:
+    paths = stage(tmp_path, repository, some_calls())
+    for day in range(DAYS):
+        file = paths.staged("azure2021") / f"day={day:02d}" / "invocations.parquet"
+        pl.read_parquet(file).clear().write_parquet(file)
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    with pytest.raises(RawDataError, match="no call lies in the window"):
+        features.write_tables(params, paths, tables)
+
+
+def test_groups_hold_whole_apps_up_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "GROUP_CALLS", 10)
+    apps, calls = np.arange(1, 8), np.array([4, 6, 1, 30, 3, 3, 5])
+    assert features._groups(apps, calls) == [(1, 2), (3, 3), (4, 4), (5, 6), (7, 7)]
+
+
+def test_a_table_read_app_by_app_equals_one_of_all_calls_at_once(built: Paths, params: Params) -> None:
+    whole = features.feature_table(some_calls().sort("app_id", "arrival_us"), params, DAYS * 5760)
+    end = read_json(built.features / "features.json")["split_steps"][2]
+    assert everything(built).equals(whole.filter(pl.col("step") < end))
+
+
+def test_only_the_days_of_the_window_are_read_in_order_of_the_day(tmp_path: Path, params: Params) -> None:
+    paths = Paths(tmp_path)
+    for day in (3, 9, 10, 99, 100, 101):
+        folder = paths.staged("azure2021") / f"day={day:02d}"
+        folder.mkdir(parents=True)
+        (folder / "invocations.parquet").touch()
+    window = params.model_copy(update={"as_of_day": 101, "window_days": 92})
+    assert [f.parent.name for f in features._files_of_window(window, paths)] == ["day=09", "day=10", "day=99", "day=100"]
+
+
 def test_the_clock_is_that_of_the_trace_in_a_later_window(params: Params) -> None:
-    calls = pl.DataFrame({"app_id": [1], "function_index": [0], "arrival_us": [0], "duration_us": [0]})
+    calls = pl.DataFrame({"app_id": [1], "function_id": [0], "arrival_us": [0], "duration_us": [0]})
     later = features.feature_table(calls, params.model_copy(update={"as_of_day": 3 + DAYS}), 10)
     assert later["week_sin"].to_list() == pytest.approx([np.sin(2 * np.pi * 3 / 7)])
     assert later["time_cos"].to_list() == [1.0]

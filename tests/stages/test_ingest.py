@@ -126,8 +126,23 @@ def test_rejects_a_bad_line_with_its_reason(tmp_path: Path, reason: str, line: s
         (f'"{A},{F},1.0,0.5'.encode(), {"bad_quotes": 1}),
         (b"x" * 3_000_000, {"wrong_column_count": 1}),
         (f"{A},{F},1.0,0.5\r{B},{G},1.0,0.5".encode(), {"wrong_column_count": 1}),
+        (f'{A},{F},"1"2,0.5'.encode(), {"bad_quotes": 1}),
+        (b"\xef\xbb\xbf" + f"{A},{F},1.0,0.5".encode(), {"bad_id": 1}),
+        (f"{A},{F},1.0,0.5".encode() + b"0" * 5_000_000 + b",", {"wrong_column_count": 1}),
     ],
-    ids=["NUL in a number", "NUL in an id", "not UTF-8", "UTF-16 mark", "quoted newline", "open quote", "line of 3 MB", "lone CR"],
+    ids=[
+        "NUL in a number",
+        "NUL in an id",
+        "not UTF-8",
+        "UTF-16 mark",
+        "quoted newline",
+        "open quote",
+        "line of 3 MB",
+        "lone CR",
+        "text after a quote",
+        "UTF-8 mark",
+        "line longer than a block",
+    ],
 )
 def test_rejects_bytes_that_are_not_a_row(tmp_path: Path, line: bytes, reasons: dict[str, int]) -> None:
     paths = Paths(tmp_path)
@@ -220,6 +235,33 @@ def test_equal_bytes_on_one_and_four_threads(tmp_path: Path, monkeypatch: pytest
         go(paths)
         found.append(hashes(paths))
     assert found[0] == found[1]
+
+
+def test_bytes_do_not_depend_on_where_blocks_and_pieces_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = sorted([*many(0, 400), *many(2, 400), *many(1, 400)], key=lambda line: hashlib.sha256(line.encode()).digest())  # days mixed
+    found = []
+    for block_bytes, held_rows in ((1 << 22, 1 << 21), (1500, 100), (401, 1)):
+        monkeypatch.setattr(azure2021, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(azure2021, "HELD_ROWS", held_rows)
+        paths = Paths(tmp_path / str(block_bytes))
+        put(paths, "csv", rows)
+        assert go(paths)["rows_staged"] == 1200
+        found.append(hashes(paths))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_byte_order_mark_after_the_header_is_not_skipped(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    put(paths, "csv", ["\ufeff" + GOOD[0], *GOOD[1:]])
+    assert go(paths)["rejects_by_reason"] == {"bad_id": 1}
+
+
+def test_a_fault_in_the_last_of_many_blocks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure2021, "BLOCK_BYTES", 4096)
+    paths = Paths(tmp_path)
+    put(paths, "csv", [*many(0), f"{A},{F},1.0,2.0"])
+    assert go(paths)["rejects_by_reason"] == {"arrival_out_of_range": 1}
+    assert report(paths)["rows_staged"] == 3000
 
 
 def test_a_failure_leaves_the_last_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

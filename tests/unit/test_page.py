@@ -6,6 +6,7 @@ import csv
 import hashlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from tasks.page import Column, Page, pair
 from tasks.page_plot import decimated, serialised
 from tasks.page_text import csv_text, decimals_of, html_table, interval, latex_text, num, percent, seconds, tag
 from tasks.paths import Paths
+from tasks.sections.data_times import published_durations, published_gaps
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def test_tables_escape_and_align() -> None:
 def test_a_long_table_says_that_it_is_thinned() -> None:
     shown = html_table([Column("i", kind="number")], [{"i": i} for i in range(1000)])
     assert shown.count("<tr>") == 201
-    assert "Every 5th of 1,000 rows" in shown
+    assert "One row in 5 of 1,000" in shown
 
 
 def test_decimated_keeps_extremes() -> None:
@@ -196,6 +198,45 @@ def test_a_missing_answer_leaves_its_part_out(tmp_path: Path, inputs: ModuleType
             (tmp_path / "reports" / "eda" / f"{name}.json").unlink()
     text = inputs.build(tmp_path).read_text(encoding="utf-8")
     assert {name for name, identity in parts if f'<figure id="{identity}"' not in text} == missing
+
+
+def test_published_points_are_one_falling_distribution(repository: Path) -> None:
+    real = json.loads((repository / "data" / "reference" / "twin" / "azure2021.json").read_text(encoding="utf-8"))
+    points = published_durations(real)
+    known = dict(zip(points["seconds"], points["share"], strict=True))
+    assert points["seconds"] == sorted(points["seconds"])
+    assert points["share"] == sorted(points["share"], reverse=True)
+    assert known[real["duration_p95_s"]] == 0.05
+    assert known[0.01] == pytest.approx(1 - real["duration_bucket_shares"][0], abs=1e-3)
+    assert published_gaps(real) == {"seconds": [1.0, 60.0], "share": [0.27, 0.03]}
+    assert published_durations({}) == published_gaps({}) == {"seconds": [], "share": []}
+
+
+def test_published_points_stand_beside_the_curve_of_their_trace_only(tmp_path: Path, inputs: ModuleType) -> None:
+    eda = inputs.eda_inputs()
+    for source in ("azure2021", "azure2019"):
+        inputs.write_inputs(tmp_path, eda=eda | {"volumes": eda["volumes"] | {"source": source}})
+        inputs.build(tmp_path)
+        for name in ("durations", "gaps"):
+            text = (tmp_path / "reports" / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+            assert ("published, whole trace" in text) == (source == "azure2021")
+
+
+def test_forecasts_show_their_quartiles(tmp_path: Path, inputs: ModuleType) -> None:
+    eda = inputs.eda_inputs()
+    inputs.write_inputs(tmp_path, eda=eda)
+    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+    found = re.search(r'id="forecast_dots-figure">(.*?)</script>', text, re.DOTALL)
+    assert found
+    spec = json.loads(found.group(1))
+    low, high = eda["forecasts"]["rows"][0]["mase_quartiles"]
+    for form in ("wide", "narrow"):
+        line, marks = spec[form]["data"][:2]
+        assert (line["mode"], line["x"][:3]) == ("lines", [low, high, None])
+        assert marks["mode"] == "markers"
+        assert line["y"][0] == line["y"][1] == marks["y"][0]
+        start, end = spec[form]["layout"]["xaxis"]["range"]
+        assert 0 <= start <= low < high < end
 
 
 def test_a_page_without_any_answer_still_stands(tmp_path: Path, inputs: ModuleType) -> None:

@@ -1,0 +1,100 @@
+"""What a manager can learn of the past: cost levels per app and region, congestion, volumes, from the train span alone. Not here: rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baselines.tables import move_cost_usd, placement_fields
+from simulator.fleet import Field, app_constants
+from simulator.judge import span_steps
+from simulator.kernel import HOUR_US, PRICE, SLOT_US
+from simulator.money import components_usd, objective_usd
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+Float64 = NDArray[np.float64]
+LAGS = 12  # tactical intervals ahead for which the fading of congestion is fitted
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Figures of the train span. A apps, R regions, P placements.
+
+    Args:
+        level_usd: float64 [A, R], objective per call, mean over the region's zones (pooled, or it would learn the zones' luck).
+        slope_usd: float64 [A, R], what one unit of slowdown adds to a call: its duration times price and value of latency.
+        carbon_usd: float64 [A, R], carbon's part of `level_usd`.
+        mean_slowdown: float64 [P], mean factor on durations.
+        mean_carbon: float64 [R], mean grid intensity, mg/kWh.
+        fading: float64 [LAGS + 1], autocorrelation of the slowdown after 0, 1, ... tactical intervals, all placements pooled.
+        calls: float64 [A], calls per tactical interval.
+        cold_share: float64 [A, clouds], share of cold starts at an idle placement of the cloud.
+        move_usd: float64 [A, P, P], cost of a copy.
+    """
+
+    level_usd: Float64
+    slope_usd: Float64
+    carbon_usd: Float64
+    mean_slowdown: Float64
+    mean_carbon: Float64
+    fading: Float64
+    calls: Float64
+    cold_share: Float64
+    move_usd: Float64
+
+
+def learn(scenario: Scenario, seed: int) -> Knowledge:
+    """Replay all placements over the train span and return what that teaches."""
+    t = scenario.tables
+    _, end = span_steps(scenario, "train")
+    apps, regions = len(scenario.apps.app_ids), len(t.regions)
+    level, carbon = np.zeros((apps, regions)), np.zeros((apps, regions))
+    cold = np.zeros((apps, len(t.clouds)))
+    zones = np.bincount(t.region_of_placement, minlength=regions)
+    calls = np.zeros(apps)
+    intervals = 1
+    for p, r in enumerate(t.region_of_placement.tolist()):
+        fields = placement_fields(scenario, seed, "train", p)
+        calls, intervals = fields[:, :, Field.CALLS].sum(axis=1).astype(np.float64), fields.shape[1]
+        per_call = 1.0 / np.maximum(calls, 1.0) / zones[r]
+        total = fields.sum(axis=1)
+        level[:, r] += objective_usd(total, scenario.objective) * per_call
+        carbon[:, r] += components_usd(total, scenario.objective)["carbon"] * per_call
+        cloud = int(t.cloud_of_region[r])
+        cold[:, cloud] += total[:, Field.COLD_STARTS] * per_call / np.count_nonzero(t.cloud_of_region == cloud)
+    price = app_constants(scenario, scenario.apps.memory_mb)[:, :, PRICE] / 1e9  # USD per s
+    is_train = scenario.calls.arrival_us < end * scenario.world.step_us
+    app_of_call = np.repeat(np.arange(apps), np.diff(scenario.calls.first_call))
+    duration_s = np.bincount(app_of_call[is_train], weights=scenario.calls.duration_us[is_train], minlength=apps) / 1e6
+    mean_duration_s = duration_s / np.maximum(calls, 1.0)
+    slope = mean_duration_s[:, None] * (price + scenario.objective.latency_usd_per_s)
+    slots = end * scenario.world.step_us // SLOT_US
+    slowdown = scenario.conditions.slowdown_permille[:, :slots] / 1000.0
+    return Knowledge(
+        level_usd=level,
+        slope_usd=slope,
+        carbon_usd=carbon,
+        mean_slowdown=slowdown.mean(axis=1),
+        mean_carbon=scenario.conditions.carbon_mg_per_kwh[:, : max(1, end * scenario.world.step_us // HOUR_US)].mean(axis=1),
+        fading=_fading(slowdown, scenario.world.tactical_us // SLOT_US),
+        calls=calls / intervals,
+        cold_share=cold,
+        move_usd=move_cost_usd(scenario),
+    )
+
+
+def _fading(slowdown: Float64, slots: int) -> Float64:
+    """Autocorrelation of the slowdown at multiples of `slots`, deviations from each placement's mean, pooled."""
+    deviation = slowdown - slowdown.mean(axis=1, keepdims=True)
+    power = float((deviation * deviation).mean())
+    lags = [1.0]
+    for lag in range(1, LAGS + 1):
+        shift = lag * slots
+        both = deviation[:, shift:] * deviation[:, :-shift] if shift < deviation.shape[1] else np.zeros((1, 1))
+        lags.append(max(0.0, float(both.mean()) / power) if power > 0 else 0.0)
+    return np.array(lags)

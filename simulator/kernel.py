@@ -1,0 +1,819 @@
+"""The event kernel of the world: every call of a fleet, in integers. Not here: tables, scenarios, policies (simulator/fleet.py calls this).
+
+One file, though long: numba's cache of compiled code notices a change in the file of the compiled function only, not in what it imports.
+
+A pool keeps its busy instances in a binary heap and its idle ones on a stack, both ordered by (free_at, expiry), in one region of a
+slab: the heap at the region's start, the stack at its end with the newest idle instance on top. What expired below the top is dropped
+when it comes up; the capacity it held was given back on time, because `ring` counts, per barrier and account, the instances that end there.
+An account is what shares capacity: a placement in the coupled world, an app alone in the uncoupled one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+SLOT_US, HOUR_US = 300_000_000, 3_600_000_000
+FIELDS = 20
+(CALLS, SERVED, REJECTED, COLD_STARTS, MISSES, WAITED, WAIT_US, LATENCY_US, EXCESS_US, COST, EGRESS, CARBON, IDLE_CARBON) = range(13)
+(FLOOR, MOVE, MOVES, REJECT, BUSY_US, BILLED_US, ENERGY) = range(13, FIELDS)
+
+# Columns of `constants` [app, region]: what one call of the app costs there.
+CONSTANTS = 19
+(PRICE, PROVISIONED, REQUEST, BUSY_UW, IDLE_UW, DATA_RTT, US_PER_KIB, EGRESS_IN, EGRESS_OUT, GRANULARITY, MINIMUM) = range(11)
+(COLD_BILLED, CLOUD, BY_FUNCTION, LAW, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
+
+START, ROOM, BUSY, IDLE = range(4)  # columns of `pools`
+HAS_CALLS, IS_BOUND = 1, 2  # bits of `bound`
+NEVER = np.int64(1 << 62)
+
+# Without reference counting (nothing here allocates): counting the arrays of `Static` and `State` at every call cost half of the time.
+compiled = njit(cache=True, error_model="numpy", _nrt=False)
+
+_A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+class Static(NamedTuple):
+    """What a run only reads. A apps, N calls, G groups, P placements, R regions, S slots, h hours, C clouds, M metros, Q pools."""
+
+    first_call: np.ndarray  # int64 [A + 1]
+    arrival_us: np.ndarray  # int64 [N]
+    duration_us: np.ndarray  # int64 [N]
+    function: np.ndarray  # int32 [N]
+    bytes_in: np.ndarray  # int32 [N]
+    bytes_out: np.ndarray  # int32 [N]
+    origin: np.ndarray  # int8 [N]
+    group_step: np.ndarray  # int32 [G]
+    group_app: np.ndarray  # int32 [G]
+    group_first: np.ndarray  # int64 [G]
+    group_calls: np.ndarray  # int32 [G]
+    id_base: np.ndarray  # uint64 [A]
+    package: np.ndarray  # int64 [A]
+    state_bytes: np.ndarray  # int64 [A]
+    data_region: np.ndarray  # int64 [A]
+    at_home: np.ndarray  # int64 [A, CONSTANTS], constants of the home region with the configured memory
+    first_pool: np.ndarray  # int64 [A + 1]
+    region: np.ndarray  # int64 [P]
+    rtt_us: np.ndarray  # int64 [M, R]
+    cold_start_us: np.ndarray  # int64 [C, 3, 257]
+    keep_alive_us: np.ndarray  # int64 [C, 257]
+    capacity: np.ndarray  # int32 [P, S]
+    slowdown: np.ndarray  # int32 [P, S]
+    outage_end: np.ndarray  # int32 [P, S]: first slot after the outage that begins at this slot, else 0
+    carbon: np.ndarray  # int64 [R, h]
+    egress: np.ndarray  # int64 [R, R], nano-USD per 10^6 bytes; inside a region the price between zones
+    copy_rtt_us: np.ndarray  # int64 [R, R]
+    copy_us_per_kib: np.ndarray  # int64 [R, R]
+    step_us: int
+    timeout_us: int
+    slo_floor_us: int
+    slo_factor: int  # permille
+    reject_extra: int  # nano-USD
+    cold_seed: np.uint64  # luck seed and stream 1 mixed
+    keep_seed: np.uint64  # luck seed and stream 2 mixed
+    tactical_steps: int
+    bucket_us: int
+
+
+class State(NamedTuple):
+    """What a run changes. The slab (free_at, expiry, warming) is handed over apart, because it grows."""
+
+    place: np.ndarray  # int64 [A]
+    target: np.ndarray  # int64 [A], -1: no move pending
+    switch_step: np.ndarray  # int64 [A]
+    constants: np.ndarray  # int64 [A, R, CONSTANTS]
+    pools: np.ndarray  # int64 [Q, 4]
+    room: np.ndarray  # int64 [A]: room of the app's pools in the slab
+    floor: np.ndarray  # int64 [Q]: wanted
+    next_switch: np.ndarray  # int64 [1]: step of the next end of a copy
+    floor_before: np.ndarray  # int64 [Q]: as of the last barrier
+    rise_step: np.ndarray  # int64 [Q], step of the last rise of the floor, -1: never
+    alive: np.ndarray  # int64 [accounts]
+    ring: np.ndarray  # int32 [2^n, accounts]
+    out: np.ndarray  # int64 [A, buckets, FIELDS]
+    bound: np.ndarray  # uint8 [A, tactical intervals]
+    histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
+    edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
+    on_place: np.ndarray  # int64 [P]: scratch
+    rank: np.ndarray  # int64 [P]: scratch
+    free: np.ndarray  # int64 [P]: scratch
+    top: np.ndarray  # int64 [1]: end of the used slab
+
+
+@compiled
+def _quotient(x, divisor, inverse):
+    """Return x // divisor for 0 <= x < 2^52, exactly, without a division (`inverse` is 1 / divisor)."""
+    q = np.int64(x * inverse)
+    rest = x - q * divisor
+    return q - 1 if rest < 0 else q + 1 if rest >= divisor else q
+
+
+@compiled
+def mixed(word, start):
+    """Return the hash of `word` (uint64) under a mixed seed and stream; simulator/rng.py has the same for arrays."""
+    x = word * _A + start
+    x ^= x >> np.uint64(30)
+    x *= _A
+    x ^= x >> np.uint64(27)
+    x *= _B
+    return x ^ (x >> np.uint64(31))
+
+
+@compiled
+def drawn(table, word):
+    """Return the quantile of a 257-point table at a hash, linear between points, us."""
+    j = np.int64(word >> np.uint64(56))
+    f = np.int64((word >> np.uint64(40)) & np.uint64(0xFFFF))
+    return table[j] + (((table[j + 1] - table[j]) * f) >> 16)
+
+
+@compiled
+def _push(free_at, expiry, warming, s, n, f, e, w):
+    """Add an instance to the heap of n at s."""
+    i = n
+    while i > 0:
+        up = (i - 1) >> 1
+        if free_at[s + up] < f or (free_at[s + up] == f and expiry[s + up] <= e):
+            break
+        free_at[s + i], expiry[s + i], warming[s + i] = free_at[s + up], expiry[s + up], warming[s + up]
+        i = up
+    free_at[s + i], expiry[s + i], warming[s + i] = f, e, w
+
+
+@compiled
+def _pop(free_at, expiry, warming, s, n):
+    """Remove the smallest of the heap of n at s (the caller has read it)."""
+    n -= 1
+    f, e, w = free_at[s + n], expiry[s + n], warming[s + n]
+    i = 0
+    while True:
+        j = 2 * i + 1
+        if j >= n:
+            break
+        i1, i2 = s + j, s + j + 1
+        if j + 1 < n and (free_at[i2] < free_at[i1] or (free_at[i2] == free_at[i1] and expiry[i2] < expiry[i1])):
+            j += 1
+        if f < free_at[s + j] or (f == free_at[s + j] and e <= expiry[s + j]):
+            break
+        free_at[s + i], expiry[s + i], warming[s + i] = free_at[s + j], expiry[s + j], warming[s + j]
+        i = j
+    free_at[s + i], expiry[s + i], warming[s + i] = f, e, w
+
+
+@compiled
+def _settle(free_at, expiry, warming, pools, q, t):
+    """Move the instances that are free by t from the heap to the stack, in order."""
+    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    while n > 0 and free_at[s] <= t:
+        f, e, w = free_at[s], expiry[s], warming[s]
+        _pop(free_at, expiry, warming, s, n)
+        n -= 1
+        i = s + room - m - 1  # may be the cell that the heap just left
+        m += 1
+        while i + 1 < s + room and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
+            free_at[i], expiry[i], warming[i] = free_at[i + 1], expiry[i + 1], warming[i + 1]
+            i += 1
+        free_at[i], expiry[i], warming[i] = f, e, w
+    pools[q, BUSY], pools[q, IDLE] = n, m
+
+
+@compiled
+def _take_idle(free_at, expiry, warming, pools, q, i):
+    """Remove the instance at slab index i from the stack of pool q."""
+    top = pools[q, START] + pools[q, ROOM] - pools[q, IDLE]
+    while i > top:
+        free_at[i], expiry[i], warming[i] = free_at[i - 1], expiry[i - 1], warming[i - 1]
+        i -= 1
+    pools[q, IDLE] -= 1
+
+
+@compiled
+def _grow_pool(free_at, expiry, warming, pools, q, room, top, a):
+    """Give pool q twice the room at the end of the slab (the caller made sure that it fits)."""
+    s, old, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    new = 2 * old if old > 0 else 2
+    to = top[0]
+    for i in range(n):
+        free_at[to + i], expiry[to + i], warming[to + i] = free_at[s + i], expiry[s + i], warming[s + i]
+    for i in range(1, m + 1):
+        j, k = to + new - i, s + old - i
+        free_at[j], expiry[j], warming[j] = free_at[k], expiry[k], warming[k]
+    top[0] += new
+    room[a] += new - old
+    pools[q, START], pools[q, ROOM] = to, new
+
+
+@compiled
+def _opening(w, p, slot):
+    """Capacity of placement p in a slot; in an outage, that of the first slot after it (0: it never ends)."""
+    while slot < w.capacity.shape[1] - 1 and w.capacity[p, slot] == 0:
+        slot += 1
+    return np.int64(w.capacity[p, slot])
+
+
+@compiled
+def _book_idle(w, out, a, r, idle_uw, begin, end):
+    """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
+    uj = idle_uw * (end - begin) // 1_000_000
+    ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
+    b = min(begin // w.bucket_us, out.shape[1] - 1)
+    out[a, b, ENERGY] += uj
+    out[a, b, CARBON] += ng
+    out[a, b, IDLE_CARBON] += ng
+
+
+@compiled
+def _end_at(w, state, account, k, old, new):
+    """Let an instance that would end at `old` end at `new`; k is the last barrier that was passed."""
+    mask = state.ring.shape[0] - 1
+    before, after = (old + w.step_us - 1) // w.step_us, (new + w.step_us - 1) // w.step_us
+    if before > k:
+        state.ring[before & mask, account] -= 1
+        if after > k:
+            state.ring[after & mask, account] += 1
+        else:
+            state.alive[account] -= 1
+
+
+@compiled
+def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
+    """An outage [begin, end) ends the instances of a pool that are or become idle in it; those that had ended by `since` stay ended."""
+    s, room = state.pools[q, START], state.pools[q, ROOM]
+    n, m = state.pools[q, BUSY], state.pools[q, IDLE]
+    for j in range(n + m):
+        i = s + j if j < n else s + room - m + (j - n)
+        death = max(free_at[i], begin)
+        if free_at[i] < end and death < expiry[i] and since < expiry[i]:
+            _end_at(w, state, account, k, expiry[i], death)
+            expiry[i] = death
+
+
+@compiled
+def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
+    """Serve the calls of one app in one step; returns how many instances were created.
+
+    The slab must have room for 4 * (room[a] + calls) + 4 more instances.
+    """
+    pools, out = state.pools, state.out
+    r = w.region[p]
+    c = state.constants[a, r]
+    cold_table, keep_table = w.cold_start_us[c[CLOUD], w.package[a]], w.keep_alive_us[c[CLOUD]]
+    capacity, slowdown, carbon = w.capacity[p], w.slowdown[p], w.carbon[r]
+    data_carbon = w.carbon[w.data_region[a]]
+    last_slot, last_hour = capacity.shape[0] - 1, carbon.shape[0] - 1
+    mask = state.ring.shape[0] - 1
+    step_us, per_step = w.step_us, 1.0 / w.step_us
+    granularity, per_granule, minimum = c[GRANULARITY], 1.0 / c[GRANULARITY], c[MINIMUM]
+    rtt_us = w.rtt_us
+    bucket = min(k * step_us // w.bucket_us, out.shape[1] - 1)
+    bucket_from = bucket * w.bucket_us
+    bucket_to = bucket_from + w.bucket_us if bucket < out.shape[1] - 1 else NEVER
+    # Fields of a named tuple that are read in the loop would be reference-counted there: they become locals.
+    arrival_us, duration_us, function, origin = w.arrival_us, w.duration_us, w.function, w.origin
+    bytes_in, bytes_out, ring, alive, floors = w.bytes_in, w.bytes_out, state.ring, state.alive, state.floor_before
+    rises = state.rise_step
+    histogram, edges, home = state.histogram, state.edges, w.at_home[a]
+    timeout_us, slo_floor, slo_factor, bucket_us = w.timeout_us, w.slo_floor_us, w.slo_factor, w.bucket_us
+    cold_seed, keep_seed = w.cold_seed, w.keep_seed
+    first_pool, first_call, id_base = w.first_pool[a], w.first_call[a], w.id_base[a]
+    created = 0
+    cold_starts = misses = waited = rejected = wait_sum = latency_sum = excess_sum = cost = egress = carbon_sum = idle_sum = np.int64(0)
+    reject_cost = busy_sum = billed_sum = energy = np.int64(0)
+    is_bound = False
+    for i in range(first, first + calls):
+        duration = duration_us[i]
+        rtt = rtt_us[origin[i], r]
+        arrival = arrival_us[i]
+        t0 = arrival + (rtt >> 1)
+        t = t0
+        slot = min(t // SLOT_US, last_slot)
+        q = first_pool + (function[i] if c[BY_FUNCTION] else 0)
+        served = True
+        if capacity[slot] == 0:
+            is_bound = True
+            begin = slot
+            while slot <= last_slot and capacity[slot] == 0:
+                slot += 1
+            t = slot * SLOT_US
+            if slot > last_slot or t - t0 > timeout_us:
+                served = False
+            else:
+                while begin > 0 and capacity[begin - 1] == 0:
+                    begin -= 1
+                _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+        word = id_base + np.uint64(i - first_call)
+        cold = np.int64(0)
+        te = t
+        price = c[PRICE]
+        old_end = np.int64(-1)
+        alone = np.int64(-1)
+        floor, running = np.int64(0), np.int64(0)
+        if pools[q, BUSY] == 1 and pools[q, IDLE] == 0 and t == t0 and floors[q] == 0:
+            x = pools[q, START]
+            if free_at[x] <= t < expiry[x]:
+                alone = x
+        if alone >= 0:  # the only instance of the pool is idle: it stays where it is
+            begin = free_at[alone]
+            old_end = expiry[alone]
+            uj = c[IDLE_UW] * (t - begin) // 1_000_000
+            ng = uj * carbon[min(begin // HOUR_US, last_hour)] // 3_600_000
+            if bucket_from <= begin < bucket_to:
+                energy += uj
+                carbon_sum += ng
+                idle_sum += ng
+            else:
+                b = min(begin // bucket_us, out.shape[1] - 1)
+                out[a, b, ENERGY] += uj
+                out[a, b, CARBON] += ng
+                out[a, b, IDLE_CARBON] += ng
+        elif served:
+            if pools[q, BUSY] and free_at[pools[q, START]] <= t:
+                _settle(free_at, expiry, warming, pools, q, t)
+            s, room = pools[q, START], pools[q, ROOM]
+            end = s + room
+            j = end - pools[q, IDLE]
+            while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
+                j += 1
+            behind = j
+            while j < end and expiry[j] <= t:
+                if expiry[j] <= arrival:  # no call to come can reach it
+                    if expiry[j] > free_at[j]:
+                        _book_idle(w, out, a, r, c[IDLE_UW], free_at[j], expiry[j])
+                    _take_idle(free_at, expiry, warming, pools, q, j)
+                    behind += 1
+                j += 1
+            floor = floors[q]
+            running = np.int64(0)
+            if floor > 0:
+                for x in range(s, s + pools[q, BUSY]):
+                    running += (warming[x] & 1) == 0
+                for x in range(end - pools[q, IDLE], behind):
+                    running += (warming[x] & 1) == 0
+            if j < end:
+                f = free_at[j]
+                old_end = expiry[j]
+                uj = c[IDLE_UW] * (t - f) // 1_000_000
+                ng = uj * carbon[min(f // HOUR_US, last_hour)] // 3_600_000
+                if bucket_from <= f < bucket_to:
+                    energy += uj
+                    carbon_sum += ng
+                    idle_sum += ng
+                else:
+                    b = min(f // bucket_us, out.shape[1] - 1)
+                    out[a, b, ENERGY] += uj
+                    out[a, b, CARBON] += ng
+                    out[a, b, IDLE_CARBON] += ng
+                _take_idle(free_at, expiry, warming, pools, q, j)
+            else:
+                may_grow = created < grant
+                if may_grow:
+                    cold = drawn(cold_table, mixed(word, cold_seed))
+                pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
+                if not may_grow or rises[q] >= 0:  # a pool that never had a floor warms nothing up
+                    n = pools[q, BUSY]
+                    if may_grow:  # only an instance that is being warmed may be waited for
+                        for x in range(s, s + n):
+                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
+                        for x in range(end - pools[q, IDLE], behind):
+                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
+                        is_in_time = pick_f - t < cold and pick_f - t0 <= timeout_us
+                        if pick >= 0 and not (is_in_time and capacity[min(pick_f // SLOT_US, last_slot)] > 0):
+                            pick = np.int64(-1)
+                    else:
+                        if n > 0:
+                            pick, pick_f, pick_e = s, free_at[s], expiry[s]
+                        x = behind - 1
+                        if x >= end - pools[q, IDLE] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+                            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+                if pick >= 0:
+                    cold = np.int64(0)
+                    te = pick_f
+                    is_bound = is_bound or not may_grow
+                    if te - t0 > timeout_us or capacity[min(te // SLOT_US, last_slot)] == 0:
+                        served = False
+                    else:
+                        old_end = pick_e
+                        if pick < s + pools[q, BUSY]:
+                            if pick == s:
+                                _pop(free_at, expiry, warming, s, pools[q, BUSY])
+                                pools[q, BUSY] -= 1
+                            else:
+                                _remove(free_at, expiry, warming, s, pools, q, pick)
+                        else:
+                            _take_idle(free_at, expiry, warming, pools, q, pick)
+                elif not may_grow:
+                    served = False
+                    is_bound = True
+                else:
+                    created += 1
+                    cold_starts += 1
+        if not served:
+            rejected += 1
+            misses += 1
+            excess_sum += timeout_us
+            work = home[DATA_RTT] + bytes_in[i] * home[US_PER_KIB] // 1024 + duration
+            billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
+            reject_cost += w.reject_extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
+            continue
+        if floor > running and old_end >= 0:  # served by a provisioned instance
+            price = c[PROVISIONED]
+        # execution
+        fetch = c[DATA_RTT] + bytes_in[i] * c[US_PER_KIB] // 1024
+        execution = duration * slowdown[min(te // SLOT_US, last_slot)]
+        execution = execution // 1000 if c[LAW] == 1000 else execution * c[LAW] // 1_000_000
+        work = fetch + execution
+        busy = cold + work
+        f = te + busy
+        e = f + drawn(keep_table, mixed(word, keep_seed))
+        # the instance
+        if alone >= 0:
+            free_at[alone], expiry[alone], warming[alone] = f, e, 0
+        else:
+            if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
+                _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+            _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], f, e, 0)
+            pools[q, BUSY] += 1
+        if old_end >= 0:
+            ring[_quotient(old_end + step_us - 1, step_us, per_step) & mask, account] -= 1
+        else:
+            alive[account] += 1
+        ring[_quotient(e + step_us - 1, step_us, per_step) & mask, account] += 1
+        # what it costs
+        wait = te - t0
+        latency = rtt + wait + busy
+        if wait > 0:
+            waited += 1
+            wait_sum += wait
+        latency_sum += latency
+        if latency > duration:
+            excess_sum += latency - duration
+        if latency > slo_floor + duration * slo_factor // 1000:
+            misses += 1
+        billed = work + cold if c[COLD_BILLED] else work
+        billed = max(minimum, _quotient(billed + granularity - 1, granularity, per_granule) * granularity)
+        billed_sum += billed
+        cost += c[REQUEST] + (billed * price + 500_000) // 1_000_000
+        hour = min(te // HOUR_US, last_hour)
+        egress += (bytes_in[i] * c[EGRESS_IN] + bytes_out[i] * c[EGRESS_OUT]) // 1_000_000
+        uj = c[BUSY_UW] * busy // 1_000_000
+        energy += uj
+        here = carbon[hour]
+        carbon_sum += uj * here // 3_600_000
+        carbon_sum += (bytes_in[i] * ((here + data_carbon[hour]) // 2) + bytes_out[i] * here) // 1_000_000
+        busy_sum += busy
+        if histogram.size:
+            low, high = 0, edges.shape[0]
+            while low < high:
+                mid = (low + high) >> 1
+                if latency <= edges[mid]:
+                    high = mid
+                else:
+                    low = mid + 1
+            histogram[a, bucket, low] += 1
+    o = out[a, bucket]
+    o[CALLS] += calls
+    o[SERVED] += calls - rejected
+    o[REJECTED] += rejected
+    o[COLD_STARTS] += cold_starts
+    o[MISSES] += misses
+    o[WAITED] += waited
+    o[WAIT_US] += wait_sum
+    o[LATENCY_US] += latency_sum
+    o[EXCESS_US] += excess_sum
+    o[COST] += cost
+    o[EGRESS] += egress
+    o[CARBON] += carbon_sum
+    o[IDLE_CARBON] += idle_sum
+    o[REJECT] += reject_cost
+    o[BUSY_US] += busy_sum
+    o[BILLED_US] += billed_sum
+    o[ENERGY] += energy
+    state.bound[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BOUND if is_bound else 0)
+    return created
+
+
+@compiled
+def _remove(free_at, expiry, warming, s, pools, q, x):
+    """Remove the instance at slab index x from the heap of pool q: rebuild it (floors only)."""
+    n = pools[q, BUSY] - 1
+    free_at[x], expiry[x], warming[x] = free_at[s + n], expiry[s + n], warming[s + n]
+    for i in range(1, n):  # insert one by one into the heap before it
+        _push(free_at, expiry, warming, s, i, free_at[s + i], expiry[s + i], warming[s + i])
+    pools[q, BUSY] = n
+
+
+@compiled
+def _close(w, state, free_at, expiry, a, p, account, k, is_released):
+    """Close the pools of an app that leaves p: book every idle period to its end; `is_released` gives back the capacity at once."""
+    r = w.region[p]
+    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+        s, room = state.pools[q, START], state.pools[q, ROOM]
+        n, m = state.pools[q, BUSY], state.pools[q, IDLE]
+        for j in range(n + m):
+            i = s + j if j < n else s + room - m + (j - n)
+            if expiry[i] > free_at[i]:
+                _book_idle(w, state.out, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
+            if is_released:
+                _end_at(w, state, account, k, expiry[i], k * w.step_us)
+        state.pools[q, BUSY] = 0
+        state.pools[q, IDLE] = 0
+
+
+@compiled
+def _order(free_at, expiry, warming, pools, q):
+    """Mend heap and stack of a pool after expiries were changed (they order ties)."""
+    s = pools[q, START]
+    for i in range(1, pools[q, BUSY]):
+        _push(free_at, expiry, warming, s, i, free_at[s + i], expiry[s + i], warming[s + i])
+    end = s + pools[q, ROOM]
+    top = end - pools[q, IDLE]
+    for x in range(end - 2, top - 1, -1):
+        f, e, mark = free_at[x], expiry[x], warming[x]
+        i = x
+        while i + 1 < end and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
+            free_at[i], expiry[i], warming[i] = free_at[i + 1], expiry[i + 1], warming[i + 1]
+            i += 1
+        free_at[i], expiry[i], warming[i] = f, e, mark
+
+
+@compiled
+def _bill_floor(w, state, a, r, k, instances, steps):
+    """Book the price of `instances` provisioned instances for a number of steps, at barrier k."""
+    amount = (instances * steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
+    state.out[a, min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1), FLOOR] += amount
+
+
+@compiled
+def _fall(w, state, a, r, q, k, instances):
+    """Bill the rest of the running unit for floor instances that end at barrier k."""
+    unit = state.constants[a, r, BILLED_STEPS]
+    if instances > 0 and unit > 0:
+        _bill_floor(w, state, a, r, k, instances, (-(k - state.rise_step[q])) % unit)
+
+
+@compiled
+def _next(free_at, expiry, warming, pools, q, now, is_latest, only_idle):
+    """Slab index of the unmarked instance with the smallest (or largest) (expiry, free_at); -1: none."""
+    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    best = np.int64(-1)
+    for j in range(n + m):
+        i = s + j if j < n else s + room - m + (j - n)
+        if warming[i] & 2 or (only_idle and free_at[i] > now):
+            continue
+        if best >= 0:
+            is_smaller = expiry[i] < expiry[best] or (expiry[i] == expiry[best] and free_at[i] < free_at[best])
+            is_equal = expiry[i] == expiry[best] and free_at[i] == free_at[best]
+            if is_equal or is_smaller == is_latest:
+                continue
+        best = i
+    return best
+
+
+@compiled
+def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launches, wanted, seeds):
+    """Bring pool q to the floor `wanted` at barrier k, and bill the step; returns the app's launches at this barrier so far."""
+    pools, r = state.pools, w.region[p]
+    c = state.constants[a, r]
+    now, until = k * w.step_us, (k + 2) * w.step_us
+    before = state.floor_before[q]
+    state.floor_before[q] = wanted
+    _settle(free_at, expiry, warming, pools, q, now)
+    for j in range(pools[q, START] + pools[q, ROOM] - pools[q, IDLE], pools[q, START] + pools[q, ROOM]):
+        if expiry[j] <= now:
+            if expiry[j] > free_at[j]:
+                _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[j], expiry[j])
+            _take_idle(free_at, expiry, warming, pools, q, j)
+    alive = pools[q, BUSY] + pools[q, IDLE]
+    if wanted > before:
+        state.rise_step[q] = k
+    for x in range(min(before - wanted, alive - wanted)):  # the surplus
+        i = _next(free_at, expiry, warming, pools, q, now, False, True)
+        if i < 0:
+            break
+        if c[IS_DROP]:
+            _end_at(w, state, account, k, expiry[i], now)
+            if now > free_at[i]:
+                _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[i], now)
+            _take_idle(free_at, expiry, warming, pools, q, i)
+        else:
+            end = now + drawn(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
+            _end_at(w, state, account, k, expiry[i], end)
+            expiry[i] = end
+            warming[i] |= 2
+    _fall(w, state, a, r, q, k, before - wanted)
+    alive = pools[q, BUSY] + pools[q, IDLE]
+    capacity = w.capacity[p, min(now // SLOT_US, w.capacity.shape[1] - 1)]
+    for _ in range(wanted - alive):
+        if state.alive[account] >= capacity:
+            break
+        word = np.uint64(k * 65536 + launches)
+        launches += 1
+        ready = now + max(drawn(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
+        end = ready + drawn(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
+        if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
+            _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+        _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], ready, end, 1)
+        pools[q, BUSY] += 1
+        state.alive[account] += 1
+        state.ring[((end + w.step_us - 1) // w.step_us) & (state.ring.shape[0] - 1), account] += 1
+    s, room = pools[q, START], pools[q, ROOM]
+    for x in range(s, s + room):
+        warming[x] &= 1
+    for _ in range(wanted):  # kept to the next barrier
+        i = _next(free_at, expiry, warming, pools, q, now, True, False)
+        if i < 0:
+            break
+        if expiry[i] < until:
+            _end_at(w, state, account, k, expiry[i], until)
+            expiry[i] = until
+        warming[i] |= 2
+    for x in range(s, s + room):
+        warming[x] &= 1
+    _order(free_at, expiry, warming, pools, q)
+    if wanted > 0:
+        _bill_floor(w, state, a, r, k, wanted, 1)
+    return launches
+
+
+@compiled
+def _arrive(w, state, free_at, expiry, k, is_coupled):
+    """Reach barrier k: capacity of what ended is free again, an outage that begins ends instances, copied apps switch."""
+    row = state.ring[k & (state.ring.shape[0] - 1)]
+    for x in range(len(row)):
+        state.alive[x] -= row[x]
+        row[x] = 0
+    now = k * w.step_us
+    slot = now // SLOT_US
+    if now % SLOT_US == 0 and slot < w.outage_end.shape[1]:
+        for p in range(len(w.region)):
+            if w.outage_end[p, slot]:
+                for a in range(len(state.place)):
+                    if state.place[a] == p:
+                        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+                            _kill(w, state, free_at, expiry, q, p if is_coupled else a, k, now, w.outage_end[p, slot] * SLOT_US, now)
+    if k < state.next_switch[0]:
+        return
+    state.next_switch[0] = NEVER
+    for a in range(len(state.place)):
+        if state.target[a] < 0:
+            continue
+        if state.switch_step[a] > k:
+            state.next_switch[0] = min(state.next_switch[0], state.switch_step[a])
+            continue
+        p = state.place[a]
+        _close(w, state, free_at, expiry, a, p, p if is_coupled else a, k, not is_coupled)
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            _fall(w, state, a, w.region[p], q, k, state.floor_before[q])
+            state.floor_before[q] = 0
+        state.place[a] = state.target[a]
+        state.target[a] = -1
+
+
+@compiled
+def order_moves(w, state, wanted, k):
+    """Orders of a policy at barrier k: pay and start the copies of the apps whose wanted placement (int64 [A]) is another one."""
+    now = k * w.step_us
+    b = min(now // w.bucket_us, state.out.shape[1] - 1)
+    hour = min(now // HOUR_US, w.carbon.shape[1] - 1)
+    for a in range(len(wanted)):
+        p, q = state.place[a], wanted[a]
+        if q == p:
+            state.target[a] = -1
+            continue
+        if q == state.target[a]:  # its copy is on the way
+            continue
+        r, to = w.region[p], w.region[q]
+        size = w.state_bytes[a]
+        state.out[a, b, MOVE] += size * w.egress[r, to] // 1_000_000
+        state.out[a, b, MOVES] += 1
+        state.out[a, b, CARBON] += size * ((w.carbon[r, hour] + w.carbon[to, hour]) // 2) // 1_000_000
+        copied = now + w.copy_rtt_us[r, to] + size * w.copy_us_per_kib[r, to] // 1024
+        state.target[a] = q
+        state.switch_step[a] = max(k + 1, (copied + w.step_us - 1) // w.step_us)
+        state.next_switch[0] = min(state.next_switch[0], state.switch_step[a])
+
+
+@compiled
+def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_seeds, is_coupled):
+    """Run the steps [k, end) and reach barrier `end`. Barrier k was reached before, and orders were given at it.
+
+    `w` and `state`: see `Static`, `State`; `free_at`, `expiry`, `warming`: the slab; `g`: next group; `k`, `end`: steps; `last`: end of the
+    run, a barrier that is not passed any more; `floored`: int64
+    [n, 2], (app, pool) with a floor wanted or held, sorted; `floor_seeds`: uint64 [A, 2], mixed seeds of the keep-alive and launch draws
+    of floor instances; `is_coupled`: apps of a placement share its capacity, else each has all of it.
+
+    Returns:
+        the next group and the barrier reached; it is before `end` when the slab must grow first.
+    """
+    groups = len(w.group_step)
+    last_slot = w.capacity.shape[1] - 1
+    while k < end:
+        slot = min(k * w.step_us // SLOT_US, last_slot)
+        begin = g
+        need = state.top[0]
+        while g < groups and w.group_step[g] == k:
+            need += 4 * (state.room[w.group_app[g]] + w.group_calls[g]) + 4
+            g += 1
+        for x in range(len(floored)):
+            need += 4 * (state.room[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
+        if need > len(free_at):
+            return begin, k
+        launches, last_app = 0, -1
+        for x in range(len(floored)):
+            a, q = floored[x, 0], floored[x, 1]
+            p = state.place[a]
+            wanted = state.floor[q] if q == w.first_pool[a] or state.constants[a, w.region[p], BY_FUNCTION] else 0
+            launches = launches if a == last_app else 0
+            last_app = a
+            if wanted == 0 and state.floor_before[q] == 0:
+                continue
+            account = p if is_coupled else a
+            launches = _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launches, wanted, floor_seeds[a])
+        for x in range(begin, g):
+            state.on_place[state.place[w.group_app[x]]] += 1
+        for x in range(begin, g):
+            a = w.group_app[x]
+            p = state.place[a]
+            if is_coupled:
+                account, n, rank = p, state.on_place[p], state.rank[p]
+                state.rank[p] = rank + 1
+                if rank == 0:  # the grants of a step come from what stood at its barrier
+                    state.free[p] = max(0, _opening(w, p, slot) - state.alive[p])
+                free = state.free[p]
+            else:
+                account, n, rank = a, np.int64(1), np.int64(0)
+                free = max(0, _opening(w, p, slot) - state.alive[a])
+            grant = free // n + (1 if (rank + k) % n < free % n else 0)
+            calls = w.group_calls[x]
+            _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
+        for x in range(begin, g):
+            p = state.place[w.group_app[x]]
+            state.on_place[p] = 0
+            state.rank[p] = 0
+        k += 1
+        if k < last:
+            _arrive(w, state, free_at, expiry, k, is_coupled)
+    return g, k
+
+
+@compiled
+def _pass_alone(w, state, free_at, expiry, a, p, at, to, fresh_steps):
+    """Pass the barriers (at, to] of an app that is alone at placement p."""
+    mask = state.ring.shape[0] - 1
+    while at < to:
+        at += 1
+        if state.alive[0] == 0:  # nothing can end on the way
+            return
+        row = at & mask
+        state.alive[0] -= state.ring[row, 0]
+        state.ring[row, 0] = 0
+        now = at * w.step_us
+        slot = now // SLOT_US
+        if now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot]:
+            for q in range(w.first_pool[a], w.first_pool[a + 1]):
+                _kill(w, state, free_at, expiry, q, 0, at, now, w.outage_end[p, slot] * SLOT_US, now)
+        if fresh_steps and at % fresh_steps == 0:
+            _close(w, state, free_at, expiry, a, p, 0, at, True)
+
+
+@compiled
+def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end, fresh_steps):
+    """Run the steps [k, end) app by app, each alone at its placement: no moves, no floors; equal to `advance` uncoupled, and quicker.
+
+    As in `advance`, but `state.ring` has one account and the slab room for all calls of an app. `order`: int64 [G], groups sorted by (app,
+    step); `first_group`: int64 [A + 1], where an app's groups begin in it; `fresh_steps`: at barriers that are multiples of this, pools are
+    closed as if the app had just moved in; 0: never.
+    """
+    for a in range(len(state.place)):
+        p = state.place[a]
+        at = k  # the last barrier that was passed
+        for x in range(first_group[a], first_group[a + 1]):
+            g = order[x]
+            step = np.int64(w.group_step[g])
+            if step < k:
+                continue
+            if step >= end:
+                break
+            _pass_alone(w, state, free_at, expiry, a, p, at, step, fresh_steps)
+            at = step
+            grant = max(0, _opening(w, p, min(step * w.step_us // SLOT_US, w.capacity.shape[1] - 1)) - state.alive[0])
+            _serve(w, state, free_at, expiry, warming, a, p, 0, step, w.group_first[g], w.group_calls[g], grant)
+        _pass_alone(w, state, free_at, expiry, a, p, at, end - 1, fresh_steps)
+        _close(w, state, free_at, expiry, a, p, 0, end, True)
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            state.pools[q] = 0
+        state.ring[:] = 0
+        state.alive[0] = 0
+        state.room[a] = 0
+        state.top[0] = 0
+
+
+@compiled
+def finish(w, state, free_at, expiry):
+    """Book the idle periods of all instances that are left, to their ends."""
+    for a in range(len(state.place)):
+        _close(w, state, free_at, expiry, a, state.place[a], 0, 0, False)

@@ -1,0 +1,207 @@
+"""What can be set about the world, the service-level objective and the objective. Not here: tables of data/reference, traces.
+
+Fields and defaults' reasons: docs/methods/world.md. Times in the unit of the suffix, money in USD.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+US = 1_000_000
+SLOT_US = 300 * US  # utilisation and capacity are constant inside five minutes
+HOUR_US = 3600 * US
+
+
+class Section(BaseModel):
+    """A section of params.yaml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Slowdown(Section):
+    """Contention: s(u) = 1 + k * (max(0, u - knee) / (1 - knee)) ** power."""
+
+    knee: float = Field(default=0.6, ge=0, lt=1)
+    k: float = Field(default=2.0, ge=0)
+    power: float = Field(default=2.0, gt=0)
+
+
+class Utilisation(Section):
+    """Level and movement of a zone's utilisation; the level is assumed, the movement is a Google cell's."""
+
+    u_mean: float = Field(default=0.60, gt=0, lt=1)
+    zone_spread: float = Field(default=0.10, ge=0)
+    amp: float = Field(default=1.0, ge=0)
+    zone_noise: float = Field(default=0.03, ge=0)
+    noise_rho: float = Field(default=0.9, ge=0, lt=1)
+    drift: float = Field(default=0.06, ge=0)
+    drift_h: float = Field(default=24, gt=0)
+
+
+class Episodes(Section):
+    """Noisy neighbours."""
+
+    per_zone_14d: float = Field(default=2.0, ge=0)
+    delta_u: float = Field(default=0.25, ge=0)
+    median_min: float = Field(default=40, gt=0)
+    sigma: float = Field(default=0.8, ge=0)
+
+
+class Outages(Section):
+    """A zone gives no capacity at all."""
+
+    per_zone_year: float = Field(default=4.0, ge=0)
+    median_min: float = Field(default=60, gt=0)
+    sigma: float = Field(default=0.8, ge=0)
+
+
+class ColdStart(Section):
+    """Which law of data/reference, the shares of the package classes (small, medium, large), and which clouds bill a cold start."""
+
+    source: Literal["mikhail_2021"] = "mikhail_2021"
+    package_share: tuple[float, float, float] = (0.5, 0.3, 0.2)
+    billed: dict[str, bool] = {"aws": True, "azure": False, "gcp": True}
+
+
+class KeepAlive(Section):
+    """Which law of data/reference."""
+
+    source: Literal["eurosys26", "mikhail_2021"] = "eurosys26"
+
+
+class Network(Section):
+    """Round trip inside a region, and how much of the measured throughput one function gets."""
+
+    same_region_rtt_us: int = Field(default=1000, ge=0)
+    streams_share: float = Field(default=0.125, gt=0, le=1)
+    cap_gbps: float = Field(default=0.6, gt=0)
+
+
+class Egress(Section):
+    """Price of state that moves between the zones of one region, USD per GB."""
+
+    inter_zone_usd_per_gb: dict[str, float] = {"aws": 0.02, "azure": 0.0, "gcp": 0.02}
+
+
+class Energy(Section):
+    """Watts and the network's energy."""
+
+    cpu_busy: float = Field(default=0.5, ge=0, le=1)
+    memory_w_per_gb: float = Field(default=0.392, ge=0)
+    network_kwh_per_gb: float = Field(default=0.001, ge=0)
+
+
+class Carbon(Section):
+    """Which grid intensity; the day aligns weekday and UTC hour with the first day of the Azure trace."""
+
+    kind: Literal["lca"] = "lca"
+    start: date = date(2023, 1, 29)
+
+
+class Move(Section):
+    """State that a move copies, log-normal per app."""
+
+    state_median_gb: float = Field(default=0.010, ge=0)
+    state_sigma: float = Field(default=1.2, ge=0)
+    state_cap_gb: float = Field(default=1.0, gt=0)
+
+
+class Workload(Section):
+    """Shares of the drawn attributes of apps."""
+
+    data_elsewhere: float = Field(default=0.30, ge=0, le=1)
+    data_other_cloud: float = Field(default=0.15, ge=0, le=1)
+    payload_share: tuple[float, float, float] = (0.7, 0.2, 0.1)
+    global_share: float = Field(default=0.4, ge=0, le=1)
+
+
+class Provisioned(Section):
+    """Warm floors: what happens to the surplus when a floor falls, and how they are billed."""
+
+    release: dict[str, Literal["drop", "redraw"]] = {"aws": "drop", "azure": "drop", "gcp": "redraw"}
+    min_billed_min: dict[str, int] = {"aws": 5, "azure": 0, "gcp": 0}
+    lead_steps: int = Field(default=1, ge=0)
+
+
+class World(Section):
+    """The simulated world."""
+
+    step_s: int = Field(default=15, ge=1)
+    tactical_steps: int = Field(default=100, ge=1)
+    strategic_steps: int = Field(default=1000, ge=1)
+    quota_per_placement: int = Field(default=120, ge=1)
+    timeout_s: float = Field(default=30, ge=0)
+    slowdown: Slowdown = Slowdown()
+    utilisation: Utilisation = Utilisation()
+    episodes: Episodes = Episodes()
+    outages: Outages = Outages()
+    cold_start: ColdStart = ColdStart()
+    keep_alive: KeepAlive = KeepAlive()
+    pool_key: dict[str, Literal["function", "app"]] = {"aws": "function", "azure": "app", "gcp": "function"}
+    network: Network = Network()
+    egress: Egress = Egress()
+    energy: Energy = Energy()
+    carbon: Carbon = Carbon()
+    move: Move = Move()
+    workload: Workload = Workload()
+    provisioned: Provisioned = Provisioned()
+
+    @property
+    def step_us(self) -> int:
+        """Length of a step, us."""
+        return self.step_s * US
+
+    @property
+    def timeout_us(self) -> int:
+        """Longest wait of a call before it is rejected, us."""
+        return round(self.timeout_s * US)
+
+    @property
+    def tactical_us(self) -> int:
+        """Length of a tactical interval, us."""
+        return self.tactical_steps * self.step_us
+
+    @model_validator(mode="after")
+    def whole_steps(self) -> World:
+        """A slot of five minutes is a whole number of steps, so that outages begin and end at barriers."""
+        if SLOT_US % self.step_us:
+            raise ValueError(f"step_s {self.step_s} does not divide 300")
+        return self
+
+
+class Slo(Section):
+    """A call misses when its latency exceeds floor + factor x its own duration."""
+
+    floor_ms: int = Field(default=300, ge=0)
+    factor: float = Field(default=1.5, ge=0)
+
+    @property
+    def floor_us(self) -> int:
+        """The floor, us."""
+        return self.floor_ms * 1000
+
+    @property
+    def factor_permille(self) -> int:
+        """The factor in thousandths."""
+        return round(self.factor * 1000)
+
+
+class Reward(Section):
+    """Scale and clip of the learners' rewards."""
+
+    clip: float = Field(default=10, gt=0)
+    min_scale_usd: float = Field(default=1.0e-6, gt=0)
+    min_train_calls: int = Field(default=20, ge=0)
+
+
+class Objective(Section):
+    """Prices that turn an outcome into one sum of money. They are preferences, not market prices."""
+
+    carbon_usd_per_kg: float = Field(default=1.0, ge=0)
+    miss_usd: float = Field(default=1.0e-4, ge=0)
+    reject_extra_usd: float = Field(default=2.0e-4, ge=0)
+    latency_usd_per_s: float = Field(default=1.0e-5, ge=0)
+    reward: Reward = Reward()

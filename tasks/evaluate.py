@@ -1,0 +1,94 @@
+"""Stage `evaluate@baselines|bound`: every arm in every scenario, as rows by (arm, seed, scenario, app, hour). Not here: comparing them.
+
+`bound` computes what every interval would cost at each of the placements, staying or just moved in, finds the best schedule of each app
+alone, and throws the table away. The schedule is judged twice: alone (`optimistic_bound`) and coupled; `hindsight` is the cheaper of the
+coupled schedule and of static placements coordinated on the test span itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from models.baselines.coordinated import coordinated_static
+from models.baselines.placement import Fixed, Scheduled
+from models.baselines.programme import best_schedule, best_static
+from models.baselines.tables import move_cost_usd, objective_table
+from simulator.judge import evaluate, rows_of, span_steps
+from simulator.judge import run as play
+from simulator.kernel import HOUR_US
+from simulator.money import objective_usd
+from simulator.scenario import load_scenario
+from tasks.baseline_arms import policies
+from tasks.files import read_json, write_json
+from tasks.parallel import map_in_processes
+
+if TYPE_CHECKING:
+    from tasks.params import Params
+    from tasks.paths import Paths
+
+KEYS = ["arm", "seed", "scenario", "app_id", "hour"]
+
+
+def run(params: Params, paths: Paths, group: str) -> str:
+    """Write `data/evaluation/<group>.parquet` and `<group>.json` (facts of each scenario); return the summary line."""
+    scenarios = [row["id"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]]
+    jobs = [
+        (str(paths.scenario / name), str(paths.baselines), seed, params.evaluate.hindsight_replays)
+        for name in scenarios
+        for seed in params.evaluate.seeds
+    ]
+    found = map_in_processes(_baselines if group == "baselines" else _bound, jobs)
+    rows = pl.concat([frame for frame, _ in found]).sort(KEYS)
+    paths.evaluation.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(paths.evaluation / f"{group}.parquet", compression="zstd", statistics=False)
+    write_json(paths.evaluation / f"{group}.json", {"scenarios": [facts for _, facts in found]})
+    return f"{rows.height} rows of {rows['arm'].n_unique()} arms in {len(scenarios)} scenarios"
+
+
+def _baselines(job: tuple[str, str, int, int]) -> tuple[pl.DataFrame, dict[str, Any]]:
+    from pathlib import Path
+
+    source, folder, seed, _ = job
+    scenario = load_scenario(source)
+    arms = policies(scenario, read_json(Path(folder) / "chosen.json"), Path(folder), seed)
+    rows = pl.concat([frame_of(evaluate(scenario, arm, seed)) for arm in arms])
+    return rows, {"scenario": scenario.id, "seed": seed, "arms": [arm.name for arm in arms]}
+
+
+def _bound(job: tuple[str, str, int, int]) -> tuple[pl.DataFrame, dict[str, Any]]:
+    source, _, seed, budget = job
+    scenario = load_scenario(source)
+    stay, fresh = (objective_table(scenario, seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
+    hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
+    schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
+    placement, alone = best_static(stay, scenario.is_allowed)
+    coordinated, coordinated_usd, used = coordinated_static(scenario, seed, "test", placement, stay.sum(axis=2).T, budget)
+    period = scenario.world.tactical_steps
+    optimistic = play(scenario, Scheduled("optimistic_bound", schedule, period), seed, is_coupled=False, has_histogram=True)
+    coupled = play(scenario, Scheduled("hindsight", schedule, period), seed, has_histogram=True)
+    coupled_usd = float(objective_usd(coupled.out.sum(axis=(0, 1)), scenario.objective))
+    is_programme = coupled_usd <= coordinated_usd
+    if not is_programme:
+        coupled = play(scenario, Fixed("hindsight", coordinated), seed, has_histogram=True)
+    rows = [frame_of(rows_of(optimistic, "optimistic_bound", seed)), frame_of(rows_of(coupled, "hindsight", seed))]
+    return pl.concat(rows), {
+        "scenario": scenario.id,
+        "seed": seed,
+        "programme_usd": round(float(value.sum()), 9),
+        "static_alone_usd": round(float(alone.sum()), 9),
+        "programme_coupled_usd": round(coupled_usd, 9),
+        "coordinated_usd": round(coordinated_usd, 9),
+        "coordinated_replays": used,
+        "hindsight_is": "programme" if is_programme else "coordinated",
+        "moves": int((np.diff(schedule, axis=0) != 0).sum()),
+    }
+
+
+def frame_of(rows: dict[str, Any]) -> pl.DataFrame:
+    """Return the judge's columns as a frame; the histogram becomes a list column."""
+    columns = {name: values for name, values in rows.items() if name != "latency_histogram"}
+    histogram = pl.Series("latency_histogram", rows["latency_histogram"].tolist(), dtype=pl.List(pl.Int32))
+    return pl.DataFrame(columns).with_columns(histogram)

@@ -1,0 +1,216 @@
+"""The stage on a small staged twin: layout, staged calls and twins alike, the gate, equal bytes on any number of threads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from clouds.errors import GateError, ParameterError, RawDataError
+from simulator.parameters import Objective, Slo, World
+from simulator.scenario import load_scenario
+from simulator.twin import generate_azure2021
+from simulator.twin_google import CELLS, generate_google2019
+from tasks import scenario
+from tasks.files import read_json, write_json
+from tasks.params import Params, load
+from tasks.paths import Paths
+from tasks.sources.drawn import memory_mb
+from tasks.verdict import write_verdict
+
+DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
+SPLITS = (12_000, 14_000, 16_000)
+
+
+@pytest.fixture(scope="module")
+def params(repository: Path) -> Params:
+    return small(load(repository / "params.yaml"))
+
+
+def small(params: Params, **changes: Any) -> Params:
+    settings = {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": SPLITS, "seeds": (1, 2), "families": ("calm", "fenced")} | changes
+    return params.model_copy(update={"as_of_day": DAYS, "scenario": params.scenario.model_copy(update=settings)})
+
+
+def stage(root: Path, repository: Path, params: Params, google: bool = True) -> Paths:
+    """Write the twins as ingest would, with successful verdicts; a day after the scenario's is there, too."""
+    shutil.copytree(repository / "data" / "reference", root / "data" / "reference")
+    shutil.copy(repository / "params.yaml", root)
+    paths = Paths(root)
+    twin = generate_azure2021(1, DAYS, APPS, RATE)
+    app, function = np.array(twin.app_ids), np.array(twin.function_ids)
+    ids = pl.DataFrame({"app": app[twin.app], "function": function[twin.function]})
+    code = {c: pl.Series([int(text[:15], 16) for text in ids[c]], dtype=pl.Int64) for c in ("app", "function")}
+    memory = dict(zip(twin.app_ids, memory_mb([int(text[:15], 16) for text in twin.app_ids], params), strict=True))
+    calls = ids.with_columns(
+        app_id=code["app"],
+        function_id=code["function"],
+        arrival_us=twin.arrival_us,
+        duration_us=twin.duration_us,
+        memory_mb=pl.Series([memory[text] for text in ids["app"]], dtype=pl.Int32),
+    )
+    later = calls.with_columns(arrival_us=pl.col("arrival_us") + DAYS * DAY_US)
+    for day in range(DAYS + 1):
+        folder = paths.staged("azure2021") / f"day={day:02d}"
+        folder.mkdir(parents=True)
+        part = pl.concat([calls, later]).filter(pl.col("arrival_us") // DAY_US == day).drop("app", "function")
+        part.sort("app_id", "arrival_us", "function_id", "duration_us").write_parquet(folder / "invocations.parquet")
+    calls.select("app_id", "app", "memory_mb").unique().sort("app_id").write_parquet(paths.staged("azure2021") / "apps.parquet")
+    functions = calls.select("app_id", "function_id", "function").unique().sort("app_id", "function_id")
+    functions.write_parquet(paths.staged("azure2021") / "functions.parquet")
+    write_json(paths.ingest_report("azure2021"), {"from": "twin"})
+    write_json(paths.ingest_report("google2019"), {"from": "twin" if google else "off"})
+    cells = generate_google2019(1)
+    for day in range(29 if google else 0):
+        folder = paths.staged("google2019") / f"day={day:02d}"
+        folder.mkdir(parents=True)
+        slots = np.arange(day * 288, day * 288 + 288, dtype=np.int32)
+        rows = [pl.DataFrame({"cell": c, "slot": slots, "cpu_fraction": cells.cpu_ncu[i, slots] / 1e4}) for i, c in enumerate(CELLS)]
+        pl.concat(rows).write_parquet(folder / "utilisation.parquet")
+    for source in ("azure2021", "google2019"):
+        write_verdict(paths, source, "twin", [])
+    return paths
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, repository: Path, params: Params) -> Paths:
+    paths = stage(tmp_path_factory.mktemp("built"), repository, params)
+    summary = scenario.run(params, paths)
+    assert re.fullmatch(r"\d+ calls of 2 seeds in 4 scenarios, 0 calls after the end left out", summary)
+    return paths
+
+
+def copy_of(built: Paths, root: Path) -> Paths:
+    shutil.copytree(built.root, root, dirs_exist_ok=True)
+    shutil.rmtree(root / "data" / "scenario")
+    return Paths(root)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_params_hold_every_default_of_the_world(repository: Path) -> None:
+    found = load(repository / "params.yaml")
+    assert (found.world, found.slo, found.objective) == (World(), Slo(), Objective())
+    text = (repository / "params.yaml").read_text(encoding="utf-8")
+    for section in (World, Slo, Objective):
+        for name in section.model_fields:
+            assert re.search(rf"\b{name}:", text), f"{name} cannot be set: a profile may override only what params.yaml has"
+
+
+def test_every_parameter_is_of_a_type_that_dvc_can_watch(repository: Path) -> None:
+    raw = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(raw)) == raw  # a bare date, for one, is not
+
+
+def test_the_sample_profile_is_the_small_scenario(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(re.sub(r"(?m)^profile: \w+", "profile: sample", text), encoding="utf-8")
+    found = load(tmp_path / "params.yaml").scenario
+    assert (found.days, found.rate, found.split_steps, found.calls) == (3, 0.2, (12_000, 14_000, 16_000), "twin")
+
+
+def test_scenarios_and_what_is_said_of_them(built: Paths) -> None:
+    names = sorted(p.name for p in built.scenario.iterdir())
+    assert names == ["calm-1", "calm-2", "fenced-1", "fenced-2", "scenarios.json", "workload-1", "workload-2"]
+    rows = read_json(built.scenario / "scenarios.json")["scenarios"]
+    assert [row["id"] for row in rows] == ["calm-1", "fenced-1", "calm-2", "fenced-2"]
+    for row in rows:
+        found = load_scenario(built.scenario / row["id"])
+        twin = generate_azure2021(row["seed"], DAYS, APPS, RATE)
+        assert row["calls"] == len(found.calls.arrival_us) == len(twin.app)
+        assert (row["apps"], row["functions"]) == (APPS, len(np.unique(twin.function)))
+        assert (found.seed, found.steps, found.split_steps, found.family) == (row["seed"], DAYS * 5760, SPLITS, row["family"])
+        assert found.conditions.utilisation_ppm.shape == (72, DAYS * 288)
+        assert row["from"] == "twin"
+
+
+def test_the_staged_twin_is_the_twin_of_the_seed(built: Paths, params: Params, tmp_path: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    scenario.run(small(params, calls="twin"), paths)
+    assert content(paths.scenario) == content(built.scenario)
+
+
+def test_the_later_days_of_the_window_are_replayed(built: Paths, params: Params, tmp_path: Path) -> None:
+    """The last day of the trace stands for itself: its weekday and its calls, with times from its own midnight."""
+    paths = copy_of(built, tmp_path)
+    later = small(params, days=1, split_steps=(2000, 3000, 4000), seeds=(1,), families=("calm",))
+    scenario.run(later.model_copy(update={"as_of_day": 4}), paths)
+    last, first = load_scenario(paths.scenario / "calm-1"), load_scenario(built.scenario / "calm-1")
+    assert sorted(last.calls.arrival_us) == sorted(t for t in first.calls.arrival_us if t < DAY_US)
+    shape = last.conditions.utilisation_ppm.shape
+    assert shape == (72, 288)
+    assert (last.conditions.utilisation_ppm != first.conditions.utilisation_ppm[:, :288]).mean() > 0.5  # a Wednesday, not the Sunday
+
+
+def test_the_most_called_apps_use_the_same_memory_in_every_seed(built: Paths, params: Params) -> None:
+    ranked = []
+    for seed in (1, 2):
+        found = load_scenario(built.scenario / f"calm-{seed}")
+        train = found.split_steps[0] * found.world.step_us
+        counts = np.add.reduceat(found.calls.arrival_us < train, found.calls.first_call[:-1])
+        order = sorted(range(APPS), key=lambda a: (-counts[a], found.apps.app_ids[a]))
+        ranked.append(found.apps.memory_mb[order].tolist())
+    assert ranked[0] == ranked[1]
+    own = scenario.twin_invocations(params, 1).memory_mb
+    none = scenario.with_steady_memory(scenario.twin_invocations(params, 1), small(params, steady_memory_apps=0)).memory_mb
+    assert own.tolist() == none.tolist()
+    assert own.tolist() != scenario.with_steady_memory(scenario.twin_invocations(params, 1), params).memory_mb.tolist()
+
+
+def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_path: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    tables = load_scenario(built.scenario / "calm-1").tables
+    names = [zones[0] for zones in tables.carbon_zones]
+    start = dt.datetime(2023, 1, 29)
+    rows = [["datetime_utc", *names]]
+    for h in range(24 * DAYS):
+        rows.append([str(start + dt.timedelta(hours=h)), *(str(100 * k + h) for k in range(len(names)))])
+    (tmp_path / "hourly.csv").write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    scenario.run(small(params, carbon_hourly=("hourly.csv",), families=("calm",)), paths)
+    found = load_scenario(paths.scenario / "calm-1").conditions.carbon_mg_per_kwh
+    for r, m in enumerate(tables.metro_of_region):
+        assert found[r].tolist() == [1000 * (100 * m + h) for h in range(24 * DAYS)]
+
+
+def test_the_gate_and_what_is_missing(built: Paths, params: Params, tmp_path: Path, repository: Path) -> None:
+    paths = copy_of(built, tmp_path / "gate")
+    with pytest.raises(ParameterError, match="no scenario would replay the staged calls"):
+        scenario.run(small(params, seeds=(2, 3)), paths)
+    with pytest.raises(ParameterError, match="do not rise within"):
+        scenario.run(small(params, split_steps=(12_000, 14_000, 80_000)), paths)
+    with pytest.raises(RawDataError, match="no call lies"):
+        scenario.run(params.model_copy(update={"as_of_day": 90}), paths)
+    write_json(paths.verdict("google2019"), read_json(paths.verdict("google2019")) | {"success": False})
+    with pytest.raises(GateError):
+        scenario.run(small(params, calls="twin"), paths)
+    assert not paths.scenario.exists()
+    without = stage(tmp_path / "without", repository, params, google=False)
+    with pytest.raises(RawDataError, match="google2019 has no series"):
+        scenario.run(params, without)
+
+
+def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp_path: Path, repository: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    raw = yaml.safe_load(paths.params_file.read_text(encoding="utf-8"))
+    raw["as_of_day"] = DAYS
+    raw["scenario"] |= {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": list(SPLITS), "families": ["calm", "fenced"]}
+    paths.params_file.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    seen = []
+    for threads in ("1", "4"):
+        env = os.environ | {"TRINE_THREADS": threads, "PYTHONPATH": str(repository)}
+        subprocess.run([sys.executable, "-m", "tasks", "scenario"], cwd=tmp_path, env=env, check=True, capture_output=True)
+        seen.append(content(paths.scenario))
+    assert seen[0] == seen[1] == content(built.scenario)
