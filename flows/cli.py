@@ -187,6 +187,21 @@ def twin(
 
 
 @app.command()
+def simulate(
+    trace: Annotated[Path, typer.Option(help="CSV: app,func,end_timestamp,duration (seconds).")],
+    placements: Annotated[Path, typer.Option(help="CSV: app_id,provider,metro,zone; apps that it leaves out stay at their drawn home.")],
+    out: Annotated[Path, typer.Option(help="Folder for summary.json.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of what the trace lacks, of the conditions and the luck.")] = 1,
+) -> None:
+    """Run a trace at given placements through the world."""
+    from flows.process import find_root
+    from tasks.simulate import simulate as play
+
+    summary = play(find_root(), trace, placements, out, seed)
+    typer.echo(f"{summary['calls']} calls, {summary['served']} served, written to {out / 'summary.json'}")
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, what is missing and what that costs."""
     from flows.doctor import examine

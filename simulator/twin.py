@@ -1,8 +1,8 @@
 """Twin of the Azure Functions 2021 trace. Here: calls with its published statistics. Not here: files (tasks/twin_files.py), Google cells.
 
 Every call of an app sits in an (app, day, hour) cell. The cells are balanced by iterative proportional fitting, so that apps, days
-and hours have their published totals at once; inside a cell, calls come in bursts; durations are log-normal per app and then mapped
-by rank onto the published distribution. docs/methods/twin.md has the equations and what does not fit.
+and hours have their published totals at once; inside a cell, calls come in bursts or alone; durations follow a table (app, duration)
+that is balanced in the same way. docs/methods/twin.md has the equations and what does not fit.
 """
 
 from __future__ import annotations

@@ -34,10 +34,8 @@ BURSTS = (
 )
 OTHER_BURSTS = (3.0, 5.0, 1.5, 0.0, 0.0)  # at most these calls; fitted to the gaps of all apps, nothing else is published
 SHORT_GAP_S = 0.05
-TAIL_BOWS = (
-    1.05,
-    1.7,
-)  # above p95 and p99 the quantile function sags between published percentiles: gives the published mean and deviation
+# Above p95 and above p99 the quantile function sags between published points: gives the published mean and standard deviation.
+TAIL_BOWS = (1.05, 1.7)
 DURATION_BINS, BALANCE_ROUNDS, CLOSING_ROUNDS = 240, 300, 60
 UNLIKELY = 14.0  # log weight of a duration outside an app's published range
 LEAST_SPREAD = 0.03  # of the mean, where one call is too few to publish a deviation

@@ -6,6 +6,7 @@ app's id and by names, so that neither the order of apps, nor that of the refere
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -115,6 +116,7 @@ class Invocations:
         app, function: int64 [n], index of each call's app and function.
         arrival_us, duration_us: int64 [n], since the start of the scenario (00:00 UTC).
         memory_mb: int64, memory that each app of `app_ids` uses.
+        payload: int64, class of each app of `app_ids`, -1: drawn; None: all are drawn.
     """
 
     app_ids: Sequence[str]
@@ -124,6 +126,7 @@ class Invocations:
     arrival_us: Int64
     duration_us: Int64
     memory_mb: Int64
+    payload: Int64 | None = None
 
 
 def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: int) -> tuple[Apps, Calls, int]:
@@ -154,6 +157,9 @@ def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: i
     app, arrival_us, duration_us, function = (x[by_time] for x in (app, arrival_us, duration_us, function))
     first_call = np.searchsorted(app, np.arange(len(order) + 1)).astype(np.int64)
     apps = _draw_apps(seed, tables, world, tuple(trace.app_ids[i] for i in order), trace.memory_mb[order], names, first_function)
+    if trace.payload is not None:
+        given = trace.payload[order]
+        apps = dataclasses.replace(apps, payload=np.where(given >= 0, given, apps.payload))
     bytes_in, bytes_out, origin = _draw_calls(seed, tables, world, apps, app, first_call, arrival_us)
     step, group_app, first, counts = _groups(app, arrival_us // world.step_us)
     calls = Calls(

@@ -234,8 +234,6 @@ def _read_tolerantly(job: Job, file: RawFile, path: Path, part: Path) -> Counter
     from tasks.cleaning import clean
 
     kind = next(k for k in job.module.KINDS if k.name == file.kind)
-    if kind.layout == "parquet":
-        raise RawDataError("the Parquet file has unusable rows or columns", where=str(path), how="export it again")
     copy = job.work / "clean" / Path(file.name.removesuffix(".gz")).name
     copy.parent.mkdir(exist_ok=True)
     width = job.module.width(kind.name, path) if hasattr(job.module, "width") else None

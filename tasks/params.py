@@ -85,7 +85,7 @@ class Scenario(Section):
     split_steps: tuple[int, int, int] = Field(description="where train, valid and test end; the rest is run-out")
     carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
     carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
-    steady_memory_apps: int = Field(ge=0, description="the most called apps, which use the same memory in every seed")
+    steady_apps: int = Field(ge=0, description="the most called apps, which use the same memory and payload class in every seed")
 
     @field_validator("seeds")
     @classmethod
@@ -122,6 +122,15 @@ class Compare(Section):
     """Nothing to set yet; the weights are those of `objective`."""
 
 
+class Calibrate(Section):
+    """How much is simulated for the comparison with theory, and on what luck."""
+
+    runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
+    calls: int = Field(ge=1000, description="calls of a run")
+    draws: int = Field(ge=1000, description="draws from each law of cold starts and keep-alives")
+    luck_seed: int = Field(ge=0, description="of the home run, the bill of one call and the sensitivities")
+
+
 class Eda(Section):
     """Windows of the first forecasting table."""
 
@@ -150,6 +159,7 @@ class Params(Section):
     eda: Eda
     tune_baselines: TuneBaselines
     evaluate: Evaluate
+    calibrate: Calibrate
     compare: Compare
     report: Report
     scenario: Scenario

@@ -93,6 +93,11 @@ class Paths:
         return self.root / "reports" / "world"
 
     @property
+    def calibration(self) -> Path:
+        """The world against theory and measurement, bill of a call, limits, sensitivity; the checks also as .csv."""
+        return self.world / "calibration.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained page."""
         return self.root / "reports" / "index.html"

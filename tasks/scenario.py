@@ -19,7 +19,7 @@ from simulator.carbon_files import load_hourly_carbon
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.parameters import US
 from simulator.reference import load_tables
-from simulator.rng import text_id
+from simulator.rng import normal_quantile
 from simulator.scenario import Scenario, build_scenario, save
 from simulator.twin import generate_azure2021
 from simulator.workload import Invocations, build
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tasks.paths import Paths
 
 DAY_S = 86_400
+MEMORY_STRIDE, PAYLOAD_STRIDE = (5**0.5 - 1) / 2, 2**0.5 - 1  # spread the ranks of the most called apps over the quantiles
 ID_DIGITS = 15  # leading hex digits of a name that make the integer id, as in the staged tables
 
 
@@ -68,7 +69,7 @@ def run(params: Params, paths: Paths) -> str:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        apps, calls, left_out = build(seed, tables, params.world, with_steady_memory(trace, params), steps * params.world.step_us)
+        apps, calls, left_out = build(seed, tables, params.world, with_steady_apps(trace, params), steps * params.world.step_us)
         origin = read_json(paths.ingest_report("azure2021"))["from"] if is_staged else "twin"
         carbon = _carbon(params, paths, tables, hours_of(steps, params.world), first_day)
         total, clipped = total + len(calls.arrival_us), clipped + left_out
@@ -152,17 +153,22 @@ def staged_invocations(params: Params, paths: Paths) -> Invocations:
     return Invocations(apps["app"].tolist(), functions["function"].tolist(), app, function, arrival_us, duration_us, memory)
 
 
-def with_steady_memory(trace: Invocations, params: Params) -> Invocations:
-    """Give the most called apps of the train span a memory drawn by their rank, the same for every seed.
+def with_steady_apps(trace: Invocations, params: Params) -> Invocations:
+    """Give the most called apps of the train span a memory and a payload class by their rank, the same for every seed.
 
-    A few apps make most of the bill; with a draw of their own, the fleet's cost would change with the seed by a factor of 1.7.
+    A few apps make most of the bill; with draws of their own, the fleet's cost would change with the seed by a factor of 1.7, its egress
+    by a factor of 10. Ranks take evenly spread quantiles of the two laws (multiples of an irrational number, modulo 1).
     """
     end_us = params.scenario.split_steps[0] * params.world.step_us
     counts = np.bincount(trace.app[trace.arrival_us < end_us], minlength=len(trace.app_ids))
-    order = sorted(range(len(counts)), key=lambda a: (-counts[a], trace.app_ids[a]))[: params.scenario.steady_memory_apps]
-    memory = trace.memory_mb.copy()
-    memory[order] = memory_mb([text_id(f"most called app {rank}") for rank in range(len(order))], params)
-    return dataclasses.replace(trace, memory_mb=memory)
+    order = sorted(range(len(counts)), key=lambda a: (-counts[a], trace.app_ids[a]))[: params.scenario.steady_apps]
+    ranks = np.arange(1, len(order) + 1)
+    z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
+    memory, payload = trace.memory_mb.copy(), np.full(len(counts), -1, dtype=np.int64)
+    memory[order] = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
+    shares = np.cumsum(params.world.workload.payload_share)
+    payload[order] = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
+    return dataclasses.replace(trace, memory_mb=memory, payload=payload)
 
 
 def read_cells(paths: Paths) -> dict[str, CellSeries]:

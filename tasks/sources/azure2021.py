@@ -209,7 +209,8 @@ def _write_pieces(held: dict[int, list[pa.Table]], target: Path, number: int) ->
     import pyarrow as pa
     from pyarrow import parquet
 
-    # pieces live for seconds: packing them costs more than it saves
+    # pieces live for seconds: packing them costs more than it saves; from statistics DuckDB would learn "not null" of a single piece
+    # and write it into the staged file, whose bytes would then depend on the number of pieces
     options = {"compression": "none", "use_dictionary": False, "write_statistics": False, "row_group_size": PIECE_ROWS}
     for day, tables in held.items():
         folder = target / f"day={day}"

@@ -165,9 +165,9 @@ def test_the_most_called_apps_use_the_same_memory_in_every_seed(built: Paths, pa
         ranked.append(found.apps.memory_mb[order].tolist())
     assert ranked[0] == ranked[1]
     own = scenario.twin_invocations(params, 1).memory_mb
-    none = scenario.with_steady_memory(scenario.twin_invocations(params, 1), small(params, steady_memory_apps=0)).memory_mb
+    none = scenario.with_steady_apps(scenario.twin_invocations(params, 1), small(params, steady_apps=0)).memory_mb
     assert own.tolist() == none.tolist()
-    assert own.tolist() != scenario.with_steady_memory(scenario.twin_invocations(params, 1), params).memory_mb.tolist()
+    assert own.tolist() != scenario.with_steady_apps(scenario.twin_invocations(params, 1), params).memory_mb.tolist()
 
 
 def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_path: Path) -> None:

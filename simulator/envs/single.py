@@ -1,0 +1,85 @@
+"""A run as a `gymnasium.Env`: one app an episode, alone in the world. Not here: what is seen and done (tactical, strategic, autoscale)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+
+from simulator.envs.run import Float32, Run, Setting
+from simulator.home_run import HOME_SEED
+from simulator.judge import Span
+from simulator.scenario import Scenario
+
+
+class DecisionEnv(gymnasium.Env[Float32, Any]):
+    """One app an episode, alone in the world, so that a step is cheap.
+
+    The app has all the capacity of its placement, and only its own calls run; the fleet's herd is in the vector environments. Episodes go
+    through the apps with at least `objective.reward.min_train_calls` train calls, in an order that the seed draws. Rewards are relative to
+    the stored run of the whole fleet at home.
+
+    Args:
+        scenario: a scenario, or its folder.
+        span: train, valid, test or all.
+        intervals: decisions in an episode; None: the whole span. Shorter episodes begin at a random decision of the span.
+        luck_seed: of cold starts and keep-alives, in every episode and at home.
+        render_mode: None, there is nothing to draw.
+        options: of the kind of run.
+
+    `reset(options={"app": index})` chooses the app of the scenario.
+
+    Raises:
+        ParameterError: see `Run`.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    run_class: type[Run]
+
+    def __init__(
+        self,
+        scenario: Scenario | Path | str,
+        *,
+        span: Span = "train",
+        intervals: int | None = None,
+        luck_seed: int = HOME_SEED,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.render_mode = render_mode
+        self.setting = Setting.of(scenario, luck_seed)
+        self._options = {"span": span, "intervals": intervals, "luck_seed": luck_seed} | options
+        self._runs: dict[int, Run] = {}
+        self._queue: list[int] = []
+        self.eligible = np.flatnonzero(self.setting.is_eligible)
+        self.run = self._run_of(int(self.eligible[0]) if len(self.eligible) else 0)
+        self.observation_space, self.action_space = self.run.observation_space, self.run.action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+        """Begin an episode with the next app."""
+        super().reset(seed=seed)
+        options = options or {}
+        if seed is not None:
+            self._queue = []
+        if "app" in options:
+            app = int(options["app"])
+        else:
+            if not self._queue:
+                self._queue = [int(a) for a in self.np_random.permutation(self.eligible)]
+            app = self._queue.pop()
+        self.run = self._run_of(app)
+        observation, info = self.run.reset(self.np_random, options)
+        return observation[0], {"app": app, **{name: value[0] for name, value in info.items()}}
+
+    def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+        """Decide and run one interval; episodes end by truncation only."""
+        observation, reward, is_over, info = self.run.step(np.asarray(action)[None])
+        app = int(self.run.setting.apps[0])
+        return observation[0], float(reward[0]), False, is_over, {"app": app, **{name: value[0] for name, value in info.items()}}
+
+    def _run_of(self, app: int) -> Run:
+        if app not in self._runs:
+            self._runs[app] = self.run_class(self.setting.alone(app), **self._options)
+        return self._runs[app]

@@ -1,0 +1,165 @@
+"""Which cloud an app runs in, every strategic interval: `trine/Strategic-v0`. Not here: where inside the cloud (tactical)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from simulator import kernel
+from simulator.envs.features import Estimate, Places
+from simulator.envs.history import history
+from simulator.envs.run import Bool, Float32, Float64, Int64, Run, Setting
+from simulator.envs.single import DecisionEnv
+from simulator.envs.vector import DecisionVectorEnv
+from simulator.fleet import Field
+from simulator.home_run import HOME_SEED
+from simulator.judge import Span
+from simulator.observation import Observation, observe
+from simulator.scenario import Scenario
+
+Lower = Callable[[Scenario, Observation, Int64], Int64]
+DIRTIEST_MG_PER_KWH, LONGEST_MS, MOST_CALLS = 1_000_000, 60_000, 1_000_000
+DEAREST = 4.0  # of home
+
+
+class StrategicRun(Run):
+    """Twenty features (with three clouds), one cloud chosen; see `StrategicEnv`."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        span: Span = "train",
+        intervals: int | None = None,
+        luck_seed: int = HOME_SEED,
+        lower: Lower | None = None,
+        lower_steps: int | None = None,
+    ) -> None:
+        period = setting.scenario.world.strategic_steps
+        super().__init__(setting, period_steps=period, span=span, intervals=intervals, luck_seed=luck_seed)
+        self.lower, self.lower_steps = lower or self.cheapest, lower_steps or period
+        self.places, self.estimate = Places.of(self.scenario), Estimate(self.scenario)
+        self.past = history(self.scenario, period, has_p95=True)
+        clouds = len(self.scenario.tables.clouds)
+        self.one_hot = np.eye(clouds, dtype=np.float32)
+        found = self.places.candidates
+        self.allowed = (found >= 0) & self.scenario.is_allowed[:, found]  # bool [A, C, N]
+        self.day_us = 24 * kernel.HOUR_US
+        high = np.ones(5 * clouds + 5, dtype=np.float32)
+        high[:clouds] = DEAREST
+        low = np.zeros_like(high)
+        low[-2:] = -1
+        self.observation_space, self.action_space = spaces.Box(low, high, dtype=np.float32), spaces.Discrete(clouds)
+
+    def mask(self) -> Bool:
+        """Clouds with an allowed placement that has capacity at the barrier (if none has, allowed is enough), bool [A, C]."""
+        is_open = (self.allowed & (self.opening()[self.places.candidates] > 0)).any(axis=2)
+        return np.where(is_open.any(axis=1, keepdims=True), is_open, self.allowed.any(axis=2))
+
+    def info(self) -> dict[str, NDArray[Any]]:
+        """The mask, too."""
+        self.now_allowed = self.mask()
+        return super().info() | {"action_mask": self.now_allowed.astype(np.int8)}
+
+    def go(self, actions: NDArray[Any], end: int) -> None:
+        """Let the lower policy choose in the cloud, every `lower_steps`."""
+        self.actions = np.where(self.now_allowed[self.apps, actions], actions, self.places.cloud[self.fleet.placement])
+        while self.fleet.step < end:
+            self.act(self.actions)
+            self.fleet.advance(min(self.fleet.step + self.lower_steps, end))
+
+    def act(self, actions: NDArray[Any]) -> None:
+        """Order what the lower policy chooses in the clouds `actions`; an app whose cloud was masked stays."""
+        seen = observe(self.fleet, self.recent)
+        is_masked = self.places.cloud[seen.placement] == actions
+        wanted = np.asarray(self.lower(self.scenario, seen, actions), dtype=np.int64)
+        stays = is_masked & ~self.allowed[self.apps, actions].any(axis=1)
+        self.send(np.where(stays, seen.placement, wanted))
+
+    def cheapest(self, scenario: Scenario, seen: Observation, cloud: Int64) -> Int64:
+        """The lower policy unless another is given: the placement with the least estimated cost of a call in the cloud, int64 [A]."""
+        return self.best[self.apps, cloud]
+
+    def see(self, seen: Observation) -> Float32:
+        """The features of `StrategicEnv`, float32 [A, 5 C + 5]."""
+        clouds, row = self.one_hot.shape[0], self.fleet.step // self.period_steps
+        usd = self.estimate.usd(seen, self.past.mean[row], self.past.origins[row])
+        self.best, has_any = self._best(usd), self.allowed.any(axis=2)
+        region = self.scenario.tables.region_of_placement[self.best]
+        at_home = usd[self.apps, self.scenario.apps.home]
+        p95_ms = self.estimate.p95_us(seen, self.past, row, self.best) / 1000
+        now = self.fleet.step * self.scenario.world.step_us
+        phase = 2 * np.pi * (now % self.day_us) / self.day_us
+        calls = seen.recent[:, Field.CALLS]
+        out = np.empty((len(self.apps), 5 * clouds + 5), dtype=np.float32)
+        out[:, :clouds] = np.where(has_any, usd[self.apps[:, None], self.best] / at_home[:, None], DEAREST)
+        out[:, clouds : 2 * clouds] = np.where(has_any, np.log1p(p95_ms) / np.log1p(LONGEST_MS), 1)
+        out[:, 2 * clouds : 3 * clouds] = np.where(has_any, (seen.carbon_mg_per_kwh / DIRTIEST_MG_PER_KWH)[region], 1)
+        out[:, 3 * clouds : 4 * clouds] = np.where(has_any, self._throttled(seen)[region], 1)
+        out[:, 4 * clouds] = np.log1p(calls) / np.log1p(MOST_CALLS)
+        out[:, 4 * clouds + 1] = seen.recent[:, Field.COLD_STARTS] / np.maximum(seen.recent[:, Field.SERVED], 1)
+        out[:, 4 * clouds + 2] = 1 - seen.recent[:, Field.MISSES] / np.maximum(calls, 1)
+        out[:, 4 * clouds + 3 : 5 * clouds + 3] = self.one_hot[self.places.cloud[seen.placement]]
+        out[:, -2], out[:, -1] = np.sin(phase), np.cos(phase)
+        return np.clip(out, self.observation_space.low, self.observation_space.high, out=out)
+
+    def _best(self, usd: Float64) -> Int64:
+        """Allowed placement of each cloud with the least estimate; without one, the cloud's first, int64 [A, C]."""
+        found = self.places.candidates
+        at = np.argmin(np.where(self.allowed, usd[:, found], np.inf), axis=2)
+        return found[np.arange(len(found)), at]
+
+    def _throttled(self, seen: Observation) -> Float64:
+        """Share of the fleet's calls in each region that waited or were rejected in the last interval, float64 [R]."""
+        t = self.scenario.tables
+        region = t.region_of_placement[seen.placement]
+        bad = np.bincount(region, seen.recent[:, Field.WAITED] + seen.recent[:, Field.REJECTED], minlength=len(t.regions))
+        return bad / np.maximum(np.bincount(region, seen.recent[:, Field.CALLS], minlength=len(t.regions)), 1)
+
+
+class StrategicEnv(DecisionEnv):
+    """Choose the cloud of one app every strategic interval (4 h 10 by default); a lower policy chooses the placement in it.
+
+    Args beyond `DecisionEnv`: `lower`, a callable (scenario, observation, clouds int64 [A]) -> placements int64 [A], by default the placement
+    with the least estimated cost of a call; `lower_steps`, how often it is asked, by default once a decision.
+
+    ## Observation: `Box(float32)` of shape (5 C + 5,), C clouds; with the published tables 20 numbers
+
+    The first four rows are of the best allowed region of each cloud for this app: the one with the least estimate (`features.Estimate`).
+    Everything stood at the last barrier.
+
+    | index | meaning | unit | low, high |
+    |---|---|---|---|
+    | 0 .. C - 1 | estimated cost per 1000 calls, over that at home | - | 0, 4 |
+    | C .. 2 C - 1 | expected 95 % quantile of latency: log(1 + ms) / log(1 + 60 s) | - | 0, 1 |
+    | 2 C .. 3 C - 1 | carbon intensity of the hour | kg/kWh | 0, 1 |
+    | 3 C .. 4 C - 1 | throttling: share of the fleet's calls there that waited or were rejected since the last decision | share | 0, 1 |
+    | 4 C | load: log(1 + calls since the last decision) / log(1 + 10^6) | - | 0, 1 |
+    | 4 C + 1 | cold starts / served calls since the last decision | share | 0, 1 |
+    | 4 C + 2 | SLA rate: calls in time / calls since the last decision; without calls 1 | share | 0, 1 |
+    | 4 C + 3 .. 5 C + 2 | the app's current cloud, one-hot | - | 0, 1 |
+    | 5 C + 3, 5 C + 4 | time of day (UTC), sine and cosine | - | -1, 1 |
+
+    Alone in the world, throttling is that of the app's own calls where it runs.
+
+    ## Action: `Discrete(C)`
+
+    The cloud. `info["action_mask"]` (int8 [C]) is 1 where the app has an allowed placement with capacity; an action that is 0 there means the
+    cloud where the app runs.
+
+    ## Reward and episode end
+
+    As in `TacticalEnv`, per strategic interval; the scale is the mean over strategic train intervals with calls.
+    """
+
+    run_class = StrategicRun
+
+
+class StrategicVectorEnv(DecisionVectorEnv):
+    """`StrategicEnv` for all apps of fleets that share capacity: see `DecisionVectorEnv`."""
+
+    run_class = StrategicRun

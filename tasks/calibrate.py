@@ -1,0 +1,98 @@
+"""Stage `calibrate`: our world against theory and measurement, the bill of one call, its limits, other assumptions. Not here: the arms.
+
+`calibration.csv`: one row per check. `calibration.json`: the checks, the bill, the limits, the sensitivity table and where calls run, of
+the first calm scenario (of the first scenario where no family is calm).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.csv_rows import read_rows
+from simulator.parameters import World
+from simulator.reference import load_tables
+from simulator.scenario import load_scenario
+from tasks.calibration_bill import bill, worked_checks
+from tasks.calibration_theory import law_checks, queue_checks, simfaas_checks
+from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, places, sensitivity
+from tasks.files import read_json, write_json, write_text_atomic
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+    from tasks.params import Params
+    from tasks.paths import Paths
+
+COLUMNS = ("what", "expected", "found", "standard_error", "unit", "low", "high", "source", "kind", "is_within")
+FULL_DAYS, FULL_APPS = 14, 119
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
+    settings = params.calibrate
+    scenarios = read_json(paths.scenario / "scenarios.json")["scenarios"]
+    name = next((row["id"] for row in scenarios if row["family"] == "calm"), scenarios[0]["id"])
+    scenario = load_scenario(paths.scenario / name)
+    chosen = read_json(paths.baselines / "chosen.json")["placements"][name]["best_static"]
+    index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
+    static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
+    home = home_run(scenario, settings.luck_seed)
+    checks = [
+        *queue_checks(settings.runs, settings.calls),
+        *simfaas_checks(settings.runs),
+        *_laws(scenario, paths, settings.draws),
+        *night_shift_checks(scenario),
+        *worked_checks(load_tables(paths.reference, World())),
+        *home_checks(home, _is_full_size(params)),
+    ]
+    rows = [check.row() for check in checks]
+    found: dict[str, Any] = {
+        "scenario": name,
+        "family": scenario.family,
+        "seed": scenario.seed,
+        "luck_seed": settings.luck_seed,
+        "test_days": [round(s * scenario.world.step_s / 86_400, 4) for s in scenario.split_steps[1:]],
+        "apps": len(scenario.apps.app_ids),
+        "calls": len(scenario.calls.arrival_us),
+        "checks": rows,
+        "bill": bill(scenario, settings.luck_seed),
+        "limits": {key: float(f"{value:.9g}") for key, value in limits(scenario, home).items()},
+        "sensitivity": sensitivity(scenario, static, settings.luck_seed, paths.reference),
+        "places": places(scenario, static),
+        "assumed": list(scenario.tables.assumed),
+    }
+    write_text_atomic(paths.calibration.with_suffix(".csv"), _csv(rows))
+    write_json(paths.calibration, found)
+    judged = [row for row in rows if row["is_within"] is not None]
+    return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their bound, {len(rows) - len(judged)} not judged"
+
+
+def _laws(scenario: Scenario, paths: Paths, draws: int) -> list[Any]:
+    cold = read_rows(
+        paths.reference,
+        "cold_start.csv",
+        ("law", "cloud", "package", "probability", "seconds", "source"),
+        ("law", "cloud", "package", "probability"),
+    )
+    keep = read_rows(
+        paths.reference, "keep_alive.csv", ("law", "cloud", "idle_s", "cold_probability", "source"), ("law", "cloud", "idle_s")
+    )
+    cold = [row for row in cold if row.text("law") == scenario.world.cold_start.source]
+    return law_checks(scenario.tables, cold, keep, scenario.world.keep_alive.source, draws)
+
+
+def _is_full_size(params: Params) -> bool:
+    """Whether the world has the length, apps and rate for which the figures per call were measured."""
+    wanted = params.scenario
+    return (wanted.days, wanted.apps, wanted.rate) == (FULL_DAYS, FULL_APPS, 1.0)
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(["" if row[name] is None else row[name] for name in COLUMNS] for row in rows)
+    return out.getvalue()

@@ -1,0 +1,248 @@
+"""Figures of one scenario: the home run per call, the limits of the world, other assumptions, where calls run. Not here: theory, one call.
+
+Every re-run keeps the luck and the placements, so that differences come from the changed assumption alone; placements are those that were
+chosen under the defaults, so a sensitivity says what the assumption does, not what a new choice would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baselines.placement import Fixed
+from simulator.conditions import OUTAGE_PPM, slowdown_permille
+from simulator.fleet import Field, Fleet
+from simulator.judge import run as play
+from simulator.judge import span_steps
+from simulator.kernel import HOUR_US, SLOT_US
+from simulator.money import COMPONENTS, components_usd, objective_usd
+from simulator.parameters import Objective, World
+from simulator.reference import load_tables
+from simulator.scenario import Scenario
+from tasks.calibration_theory import Check
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+NIGHT_SHIFT = 0.15
+REAL_OUTAGES = 0.5  # per zone and year
+# Per call at home, from an independent implementation of the same world on its own twin: field, figure, low, high.
+PER_CALL: tuple[tuple[str, Field, float, str, float, float, float], ...] = (
+    ("execution and requests", Field.COST_NANOUSD, 1e-9, "USD", 1.155e-5, 1.155e-5 / 1.6, 1.155e-5 * 1.6),
+    ("egress", Field.EGRESS_NANOUSD, 1e-9, "USD", 6.9e-6, 6.9e-6 / 2.5, 6.9e-6 * 2.5),
+    ("carbon", Field.CARBON_NG, 1e-6, "mg", 1.65, 1.65 * 0.65, 1.65 * 1.35),
+    ("misses", Field.MISSES, 1.0, "share", 0.085, 0.05, 0.15),
+    ("excess latency", Field.EXCESS_US, 1e-6, "s", 0.605, 0.35, 0.9),
+    ("cold starts", Field.COLD_STARTS, 1.0, "share", 0.072, 0.05, 0.10),
+    ("calls that waited", Field.WAITED, 1.0, "share", 0.0057, 0.002, 0.02),
+    ("rejects", Field.REJECTED, 1.0, "share", 0.0029, 0.0, 0.01),
+)
+
+
+def home_run(scenario: Scenario, luck_seed: int) -> Fleet:
+    """All apps at home over train, valid and test, coupled."""
+    return play(scenario, Fixed("home", scenario.apps.home), luck_seed, "all")
+
+
+def home_checks(fleet: Fleet, is_full_size: bool) -> list[Check]:
+    """What a call costs on average at home; judged only in a world of the full length and rate."""
+    total = fleet.out.sum(axis=(0, 1))
+    out = []
+    for what, field, unit_factor, unit, expected, low, high in PER_CALL:
+        found = float(total[field] * unit_factor / total[Field.CALLS])
+        source = "independent prototype of the world"
+        out.append(Check(f"Home run, per call: {what}", expected, found, None, unit, low, high, source, "prototype", is_full_size))
+    return out
+
+
+def night_shift_checks(scenario: Scenario) -> list[Check]:
+    """How much the mean slowdown moves over the hours of a day, against the diurnal range measured on a real platform."""
+    factor, is_out = scenario.conditions.slowdown_permille / 1000.0, scenario.conditions.utilisation_ppm == OUTAGE_PPM
+    hour = np.arange(factor.shape[1]) * SLOT_US // HOUR_US % 24
+    means = np.stack([_mean(factor, ~is_out & (hour == h)[None]) for h in range(24)], axis=1)
+    spread = np.nanmax(means, axis=1) / np.nanmin(means, axis=1) - 1.0
+    source = "Schirmer et al. 2023, The Night Shift: up to 15 %"
+    return [
+        Check(f"Slowdown over the day, {name}", None, float(value), None, "share", 0.0, NIGHT_SHIFT, source, "measured")
+        for name, value in (("median zone", np.median(spread)), ("P90 zone", np.quantile(spread, 0.9)))
+    ]
+
+
+def limits(scenario: Scenario, fleet: Fleet) -> dict[str, float]:
+    """The figures that bound what any way to decide can earn in this world, from its conditions and its home run."""
+    t, carbon = scenario.tables, scenario.conditions.carbon_mg_per_kwh.astype(np.float64)
+    begin, end = (s * scenario.world.step_us // HOUR_US for s in span_steps(scenario, "all"))
+    carbon = carbon[:, begin : max(end, begin + 2)]
+    metro = t.metro_of_region
+    same = metro[:, None] == metro[None, :]
+    pairs = ~np.eye(len(metro), dtype=bool)
+    related = np.corrcoef(carbon)
+    first = np.array([int(np.flatnonzero(metro == m)[0]) for m in np.unique(metro)])
+    cleanest = carbon[first].argmin(axis=0)
+    total = fleet.out.sum(axis=(0, 1))
+    span_us = (fleet.end_step - fleet.start_step) * scenario.world.step_us
+    shares = [_share(total, scenario.objective.model_copy(update={"carbon_usd_per_kg": price})) for price in (0.19, 1.0)]
+    return {
+        "carbon_correlation_same_metro": float(np.mean(related[same & pairs])) if (same & pairs).any() else 1.0,
+        "carbon_correlation_other_metro": float(np.mean(related[~same])),
+        "cleanest_region_share_of_hours": float(np.bincount(cleanest).max() / len(cleanest)),
+        "carbon_share_at_0_19": shares[0],
+        "carbon_share_at_1": shares[1],
+        "busy_instances": float(total[Field.BUSY_US] / span_us),
+        "congestion_after_25_min": _autocorrelation(scenario, scenario.world.tactical_steps),
+        "congestion_after_4_h_10": _autocorrelation(scenario, scenario.world.strategic_steps),
+    }
+
+
+def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Path) -> list[dict[str, Any]]:
+    """Home and best static on the test span under other assumptions.
+
+    Args:
+        scenario: the world under its defaults.
+        static: int64 [A], placements chosen under the defaults.
+        luck_seed: of every run.
+        reference: folder of the reference tables.
+
+    Returns:
+        Rows of change, how (replayed or priced anew), home_usd, static_usd, static_of_home, home_change.
+    """
+    home = scenario.apps.home
+    sums = [_test_sums(scenario, place, luck_seed) for place in (home, static)]
+    rows = [_row("defaults", "replayed", sums, scenario.objective)]
+    for name, change in _changes(scenario, reference).items():
+        changed = change(scenario)
+        again = [_test_sums(changed, place, luck_seed) for place in (home, static)]
+        rows.append(_row(name, "replayed", again, scenario.objective))
+    for field, label, values in (
+        ("carbon_usd_per_kg", "carbon {} USD/kg", (0.19, 3.0)),
+        ("miss_usd", "a miss {} USD", (1e-5, 1e-3)),
+        ("latency_usd_per_s", "latency {} USD/s", (1e-6, 1e-4)),
+    ):
+        for value in values:
+            objective = scenario.objective.model_copy(update={field: value})
+            rows.append(_row(label.format(np.format_float_positional(value, trim="-")), "priced anew", sums, objective))
+    for row in rows:
+        row["home_change"] = _short(row["home_usd"] / rows[0]["home_usd"] - 1.0)
+    return rows
+
+
+def places(scenario: Scenario, static: Int64) -> list[dict[str, Any]]:
+    """Per region: where it is, its mean grid intensity on the test span, its share of the test span's calls at home and under best static."""
+    t, begin, end = scenario.tables, *span_steps(scenario, "test")
+    calls = scenario.calls
+    app = np.repeat(np.arange(len(scenario.apps.app_ids)), np.diff(calls.first_call))
+    step = calls.arrival_us // scenario.world.step_us
+    counts = np.bincount(app[(step >= begin) & (step < end)], minlength=len(scenario.apps.app_ids))
+    regions = len(t.regions)
+    shares = [
+        np.bincount(t.region_of_placement[place], weights=counts, minlength=regions) / max(1, counts.sum())
+        for place in (scenario.apps.home, static)
+    ]
+    hours = slice(begin * scenario.world.step_us // HOUR_US, max(1, end * scenario.world.step_us // HOUR_US))
+    grid = scenario.conditions.carbon_mg_per_kwh[:, hours].mean(axis=1) / 1000.0
+    return [
+        {
+            "region": t.regions[r],
+            "cloud": t.clouds[t.cloud_of_region[r]],
+            "metro": t.metros[t.metro_of_region[r]],
+            "lat": float(t.lat[t.metro_of_region[r]]),
+            "lon": float(t.lon[t.metro_of_region[r]]),
+            "g_per_kwh": _short(float(grid[r])),
+            "home_share": _short(float(shares[0][r])),
+            "static_share": _short(float(shares[1][r])),
+        }
+        for r in range(regions)
+    ]
+
+
+def _changes(scenario: Scenario, reference: Path) -> dict[str, Callable[[Scenario], Scenario]]:
+    per_year = f"outages {REAL_OUTAGES} per zone and year"
+    quotas = {f"quota {quota} per zone": lambda s, quota=quota: _with_quota(s, quota) for quota in (30, 60, 1000)}
+    return quotas | {
+        per_year: _with_real_outages,
+        "keep-alive law mikhail_2021": lambda s: _with_keep_alive(s, reference),
+        "slowdown k = 1": _with_weak_slowdown,
+    }
+
+
+def _with_quota(scenario: Scenario, quota: int) -> Scenario:
+    ppm = scenario.conditions.utilisation_ppm.astype(np.int64)
+    room = np.maximum(quota * (OUTAGE_PPM - ppm) // OUTAGE_PPM, 1)
+    capacity = np.where(ppm == OUTAGE_PPM, 0, room).astype(np.int32)
+    return replace(
+        scenario,
+        world=scenario.world.model_copy(update={"quota_per_placement": quota}),
+        conditions=replace(scenario.conditions, capacity=capacity),
+    )
+
+
+def _with_real_outages(scenario: Scenario) -> Scenario:
+    """Keep one outage in k, k = default rate / real rate; the others' utilisation is drawn through from one side to the other."""
+    ppm = scenario.conditions.utilisation_ppm.copy()
+    keep_every = max(1, round(scenario.world.outages.per_zone_year / REAL_OUTAGES))
+    count = 0
+    for p in range(ppm.shape[0]):
+        is_out = np.concatenate([[False], ppm[p] == OUTAGE_PPM, [False]])
+        edges = np.flatnonzero(np.diff(is_out.astype(np.int8)))
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            count += 1
+            if (count - 1) % keep_every == keep_every - 1:
+                continue
+            before, after = ppm[p, max(begin - 1, 0)], ppm[p, min(end, ppm.shape[1] - 1)]
+            sides = [x for x in (before, after) if x < OUTAGE_PPM] or [np.int32(scenario.world.utilisation.u_mean * OUTAGE_PPM)]
+            ppm[p, begin:end] = np.rint(np.linspace(sides[0], sides[-1], end - begin))
+    conditions = replace(scenario.conditions, utilisation_ppm=ppm, slowdown_permille=slowdown_permille(ppm, scenario.world))
+    return _with_quota(replace(scenario, conditions=conditions), scenario.world.quota_per_placement)
+
+
+def _with_keep_alive(scenario: Scenario, reference: Path) -> Scenario:
+    law = scenario.world.keep_alive.model_copy(update={"source": "mikhail_2021"})
+    world: World = scenario.world.model_copy(update={"keep_alive": law})
+    tables = load_tables(reference, world)
+    return replace(scenario, world=world, tables=replace(scenario.tables, keep_alive_us=tables.keep_alive_us))
+
+
+def _with_weak_slowdown(scenario: Scenario) -> Scenario:
+    world = scenario.world.model_copy(update={"slowdown": scenario.world.slowdown.model_copy(update={"k": 1.0})})
+    factor = slowdown_permille(scenario.conditions.utilisation_ppm, world)
+    return replace(scenario, world=world, conditions=replace(scenario.conditions, slowdown_permille=factor))
+
+
+def _test_sums(scenario: Scenario, placement: Int64, luck_seed: int) -> Int64:
+    total: Int64 = play(scenario, Fixed("fixed", placement), luck_seed).out.sum(axis=(0, 1))
+    return total
+
+
+def _row(change: str, how: str, sums: list[Int64], objective: Objective) -> dict[str, Any]:
+    home, static = (float(objective_usd(total, objective)) for total in sums)
+    return {"change": change, "how": how, "home_usd": _short(home), "static_usd": _short(static), "static_of_home": _short(static / home)}
+
+
+def _share(total: Int64, objective: Objective) -> float:
+    parts = components_usd(total, objective)
+    return float(parts["carbon"] / sum(parts[name] for name in COMPONENTS))
+
+
+def _autocorrelation(scenario: Scenario, steps: int) -> float:
+    """Of the slowdown after some steps: deviations from each placement's mean, all placements pooled, outages left out."""
+    factor = scenario.conditions.slowdown_permille / 1000.0
+    known = scenario.conditions.utilisation_ppm < OUTAGE_PPM
+    deviation = np.where(known, factor - _mean(factor, known)[:, None], 0.0)
+    lag = steps * scenario.world.step_us // SLOT_US
+    if lag >= factor.shape[1]:
+        return 0.0
+    both = known[:, lag:] & known[:, :-lag]
+    return float((deviation[:, lag:] * deviation[:, :-lag]).sum() / both.sum() / ((deviation**2).sum() / known.sum()))
+
+
+def _mean(values: Float64, mask: NDArray[np.bool_]) -> Float64:
+    count = mask.sum(axis=1)
+    return np.where(count > 0, (values * mask).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.9g}")
