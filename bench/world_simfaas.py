@@ -1,5 +1,9 @@
 """Our simulation kernels against SimFaaS 0.2.2 as published: the same calls, processor time of one thread. Not here: correctness proofs.
 
+Three sides: the bare warm pool on five lists of one pool each; the full model with every app alone at its placement, and with the whole
+fleet coupled, both on the twin's 14 days. Against the last two SimFaaS gets the first calls of the fleet's most called functions, one
+pool after another, without network, prices, carbon or shared capacity, which it does not have.
+
 SimFaaS simulates one pool, so the lists are of one pool. Only its simulation loop is timed; of ours, the whole call of the kernel with
 its checks and results, compiled before. The loop gets its arrivals and service times replayed from the list, which is cheaper than
 the random draws it would make itself. Sides take turns, medians over the rounds are compared.
@@ -18,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,8 +31,11 @@ from simfaas.FunctionInstance import FunctionInstance
 from simfaas.ServerlessSimulator import ServerlessSimulator
 from simfaas.SimProcess import SimProcess
 
+from simulator.fleet import Fleet
 from simulator.pool import simulate_pool
+from simulator.scenario import Scenario
 from simulator.twin import generate_azure2021
+from simulator.twin_scenario import twin_scenario
 
 Int64 = NDArray[np.int64]
 SECOND_US = 1_000_000
@@ -136,8 +144,43 @@ def warm_pool(lists: dict[str, CallList]) -> tuple[int, Callable[[], object]]:
     return sum(len(c.arrival_us) for c in lists.values()), lambda: [pool_of(c) for c in lists.values()]
 
 
+def one_placement(_: dict[str, CallList]) -> tuple[int, Callable[[], object]]:
+    """The full model, every app alone at home."""
+    scenario = fleet_scenario()
+    return len(scenario.calls.arrival_us), lambda: Fleet(scenario, scenario.apps.home, luck_seed=1, is_coupled=False).replay_alone()
+
+
+def coupled_fleet(_: dict[str, CallList]) -> tuple[int, Callable[[], object]]:
+    """The full model, the whole fleet at home, capacity shared and settled every 15 s."""
+    scenario = fleet_scenario()
+    return len(scenario.calls.arrival_us), lambda: Fleet(scenario, scenario.apps.home, luck_seed=1).finish()
+
+
+@cache
+def fleet_scenario() -> Scenario:
+    """The twin's 14 days in the calm world."""
+    return twin_scenario()
+
+
+def fleet_lists(calls_each: int) -> dict[str, CallList]:
+    """The first calls of the 20 most called functions of the fleet, with a keep-alive of 600 s."""
+    c, apps = fleet_scenario().calls, fleet_scenario().apps
+    owner = np.repeat(np.arange(len(apps.app_ids)), np.diff(c.first_call))
+    name = apps.first_function[owner] + c.function
+    lists = {}
+    for rank, function in enumerate(np.argsort(-np.bincount(name), kind="stable")[:20]):
+        mine = np.flatnonzero(name == function)[:calls_each]
+        lists[f"fleet {rank}"] = CallList(c.arrival_us[mine], c.duration_us[mine], np.zeros(len(mine), np.int64), 600 * SECOND_US)
+    return lists
+
+
 # Our sides: name, what prepares it (returns the number of calls and what runs them), and how many times SimFaaS it must reach.
-SIDES: dict[str, tuple[Callable[[dict[str, CallList]], tuple[int, Callable[[], object]]], float]] = {"warm_pool": (warm_pool, 400.0)}
+SIDES: dict[str, tuple[Callable[[dict[str, CallList]], tuple[int, Callable[[], object]]], float]] = {
+    "warm_pool": (warm_pool, 400.0),
+    "one_placement": (one_placement, 150.0),
+    "coupled_fleet": (coupled_fleet, 80.0),
+}
+FLEET_SIDES = ("one_placement", "coupled_fleet")
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -176,15 +219,21 @@ def main() -> None:
     peer: dict[str, list[float]] = {name: [] for name in lists}
     by_list: dict[str, list[float]] = {name: [] for name in lists}
     sides: dict[str, list[float]] = {side: [] for side in SIDES}
+    fleet = fleet_lists(max(1, options.calls // 40))
+    fleet_calls = sum(len(c.arrival_us) for c in fleet.values())
+    fleet_peer: list[float] = []
     for number in range(options.rounds):
         for name, calls in lists.items():
             peer[name].append(simfaas(calls)[0])
             by_list[name].append(seconds_of(lambda calls=calls: pool_of(calls)))
+        fleet_peer.append(sum(simfaas(calls)[0] for calls in fleet.values()))
         for side, (_, run) in prepared.items():
             sides[side].append(seconds_of(run))
         spent = {side: f"{seconds[-1] * 1e3:.2f} ms" for side, seconds in sides.items()}
         print(f"round {number + 1}: SimFaaS {sum(s[-1] for s in peer.values()):.2f} s, {spent}", file=sys.stderr, flush=True)
-    print(json.dumps(verdict(cold_starts, peer, by_list, sides, {side: calls for side, (calls, _) in prepared.items()}, options.rounds)))
+    side_calls = {side: calls for side, (calls, _) in prepared.items()}
+    fleet_rate = fleet_calls / statistics.median(fleet_peer)
+    print(json.dumps(verdict(cold_starts, peer, by_list, sides, side_calls, fleet_rate, options.rounds)))
 
 
 def verdict(
@@ -193,6 +242,7 @@ def verdict(
     by_list: dict[str, list[float]],
     sides: dict[str, list[float]],
     side_calls: dict[str, int],
+    fleet_rate: float,
     rounds: int,
 ) -> dict[str, Any]:
     """Rates from the medians over the rounds: all lists together for the headline, each list of the bare pool beside it."""
@@ -211,7 +261,13 @@ def verdict(
         "unit": "calls per second of processor time",
         "rounds": rounds,
         "sides": {
-            side: {"ours": round(rate), "ratio": round(rate / peer_rate, 1), "needed": SIDES[side][1]} for side, rate in rates.items()
+            side: {
+                "ours": round(rate),
+                "peer": round(fleet_rate if side in FLEET_SIDES else peer_rate),
+                "ratio": round(rate / (fleet_rate if side in FLEET_SIDES else peer_rate), 1),
+                "needed": SIDES[side][1],
+            }
+            for side, rate in rates.items()
         },
         "lists": lists,
     }

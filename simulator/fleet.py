@@ -70,11 +70,13 @@ class Fleet:
         bucket_us: width of a bucket of `out`; a multiple of the step.
         is_coupled: apps share the capacity of a placement; else each has all of it.
         has_histogram: count latencies, too.
+        has_record: note what happened to each group of calls (one app in one step), too.
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
         bound: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
         histogram: int32 [A, buckets, 74] of latencies of served calls by `LATENCY_EDGES_US`, or of size 0.
+        recorded: int64 [G, 3], of each group of `scenario.calls`: calls that waited, us waited, us busy; or of size 0.
         step: barrier that was reached.
     """
 
@@ -89,6 +91,7 @@ class Fleet:
         bucket_us: int = kernel.HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
+        has_record: bool = False,
     ) -> None:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
         self.end_step = scenario.steps if end_step is None else end_step
@@ -115,6 +118,7 @@ class Fleet:
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
             bound=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
             histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
+            recorded=np.zeros((len(scenario.calls.group_step) if has_record else 0, 3), dtype=np.int64),
             edges=LATENCY_EDGES_US,
             on_place=np.zeros(len(self.static.region), dtype=np.int64),
             rank=np.zeros(len(self.static.region), dtype=np.int64),
@@ -135,6 +139,11 @@ class Fleet:
     def bound(self) -> NDArray[np.uint8]:
         """Bits of each app and tactical interval."""
         return self.state.bound
+
+    @property
+    def recorded(self) -> Int64:
+        """What happened to each group of calls."""
+        return self.state.recorded
 
     @property
     def placement(self) -> Int64:

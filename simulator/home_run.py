@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Float64 = NDArray[np.float64]
 HOME_SEED = 1  # luck of the stored run
+RECORD_FILE = "operational.npy"
 HOME_FILE = "home.npy"  # in the folder of a scenario; the run with HOME_SEED
 
 
@@ -37,6 +38,25 @@ def home_objective(scenario: Scenario, seed: int = HOME_SEED) -> Float64:
     fleet = Fleet(scenario, scenario.apps.home, luck_seed=seed, bucket_us=scenario.world.tactical_us)
     fleet.finish()
     return objective_usd(fleet.out, scenario.objective)
+
+
+def record_home(scenario: Scenario, folder: Path) -> None:
+    """Run the fleet at home once and write what learners need of it into the scenario's folder.
+
+    `home.npy`: see `home_objective`. `operational.npy`: int64 [G, 4], of each group of calls (one app in one step): calls that waited,
+    us waited, us busy, and the running time that was asked for, us; the recorded inputs of the operational layer. Steps without
+    calls have no row.
+
+    Raises:
+        ConservationError: a call was lost or counted twice.
+    """
+    fleet = Fleet(scenario, scenario.apps.home, luck_seed=HOME_SEED, bucket_us=scenario.world.tactical_us, has_record=True)
+    fleet.finish()
+    np.save(folder / HOME_FILE, objective_usd(fleet.out, scenario.objective), allow_pickle=False)
+    calls = scenario.calls
+    until = np.concatenate([[0], np.cumsum(calls.duration_us)])
+    asked_us = until[calls.group_first + calls.group_calls] - until[calls.group_first]
+    np.save(folder / RECORD_FILE, np.column_stack([fleet.recorded, asked_us]), allow_pickle=False)
 
 
 def stored_home(folder: Path | str, scenario: Scenario, seed: int = HOME_SEED) -> Float64:

@@ -31,6 +31,8 @@ NEVER = np.int64(1 << 62)
 
 # Without reference counting (nothing here allocates): counting the arrays of `Static` and `State` at every call cost half of the time.
 compiled = njit(cache=True, error_model="numpy", _nrt=False)
+# For what is called once per group of calls: handing over the arrays of `Static` and `State` one by one would cost more than the work.
+inlined = njit(cache=True, error_model="numpy", _nrt=False, inline="always")
 
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -95,11 +97,18 @@ class State(NamedTuple):
     out: np.ndarray  # int64 [A, buckets, FIELDS]
     bound: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
+    recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
     on_place: np.ndarray  # int64 [P]: scratch
     rank: np.ndarray  # int64 [P]: scratch
     free: np.ndarray  # int64 [P]: scratch
     top: np.ndarray  # int64 [1]: end of the used slab
+
+
+@compiled
+def _div(x, divisor):
+    """Return x // divisor for x >= 0: unsigned, so that a constant divisor costs a multiplication and no correction of signs."""
+    return np.int64(np.uint64(x) // np.uint64(divisor))
 
 
 @compiled
@@ -250,7 +259,7 @@ def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
             expiry[i] = death
 
 
-@compiled
+@inlined
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
 
@@ -288,7 +297,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         arrival = arrival_us[i]
         t0 = arrival + (rtt >> 1)
         t = t0
-        slot = min(t // SLOT_US, last_slot)
+        slot = min(_div(t, SLOT_US), last_slot)
         q = first_pool + (function[i] if c[BY_FUNCTION] else 0)
         served = True
         if capacity[slot] == 0:
@@ -317,8 +326,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         if alone >= 0:  # the only instance of the pool is idle: it stays where it is
             begin = free_at[alone]
             old_end = expiry[alone]
-            uj = c[IDLE_UW] * (t - begin) // 1_000_000
-            ng = uj * carbon[min(begin // HOUR_US, last_hour)] // 3_600_000
+            uj = _div(c[IDLE_UW] * (t - begin), 1_000_000)
+            ng = _div(uj * carbon[min(_div(begin, HOUR_US), last_hour)], 3_600_000)
             if bucket_from <= begin < bucket_to:
                 energy += uj
                 carbon_sum += ng
@@ -354,8 +363,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             if j < end:
                 f = free_at[j]
                 old_end = expiry[j]
-                uj = c[IDLE_UW] * (t - f) // 1_000_000
-                ng = uj * carbon[min(f // HOUR_US, last_hour)] // 3_600_000
+                uj = _div(c[IDLE_UW] * (t - f), 1_000_000)
+                ng = _div(uj * carbon[min(_div(f, HOUR_US), last_hour)], 3_600_000)
                 if bucket_from <= f < bucket_to:
                     energy += uj
                     carbon_sum += ng
@@ -422,9 +431,9 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         if floor > running and old_end >= 0:  # served by a provisioned instance
             price = c[PROVISIONED]
         # execution
-        fetch = c[DATA_RTT] + bytes_in[i] * c[US_PER_KIB] // 1024
-        execution = duration * slowdown[min(te // SLOT_US, last_slot)]
-        execution = execution // 1000 if c[LAW] == 1000 else execution * c[LAW] // 1_000_000
+        fetch = c[DATA_RTT] + (bytes_in[i] * c[US_PER_KIB] >> 10)
+        execution = duration * slowdown[min(_div(te, SLOT_US), last_slot)]
+        execution = _div(execution, 1000) if c[LAW] == 1000 else _div(execution * c[LAW], 1_000_000)
         work = fetch + execution
         busy = cold + work
         f = te + busy
@@ -451,19 +460,19 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         latency_sum += latency
         if latency > duration:
             excess_sum += latency - duration
-        if latency > slo_floor + duration * slo_factor // 1000:
+        if latency > slo_floor + _div(duration * slo_factor, 1000):
             misses += 1
         billed = work + cold if c[COLD_BILLED] else work
         billed = max(minimum, _quotient(billed + granularity - 1, granularity, per_granule) * granularity)
         billed_sum += billed
-        cost += c[REQUEST] + (billed * price + 500_000) // 1_000_000
-        hour = min(te // HOUR_US, last_hour)
-        egress += (bytes_in[i] * c[EGRESS_IN] + bytes_out[i] * c[EGRESS_OUT]) // 1_000_000
-        uj = c[BUSY_UW] * busy // 1_000_000
+        cost += c[REQUEST] + _div(billed * price + 500_000, 1_000_000)
+        hour = min(_div(te, HOUR_US), last_hour)
+        egress += _div(bytes_in[i] * c[EGRESS_IN] + bytes_out[i] * c[EGRESS_OUT], 1_000_000)
+        uj = _div(c[BUSY_UW] * busy, 1_000_000)
         energy += uj
         here = carbon[hour]
-        carbon_sum += uj * here // 3_600_000
-        carbon_sum += (bytes_in[i] * ((here + data_carbon[hour]) // 2) + bytes_out[i] * here) // 1_000_000
+        carbon_sum += _div(uj * here, 3_600_000)
+        carbon_sum += _div(bytes_in[i] * ((here + data_carbon[hour]) >> 1) + bytes_out[i] * here, 1_000_000)
         busy_sum += busy
         if histogram.size:
             low, high = 0, edges.shape[0]
@@ -749,7 +758,16 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
                 free = max(0, _opening(w, p, slot) - state.alive[a])
             grant = free // n + (1 if (rank + k) % n < free % n else 0)
             calls = w.group_calls[x]
+            if state.recorded.size:
+                b = min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1)
+                state.recorded[x, 0] = -state.out[a, b, WAITED]
+                state.recorded[x, 1] = -state.out[a, b, WAIT_US]
+                state.recorded[x, 2] = -state.out[a, b, BUSY_US]
             _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
+            if state.recorded.size:
+                state.recorded[x, 0] += state.out[a, b, WAITED]
+                state.recorded[x, 1] += state.out[a, b, WAIT_US]
+                state.recorded[x, 2] += state.out[a, b, BUSY_US]
         for x in range(begin, g):
             p = state.place[w.group_app[x]]
             state.on_place[p] = 0

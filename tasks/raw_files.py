@@ -96,24 +96,6 @@ def raw_lines(path: Path, name: str) -> Iterator[bytes]:
         raise unreadable(name, error) from error
 
 
-def quoted_records(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the record's last line, fields) of a CSV whose quoted fields may hold newlines, the header included.
-
-    Bytes that are not UTF-8 arrive as lone surrogates.
-    """
-    import csv
-
-    csv.field_size_limit(LONGEST_LINE)
-    text = (line.decode("utf-8", errors="surrogateescape") for line in raw_lines(path, name))
-    reader = csv.reader(text)
-    try:
-        for fields in reader:
-            yield reader.line_num, fields
-    except csv.Error as error:
-        how = "a quote that is never closed is the usual cause: mend that line"
-        raise RawDataError(f"not readable as CSV: {error}", where=f"{name}, line {reader.line_num}", how=how) from error
-
-
 def split_line(text: str) -> list[str] | None:
     """Return the fields of one CSV line, or None where its quotes do not pair."""
     if '"' not in text:

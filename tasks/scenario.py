@@ -17,6 +17,7 @@ import numpy as np
 from clouds.errors import ParameterError, RawDataError
 from simulator.carbon_files import load_hourly_carbon
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
+from simulator.home_run import record_home
 from simulator.parameters import US
 from simulator.reference import load_tables
 from simulator.rng import normal_quantile
@@ -98,7 +99,8 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def finish(scenario: Scenario, folder: Path) -> dict[str, Any]:
-    """Return what scenarios.json says of a scenario that stands in `folder`; what is stored beside its arrays is made here."""
+    """Store the home run beside the arrays of a scenario in `folder`; return what scenarios.json says of it."""
+    record_home(scenario, folder)
     conditions = scenario.conditions
     is_out = conditions.capacity == 0  # outages only
     return {

@@ -98,8 +98,8 @@ class Run(ABC):
         self.scale_usd = reward_scale(self.scenario, setting.home_usd, period_steps)
 
     @abstractmethod
-    def act(self, actions: NDArray[Any]) -> None:
-        """Carry out the actions of all apps at the barrier reached."""
+    def go(self, actions: NDArray[Any], end: int) -> None:
+        """Carry out the actions of all apps at the barrier reached, and run to barrier `end`."""
 
     @abstractmethod
     def see(self, seen: Observation) -> Float32:
@@ -145,8 +145,7 @@ class Run(ABC):
         Returns:
             observations [A, ...], rewards float64 [A], whether the episode is over, info.
         """
-        begin = self.fleet.step
-        end = begin + self.period_steps
+        begin, end = self.fleet.step, self.fleet.step + self.period_steps
         self.go(actions, end)
         self.recent = self.fleet.out[:, 0] - self.known
         observation, info = self._look()
@@ -159,11 +158,6 @@ class Run(ABC):
         clip = self.scenario.objective.reward.clip
         reward = np.clip((home - objective) / self.scale_usd, -clip, clip)
         return observation, reward, end == self.end, info | {"objective_usd": objective, "home_usd": home}
-
-    def go(self, actions: NDArray[Any], end: int) -> None:
-        """Act once and run to barrier `end`."""
-        self.act(actions)
-        self.fleet.advance(end)
 
     def send(self, placement: Int64) -> None:
         """Order moves; at the first decision of an episode, choose the free first placement."""

@@ -67,18 +67,12 @@ class StrategicRun(Run):
 
     def go(self, actions: NDArray[Any], end: int) -> None:
         """Let the lower policy choose in the cloud, every `lower_steps`."""
-        self.actions = np.where(self.now_allowed[self.apps, actions], actions, self.places.cloud[self.fleet.placement])
+        self.cloud, recent = np.where(self.now_allowed[self.apps, actions], actions, self.places.cloud[self.fleet.placement]), self.recent
         while self.fleet.step < end:
-            self.act(self.actions)
+            self.send(self.lower(self.scenario, observe(self.fleet, recent), self.cloud))
+            before = self.fleet.out[:, 0].copy()
             self.fleet.advance(min(self.fleet.step + self.lower_steps, end))
-
-    def act(self, actions: NDArray[Any]) -> None:
-        """Order what the lower policy chooses in the clouds `actions`; an app whose cloud was masked stays."""
-        seen = observe(self.fleet, self.recent)
-        is_masked = self.places.cloud[seen.placement] == actions
-        wanted = np.asarray(self.lower(self.scenario, seen, actions), dtype=np.int64)
-        stays = is_masked & ~self.allowed[self.apps, actions].any(axis=1)
-        self.send(np.where(stays, seen.placement, wanted))
+            recent = self.fleet.out[:, 0] - before
 
     def cheapest(self, scenario: Scenario, seen: Observation, cloud: Int64) -> Int64:
         """The lower policy unless another is given: the placement with the least estimated cost of a call in the cloud, int64 [A]."""

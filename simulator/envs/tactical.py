@@ -67,10 +67,11 @@ class TacticalRun(Run):
         self.now_allowed = self.mask()
         return super().info() | {"action_mask": self.now_allowed.astype(np.int8), "cloud": self.cloud.copy()}
 
-    def act(self, actions: NDArray[Any]) -> None:
+    def go(self, actions: NDArray[Any], end: int) -> None:
         """Order the chosen placements; a masked one means to stay."""
         chosen = self.candidates[self.apps, actions]
         self.send(np.where(self.now_allowed[self.apps, actions], chosen, self.fleet.placement))
+        self.fleet.advance(end)
 
     def see(self, seen: Observation) -> Float32:
         """The features of `TacticalEnv`, float32 [A, C + 4]."""

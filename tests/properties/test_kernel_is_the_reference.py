@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import reference_simulator
 import small_worlds
 from kernel_play import differences, play
 
-from simulator.fleet import Fleet
+from simulator.fleet import Field, Fleet
 
 
 @pytest.mark.parametrize("block", range(10))
@@ -52,3 +53,27 @@ def test_alone_is_uncoupled() -> None:
         )
         alone.replay_alone()
         assert differences(alone, slow) == [], f"small world {seed} alone"
+
+
+@pytest.mark.parametrize("fresh_steps", [1, 7, 40])
+def test_fresh_pools_are_runs_of_their_own(fresh_steps: int) -> None:
+    """Closing the pools at every n-th barrier gives what runs of n steps give, each from empty pools.
+
+    An outage that begins at such a barrier ends idle periods before it, but is beyond the end of the run of its own: with outages only
+    what is not idle is equal.
+    """
+    busy = [field for field in Field if field not in (Field.CARBON_NG, Field.IDLE_CARBON_NG, Field.ENERGY_UJ)]
+    for seed in range(30):
+        world = small_worlds.draw_small_world(seed)
+        start, conditions = np.array(world.run["first_placement"]), world.scenario.conditions
+        calm = replace(world.scenario, conditions=replace(conditions, capacity=np.maximum(conditions.capacity, 1)))
+        for scenario, fields in ((world.scenario, busy), (calm, list(Field))):
+            options: dict[str, Any] = {"luck_seed": seed, "bucket_us": scenario.world.step_us, "is_coupled": False}
+            fresh = Fleet(scenario, start, **options)
+            fresh.replay_alone(fresh_steps)
+            parts = np.zeros_like(fresh.out)
+            for begin in range(0, scenario.steps, fresh_steps):
+                part = Fleet(scenario, start, start_step=begin, end_step=min(begin + fresh_steps, scenario.steps), **options)
+                part.replay_alone()
+                parts += part.out
+            np.testing.assert_array_equal(fresh.out[:, :, fields], parts[:, :, fields], err_msg=f"small world {seed}")

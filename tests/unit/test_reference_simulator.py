@@ -108,6 +108,12 @@ def test_cold_then_warm_then_expired(run: Run) -> None:
     check(run(one_earlier), COLD_STARTS=1)
 
 
+@pytest.mark.parametrize(("duration_s", "misses"), [(1.406, 0), (1.405998, 1)])
+def test_a_latency_of_exactly_the_objective_is_no_miss(run: Run, duration_s: float, misses: int) -> None:
+    """Network, cold start and fetch take 1.003 s; the objective is 0.3 s and 1.5 times the duration: equal at 1.406 s."""
+    check(run(plain_scenario(capacity=[[5]], calls=[call(0, duration_s)])), MISSES=misses, SERVED=1)
+
+
 def test_the_instance_that_was_used_last_is_taken(run: Run) -> None:
     """Two instances free at 2.002 s and 3.002 s; the reuse at 10 s leaves the first one to die at 62.002 s."""
     outcome = run(plain_scenario(capacity=[[5]], calls=[call(0, 1), call(0, 2), call(10, 1)]))
@@ -278,9 +284,9 @@ def test_an_instance_that_is_freed_later_than_a_call_starts_is_busy(run: Run) ->
     check(run(lonely), COLD_STARTS=1, WAITED=1, WAIT_US=11_201_000 - 10_051_000)
 
 
-def two_origins() -> Tables:
+def two_origins(**values: Any) -> Tables:
     """One region; callers in the second metro are 400 ms away."""
-    return invent_tables(("aws",), ("iad", "fra"), [(0, 0)], zones_of_region=[1], rtt_us=[[2_000], [400_000]])
+    return invent_tables(("aws",), ("iad", "fra"), [(0, 0)], zones_of_region=[1], rtt_us=[[2_000], [400_000]], **values)
 
 
 def test_an_outage_begins_with_its_first_microsecond(run: Run) -> None:
@@ -431,6 +437,18 @@ def drawn(scenario: Scenario, ident: int, stream: int, unit_us: int, luck_seed: 
     return (word >> 56) * unit_us + ((word >> 40 & 0xFFFF) * unit_us >> 16)
 
 
+def test_luck_is_keyed_by_the_rank_inside_the_app(run: Run) -> None:
+    """Two calls of each of two apps start cold; the law of each is read at the hash of (seed, id base of the app | rank)."""
+    calls = [call(second, 0, app=a) for a in (0, 1) for second in (0, 1)]
+    scenario = plain_scenario(capacity=[[9]], functions_of_app=(1, 1), calls=calls, tables=linear_laws())
+    slow = replace(scenario, tables=replace(scenario.tables, cold_start_us=scenario.tables.cold_start_us + 2 * SECOND))
+    outcome = run(slow, luck_seed=5)
+    for a in (0, 1):
+        words = [int(hash_u64(5, np.array([int(scenario.apps.id_base[a]) | rank], dtype=np.uint64), 1)[0]) for rank in (0, 1)]
+        cold_us = [2 * SECOND + (word >> 56) * 100_000 + ((word >> 40 & 0xFFFF) * 100_000 >> 16) for word in words]
+        check(outcome, a, COLD_STARTS=2, BUSY_US=sum(cold_us) + 2 * 1_000)
+
+
 def test_launches_are_drawn_by_step_and_index_in_the_app(run: Run) -> None:
     """Launches 0 and 1 in the first function, 2 in the second, at barrier 3; without a lead the cold start counts. One is held to 75 s."""
     scenario = plain_scenario(capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_laws(), world=world(lead_steps=0), steps=4)
@@ -478,6 +496,39 @@ def test_a_warming_floor_instance_is_awaited_if_it_is_sooner_than_a_cold_start(r
     assert outcome.bound == set()  # it could have started cold
     late = plain_scenario(capacity=[[5]], calls=[call(1, 1)], world=world(lead_steps=3))
     check(run(late, floors=[(0, 0, 0, 1)]), COLD_STARTS=1, WAITED=0)
+
+
+@pytest.mark.parametrize(("second", "cold_starts"), [(43.999, 1), (43.999001, 0)])
+def test_a_warming_instance_that_takes_as_long_as_a_cold_start_is_not_awaited(run: Run, second: float, cold_starts: int) -> None:
+    """Ready at 45 s; cold starts take 1 s. The call reaches the pool 1 s before, or 1 us later."""
+    scenario = plain_scenario(capacity=[[5]], calls=[call(second, 1)], world=world(lead_steps=3))
+    check(run(scenario, floors=[(0, 0, 0, 1)]), COLD_STARTS=cold_starts, WAITED=1 - cold_starts)
+
+
+@pytest.mark.parametrize(("timeout_s", "cold_starts", "wait_us"), [(24.999, 0, 24_999_000), (24.998999, 1, 9_999_000)])
+def test_a_warming_instance_beyond_the_timeout_is_not_awaited(run: Run, timeout_s: float, cold_starts: int, wait_us: int) -> None:
+    """Cold starts take 20 s. The call of 590.001 s waits for the outage to 600 s; the floor of barrier 19 is ready 22 steps later, at 615 s."""
+    slow = invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[1], cold_start_us=20 * SECOND)
+    params = World(timeout_s=timeout_s, provisioned=Provisioned(lead_steps=22))
+    scenario = plain_scenario(capacity=[[5, 0, 5]], calls=[call(590, 1)], tables=slow, world=params, steps=60)
+    check(run(scenario, floors=[(19, 0, 0, 1)]), REJECTED=0, COLD_STARTS=cold_starts, WAIT_US=wait_us)
+
+
+def test_a_warming_instance_that_is_ready_in_an_outage_is_not_awaited(run: Run) -> None:
+    """Cold starts take 20 s. Launched at 270 s, ready at 315 s: the call of 299.001 s waits for it, unless an outage begins at 300 s."""
+    slow = invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[1], cold_start_us=20 * SECOND)
+    for capacity, cold_starts in ((5, 0), (0, 1)):
+        options = {"calls": [call(299, 1)], "tables": slow, "world": world(lead_steps=3), "steps": 60}
+        outcome = run(plain_scenario(capacity=[[5, capacity, 5]], **options), floors=[(18, 0, 0, 1)])
+        check(outcome, REJECTED=0, COLD_STARTS=cold_starts, WAIT_US=(1 - cold_starts) * 15_999_000)
+
+
+def test_a_warming_instance_is_not_busy_for_an_earlier_start(run: Run) -> None:
+    """Two launches, ready at 45 s. The far call takes one at 45.1 s; the near one, at 44.95 s, waits for the other: one is busy, two are due."""
+    tables = two_origins(provisioned_duration_usd_per_gb_s=5e-6)
+    calls = [call(44.9, 1, origin=1), call(44.949, 1)]
+    scenario = plain_scenario(capacity=[[5]], calls=calls, tables=tables, world=world(lead_steps=3))
+    check(run(scenario, floors=[(0, 0, 0, 2)]), COLD_STARTS=0, WAIT_US=50_000, COST_NANOUSD=400 + 2 * 5_005)
 
 
 def test_floor_launches_take_free_capacity_before_grants(run: Run) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small_worlds import invent_tables, make_apps, make_calls, make_conditions, plain_scenario, with_id_base
 
-from simulator.fleet import Field, Fleet
+from simulator.fleet import LATENCY_EDGES_US, Field, Fleet
 from simulator.parameters import Objective, Slo, World
 from simulator.reference import Tables, load_tables
 from simulator.rng import hash_u64
@@ -88,6 +88,21 @@ def test_a_second_of_one_vcpu() -> None:
     got = sums(Fleet(scenario, np.zeros(1), luck_seed=1))
     assert got["CARBON_NG"] - got["IDLE_CARBON_NG"] == 2_766_675 * 400_000 // 3_600_000
     assert (got["CARBON_NG"] - got["IDLE_CARBON_NG"]) / 1e9 == pytest.approx(3.074e-4, rel=1e-4)
+
+
+def test_latencies_are_counted_in_bins_with_closed_upper_edges() -> None:
+    """Without network and cold starts the latency is the duration: 1 ms is the edge of the first bin, the last bin is open."""
+    tables = invent_tables(
+        *(("aws",), ("iad",), [(0, 0)]), **{"zones_of_region": [1], "rtt_us": 0, "data_rtt_us": 0, "us_per_kib": 0, "cold_start_us": 0}
+    )
+    edge, last = int(LATENCY_EDGES_US[7]), int(LATENCY_EDGES_US[-1])
+    durations = {0: 0, 1_000: 0, 1_001: 1, edge: 7, edge + 1: 8, last: len(LATENCY_EDGES_US) - 1, last + 1: len(LATENCY_EDGES_US)}
+    calls = [{"arrival_us": 0, "duration_us": us} for us in durations]
+    fleet = Fleet(plain_scenario(capacity=[[9]], calls=calls, tables=tables), np.zeros(1), luck_seed=1, has_histogram=True)
+    fleet.finish()
+    assert (edge, last) == (3_364, 262_144_000)
+    want = np.bincount(list(durations.values()), minlength=len(LATENCY_EDGES_US) + 1)
+    np.testing.assert_array_equal(fleet.state.histogram[0, 0], want)
 
 
 def test_a_gigabyte_between_two_grids() -> None:
