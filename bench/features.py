@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -239,14 +240,17 @@ def main() -> None:
     options = parser.parse_args()
     if options.side:
         folder = Path(options.folder)
-        globals()[options.side](folder / "tree", folder / options.side)
+        if options.side == "generate":
+            generate(options.rows, folder / "tree")
+        else:
+            globals()[options.side](folder / "tree", folder / options.side)
         return
     peers = [s for s in options.sides.split(",") if s != "ours"] if options.sides else affordable(options.rows)
     assert peers, "no peer to compare with"
     assert set(peers) <= set(PEERS), f"peers are {PEERS}"
     with tempfile.TemporaryDirectory(prefix="trine-bench-") as folder:
-        generate(options.rows, Path(folder) / "tree")
-        command = [sys.executable, "-m", "bench.features", "--folder", folder, "--side"]
+        command = [sys.executable, "-m", "bench.features", "--folder", folder, "--rows", str(options.rows), "--side"]
+        subprocess.run([*command, "generate"], check=True)  # in a process of its own: a child's peak starts from that of its parent
         harness.compare(
             "features",
             [*command, "ours"],

@@ -1,7 +1,8 @@
 """Runs both sides of a comparison in processes of their own and prints the verdict. Not here: what is compared.
 
 Each side is a command line. Sides take turns (ours, peers, ours, ...), so that a slow minute of the machine hits all of them;
-medians over the rounds are compared. Peak memory is the kernel's figure for the process (VmHWM, by wait4).
+medians over the rounds are compared. Peak memory is the kernel's figure for the process (VmHWM, by wait4);
+it never falls below the peak of the parent, so whoever measures must stay small itself.
 """
 
 from __future__ import annotations

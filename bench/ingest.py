@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -98,10 +99,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--file", type=Path, help="a CSV of the same schema to use instead of a generated one")
     parser.add_argument("--scratch", type=Path, help="folder for the files; needs about 5 GB at 20 M rows (default: a temporary one)")
-    parser.add_argument("--side", choices=["ours", "straight"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=["generate", "ours", "straight"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
         scratch = options.scratch
+        if options.side == "generate":
+            generate(options.rows, scratch / "raw")
+            return
         print(json.dumps(ours(scratch / "tree") if options.side == "ours" else straight(scratch / "raw" / NAME, scratch / "peer.parquet")))
         return
     scratch = Path(tempfile.mkdtemp(prefix="trine-bench-", dir=options.scratch))
@@ -109,8 +113,9 @@ def main() -> None:
         (scratch / "raw").mkdir()
         if options.file:
             os.link(options.file, scratch / "raw" / NAME)
-        else:
-            generate(options.rows, scratch / "raw")
+        else:  # in a process of its own: a child's peak starts from that of its parent
+            generation = ["--scratch", str(scratch), "--rows", str(options.rows), "--side", "generate"]
+            subprocess.run([sys.executable, "-m", "bench.ingest", *generation], check=True)
         prepare(scratch / "tree", scratch / "raw")
         manifest = json.loads((scratch / "tree" / "data" / "raw" / "azure2021" / "manifest.json").read_text(encoding="utf-8"))
         rows = sum(file["rows"] for file in manifest["files"])

@@ -81,8 +81,8 @@ def reward_scale(scenario: Scenario, home_usd: Float64, interval_steps: int) -> 
     Args:
         scenario: its train span, calls, and the floor of the scale (objective.reward.min_scale_usd), which apps without such calls get.
         home_usd: float64 [A, tactical intervals].
-        interval_steps: length of an interval; several tactical intervals are summed, of a part of one all is summed and divided by the
-            parts that have calls.
+        interval_steps: length of an interval, a multiple or a part of the tactical one; with parts, everything is divided by the parts
+            that have calls.
     """
     train, calls = scenario.split_steps[0], scenario.calls
     tactical = scenario.world.tactical_steps

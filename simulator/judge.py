@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clouds.errors import TrineError
 from simulator import kernel
 from simulator.fleet import Field, Fleet
 from simulator.observation import observe
 
 if TYPE_CHECKING:
-    from simulator.observation import Policy
+    from simulator.observation import Observation, Policy
     from simulator.scenario import Scenario
 
 Span = Literal["train", "valid", "test", "all"]
@@ -51,8 +52,11 @@ def run(
 
     Raises:
         ConservationError: a call was lost or counted twice.
+        TrineError: the policy's period is below one step, or it answered something else than allowed placements.
     """
     begin, end = span_steps(scenario, span)
+    if policy.period_steps < 1:
+        raise TrineError(f"period_steps is {policy.period_steps}", where=f"policy '{policy.name}'", how="decide every 1 step or more")
     fleet = Fleet(
         scenario,
         scenario.apps.home,
@@ -68,7 +72,7 @@ def run(
         fleet.advance(step)
         bucket = min(step * scenario.world.step_us // bucket_us, fleet.out.shape[1] - 1)
         recent = fleet.out[:, last : bucket + 1].sum(axis=1) - known if step > begin else known
-        wanted = policy.decide(observe(fleet, recent))
+        wanted = _placements(policy, observe(fleet, recent))
         last, known = bucket, fleet.out[:, bucket].copy()
         if step == begin:
             fleet.place(wanted)
@@ -76,6 +80,21 @@ def run(
             fleet.move(wanted)
     fleet.finish()
     return fleet
+
+
+def _placements(policy: Policy, seen: Observation) -> Int64:
+    """What the policy decides, as long as it is whole numbers; the fleet checks shape, range and fences."""
+    answer = policy.decide(seen)
+    try:
+        wanted = np.asarray(answer)
+    except ValueError:  # lists of different lengths
+        wanted = np.array(None)
+    if wanted.dtype.kind not in "iu":
+        where = f"policy '{policy.name}', step {seen.step}"
+        raise TrineError(
+            f"it answered {type(answer).__name__} of {wanted.dtype}", where=where, how="return one placement index an app, int64 [A]"
+        )
+    return wanted
 
 
 def evaluate(scenario: Scenario, policy: Policy, seed: int, span: Span = "test") -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The baselines as the stages hand them over: parameter grids, knowledge on disk, arms in order. Not here: tuning, judging, the rules."""
+"""The baselines as the stages hand them over: worlds, parameter grids, knowledge on disk, arms in order. Not here: tuning, the rules."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from models.baselines import placement as rules
 from models.baselines.coordinated import NAME as COORDINATED
 from models.baselines.knowledge import Knowledge
 from simulator.observation import Facts
+from tasks.files import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,17 @@ GRIDS: dict[str, list[dict[str, float]]] = {
     "greedy_hysteresis": [{"horizon": h} for h in (8, 24, 4, 48, 2, 96, 16, 1)],
     "persistence": [{"horizon": h, "margin": m} for m, h in product((1.0, 4.0, 2.0), (3, 10, 5, 1))],
 }
+
+
+def worlds_of(folder: Path) -> list[list[str]]:
+    """Return the scenarios in groups that differ in allowed placements only (calm and fenced), so that tables serve all of a group."""
+    names = [row["id"] for row in read_json(folder / "scenarios.json")["scenarios"]]
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        described = read_json(folder / name / "scenario.json")
+        same = {key: value for key, value in described.items() if key not in ("id", "family", "is_allowed")}
+        groups.setdefault(json.dumps(same, sort_keys=True), []).append(name)
+    return list(groups.values())
 
 
 def policies(scenario: Scenario, chosen: dict[str, Any], folder: Path, seed: int) -> list[Any]:

@@ -7,6 +7,7 @@ coupled schedule and of static placements coordinated on the test span itself.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from simulator.judge import run as play
 from simulator.kernel import HOUR_US
 from simulator.money import objective_usd
 from simulator.scenario import load_scenario
-from tasks.baseline_arms import policies
+from tasks.baseline_arms import policies, worlds_of
 from tasks.files import read_json, write_json
 from tasks.parallel import map_in_processes
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simulator.scenario import Scenario
     from tasks.params import Params
     from tasks.paths import Paths
 
@@ -34,34 +38,44 @@ KEYS = ["arm", "seed", "scenario", "app_id", "hour"]
 
 def run(params: Params, paths: Paths, group: str) -> str:
     """Write `data/evaluation/<group>.parquet` and `<group>.json` (facts of each scenario); return the summary line."""
-    scenarios = [row["id"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]]
     jobs = [
-        (str(paths.scenario / name), str(paths.baselines), seed, params.evaluate.hindsight_replays)
-        for name in scenarios
+        (str(paths.scenario), str(paths.baselines), names, seed, params.evaluate.hindsight_replays)
+        for names in worlds_of(paths.scenario)
         for seed in params.evaluate.seeds
     ]
-    found = map_in_processes(_baselines if group == "baselines" else _bound, jobs)
+    found = [one for world in map_in_processes(_baselines if group == "baselines" else _bound, jobs) for one in world]
     rows = pl.concat([frame for frame, _ in found]).sort(KEYS)
     paths.evaluation.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(paths.evaluation / f"{group}.parquet", compression="zstd", statistics=False)
-    write_json(paths.evaluation / f"{group}.json", {"scenarios": [facts for _, facts in found]})
-    return f"{rows.height} rows of {rows['arm'].n_unique()} arms in {len(scenarios)} scenarios"
+    write_json(
+        paths.evaluation / f"{group}.json", {"scenarios": sorted((facts for _, facts in found), key=lambda f: (f["scenario"], f["seed"]))}
+    )
+    return f"{rows.height} rows of {rows['arm'].n_unique()} arms in {rows['scenario'].n_unique()} scenarios"
 
 
-def _baselines(job: tuple[str, str, int, int]) -> tuple[pl.DataFrame, dict[str, Any]]:
-    from pathlib import Path
+def _baselines(job: tuple[str, str, list[str], int, int]) -> list[tuple[pl.DataFrame, dict[str, Any]]]:
+    """Judge the tuned rules in the scenarios of one world."""
+    source, folder, names, seed, _ = job
+    found = []
+    for name in names:
+        scenario = load_scenario(Path(source) / name)
+        arms = policies(scenario, read_json(Path(folder) / "chosen.json"), Path(folder), seed)
+        rows = pl.concat([frame_of(evaluate(scenario, arm, seed)) for arm in arms])
+        found.append((rows, {"scenario": name, "seed": seed, "arms": [arm.name for arm in arms]}))
+    return found
 
-    source, folder, seed, _ = job
-    scenario = load_scenario(source)
-    arms = policies(scenario, read_json(Path(folder) / "chosen.json"), Path(folder), seed)
-    rows = pl.concat([frame_of(evaluate(scenario, arm, seed)) for arm in arms])
-    return rows, {"scenario": scenario.id, "seed": seed, "arms": [arm.name for arm in arms]}
+
+def _bound(job: tuple[str, str, list[str], int, int]) -> list[tuple[pl.DataFrame, dict[str, Any]]]:
+    """Find and judge the best schedules in the scenarios of one world; they share the tables."""
+    source, _, names, seed, budget = job
+    world = load_scenario(Path(source) / names[0])
+    stay, fresh = (objective_table(world, seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
+    return [_hindsight(load_scenario(Path(source) / name), stay, fresh, seed, budget) for name in names]
 
 
-def _bound(job: tuple[str, str, int, int]) -> tuple[pl.DataFrame, dict[str, Any]]:
-    source, _, seed, budget = job
-    scenario = load_scenario(source)
-    stay, fresh = (objective_table(scenario, seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
+def _hindsight(
+    scenario: Scenario, stay: NDArray[np.float64], fresh: NDArray[np.float64], seed: int, budget: int
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
     schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
     placement, alone = best_static(stay, scenario.is_allowed)

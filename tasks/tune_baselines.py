@@ -15,13 +15,13 @@ import numpy as np
 from models.baselines import placement as rules
 from models.baselines.coordinated import NAME as COORDINATED
 from models.baselines.coordinated import coordinated_static
-from models.baselines.knowledge import learn
+from models.baselines.knowledge import Knowledge, learn
 from simulator.judge import run as play
 from simulator.money import objective_usd
 from simulator.observation import Facts
 from simulator.scenario import load_scenario
-from tasks.baseline_arms import GRIDS, rule_named, save_knowledge
-from tasks.files import read_json, write_json
+from tasks.baseline_arms import GRIDS, rule_named, save_knowledge, worlds_of
+from tasks.files import write_json
 from tasks.parallel import map_in_processes
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 def run(params: Params, paths: Paths) -> str:
     """Write `data/models/baselines/chosen.json` and one folder of knowledge per scenario; return the summary line."""
     settings, out = params.tune_baselines, paths.baselines
-    scenarios = [row["id"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]]
+    worlds = worlds_of(paths.scenario)
     out.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (str(paths.scenario / name), str(out / name), settings.luck_seed, settings.budget_replays, params.world.tactical_steps)
-        for name in scenarios
+        (str(paths.scenario), str(out), names, settings.luck_seed, settings.budget_replays, params.world.tactical_steps) for names in worlds
     ]
-    found = dict(zip(scenarios, map_in_processes(_tune, jobs), strict=True))
+    found = {name: one for world in map_in_processes(_tune, jobs) for name, one in world.items()}
+    scenarios = sorted(found)
     families = {name: found[name]["family"] for name in scenarios}
     chosen = {
         family: {rule: _best(rule, [found[n] for n in scenarios if families[n] == family]) for rule in GRIDS}
@@ -61,12 +61,20 @@ def run(params: Params, paths: Paths) -> str:
     )
 
 
-def _tune(job: tuple[str, str, int, int, int]) -> dict[str, Any]:
-    """Learn one scenario's past and try every rule's parameters on its valid span."""
-    source, target, seed, budget, period_steps = job
-    scenario, folder = load_scenario(source), Path(target)
-    facts, knowledge = Facts.of(scenario), learn(scenario, seed)
-    save_knowledge(knowledge, folder)
+def _tune(job: tuple[str, str, list[str], int, int, int]) -> dict[str, dict[str, Any]]:
+    """Learn the past of one world and tune every rule in each of its scenarios."""
+    source, target, names, seed, budget, period_steps = job
+    knowledge = learn(load_scenario(Path(source) / names[0]), seed)
+    found = {}
+    for name in names:
+        save_knowledge(knowledge, Path(target) / name)
+        found[name] = _tune_rules(load_scenario(Path(source) / name), knowledge, seed, budget, period_steps)
+    return found
+
+
+def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int, period_steps: int) -> dict[str, Any]:
+    """Try every rule's parameters on the valid span, and coordinate static placements on the train span."""
+    facts = Facts.of(scenario)
     tried = {
         rule: [_valid_usd(scenario, rule_named(rule, facts, knowledge, parameters, period_steps), seed) for parameters in grid[:budget]]
         for rule, grid in GRIDS.items()

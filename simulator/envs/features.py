@@ -1,4 +1,4 @@
-"""What one call would cost anywhere, distances, and instances that are up: the parts observations are made of. Not here: the environments."""
+"""What observations are made of: the cost of a call anywhere, distances, instances that are up. Not here: the environments."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Estimate:
 
     def rtt_us(self, origins: Float32) -> Float64:
         """Mean round trip of the callers (float32 [A, M]) to each region, [A, R]."""
-        return origins @ self.scenario.tables.rtt_us.astype(np.float64)
+        return origins.astype(np.float64) @ self.scenario.tables.rtt_us
 
     def fetch_us(self, mean: Float64) -> Float64:
         """Time to read the input of the mean call (float64 [A, 3]) in each region, [A, R]."""

@@ -7,6 +7,7 @@ and is made of calls that arrived before it; a later call changes no earlier row
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _windows(first_call: Int64, arrival_us: Int64, barrier_us: Int64, window_us:
     """Begin and end of the calls of each app that arrived in [barrier - window, barrier), int64 [K + 1, A] each."""
     begin = np.zeros((len(barrier_us), len(first_call) - 1), dtype=np.int64)
     end = np.zeros_like(begin)
-    for a, (lo, hi) in enumerate(zip(first_call[:-1], first_call[1:], strict=True)):
+    for a, (lo, hi) in enumerate(pairwise(first_call.tolist())):
         begin[:, a] = lo + np.searchsorted(arrival_us[lo:hi], barrier_us - window_us)
         end[:, a] = lo + np.searchsorted(arrival_us[lo:hi], barrier_us)
     return begin, end

@@ -169,7 +169,7 @@ class Run(ABC):
     def opening(self) -> Int64:
         """Capacity of each placement at the barrier, int64 [P]."""
         capacity, now = self.scenario.conditions.capacity, self.fleet.step * self.scenario.world.step_us
-        return capacity[:, min(now // kernel.SLOT_US, capacity.shape[1] - 1)]
+        return capacity[:, min(now // kernel.SLOT_US, capacity.shape[1] - 1)].astype(np.int64)
 
     def _look(self) -> tuple[Float32, dict[str, NDArray[Any]]]:
         return self.see(observe(self.fleet, self.recent)), self.info()

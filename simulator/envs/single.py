@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -14,7 +14,7 @@ from simulator.judge import Span
 from simulator.scenario import Scenario
 
 
-class DecisionEnv(gymnasium.Env[Float32, Any]):
+class DecisionEnv(gymnasium.Env[Any, Any]):
     """One app an episode, alone in the world, so that a step is cheap.
 
     The app has all the capacity of its placement, and only its own calls run; the fleet's herd is in the vector environments. Episodes go
@@ -35,7 +35,7 @@ class DecisionEnv(gymnasium.Env[Float32, Any]):
         ParameterError: see `Run`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (gymnasium declares it so)
     run_class: type[Run]
 
     def __init__(

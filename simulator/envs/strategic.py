@@ -47,7 +47,7 @@ class StrategicRun(Run):
         clouds = len(self.scenario.tables.clouds)
         self.one_hot = np.eye(clouds, dtype=np.float32)
         found = self.places.candidates
-        self.allowed = (found >= 0) & self.scenario.is_allowed[:, found]  # bool [A, C, N]
+        self.allowed: Bool = (found >= 0) & self.scenario.is_allowed[:, found]  # [A, C, N]
         self.day_us = 24 * kernel.HOUR_US
         high = np.ones(5 * clouds + 5, dtype=np.float32)
         high[:clouds] = DEAREST
@@ -57,7 +57,7 @@ class StrategicRun(Run):
 
     def mask(self) -> Bool:
         """Clouds with an allowed placement that has capacity at the barrier (if none has, allowed is enough), bool [A, C]."""
-        is_open = (self.allowed & (self.opening()[self.places.candidates] > 0)).any(axis=2)
+        is_open: Bool = np.any(self.allowed & (self.opening()[self.places.candidates] > 0), axis=2)
         return np.where(is_open.any(axis=1, keepdims=True), is_open, self.allowed.any(axis=2))
 
     def info(self) -> dict[str, NDArray[Any]]:
@@ -118,8 +118,8 @@ class StrategicRun(Run):
 class StrategicEnv(DecisionEnv):
     """Choose the cloud of one app every strategic interval (4 h 10 by default); a lower policy chooses the placement in it.
 
-    Args beyond `DecisionEnv`: `lower`, a callable (scenario, observation, clouds int64 [A]) -> placements int64 [A], by default the placement
-    with the least estimated cost of a call; `lower_steps`, how often it is asked, by default once a decision.
+    Args beyond `DecisionEnv`: `lower`, a callable (scenario, observation, clouds int64 [A]) -> placements int64 [A], by default the
+    placement with the least estimated cost of a call; `lower_steps`, how often it is asked, by default once a decision.
 
     ## Observation: `Box(float32)` of shape (5 C + 5,), C clouds; with the published tables 20 numbers
 
@@ -142,8 +142,8 @@ class StrategicEnv(DecisionEnv):
 
     ## Action: `Discrete(C)`
 
-    The cloud. `info["action_mask"]` (int8 [C]) is 1 where the app has an allowed placement with capacity; an action that is 0 there means the
-    cloud where the app runs.
+    The cloud. `info["action_mask"]` (int8 [C]) is 1 where the app has an allowed placement with capacity; an action that is 0 there means
+    the cloud where the app runs.
 
     ## Reward and episode end
 

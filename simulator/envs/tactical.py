@@ -145,23 +145,23 @@ class TacticalEnv(DecisionEnv):
     |---|---|---|---|
     | 0 .. C - 1 | the given cloud, one-hot | - | 0, 1 |
     | C | data locality where the app runs: 1 - min(1, data round trip / 250 ms) | - | 0, 1 |
-    | C + 1 | cold-start probability: P(gap > idle life) over the gaps that ended in the last 24 h, by the given cloud's law | share | 0, 1 |
+    | C + 1 | cold-start probability: P(gap > idle life), gaps that ended in the last 24 h, the given cloud's law | share | 0, 1 |
     | C + 2 | network latency where the app runs: mean round trip of the callers of the last 5 min, min-max over the table | share | 0, 1 |
     | C + 3 | utilisation of the last finished 5-minute slot, mean over the allowed placements of the given cloud | share | 0, 1 |
 
     ## Action: `Discrete(N)`, N = most placements of a cloud
 
-    The placement, in the order of the tables (region by region, zone by zone). `info["action_mask"]` (int8 [N]) is 1 where the app is allowed
-    and capacity was open at the barrier; an action that is 0 there means to stay. The first choice of an episode is free, a later one is a
-    move: it copies the app's state, switches when that has arrived, and starts with an empty pool.
+    The placement, in the order of the tables (region by region, zone by zone). `info["action_mask"]` (int8 [N]) is 1 where the app is
+    allowed and capacity was open at the barrier; an action that is 0 there means to stay. The first choice of an episode is free, a later
+    one is a move: it copies the app's state, switches when that has arrived, and starts with an empty pool.
 
     ## Reward
 
-    (objective at home - objective) / scale, clipped to +-10. The objective is cost, carbon, misses, latency and moves in USD. What has become
-    known since the last barrier counts: all of a call at its arrival, the energy of an idle instance when its idle period ends, and all
-    that is left at the end of the episode. So the sum over an episode is exact: objective at home of its intervals minus the objective that the
-    judge finds. Home is the stored coupled run of the whole fleet, by interval; the scale of an app is its mean objective at home over the train
-    intervals with calls. `info["objective_usd"]` and `info["home_usd"]` are not clipped.
+    (objective at home - objective) / scale, clipped to +-10. The objective is cost, carbon, misses, latency and moves in USD. What has
+    become known since the last barrier counts: all of a call at its arrival, the energy of an idle instance when its idle period ends, and
+    all that is left at the end of the episode. So the sum over an episode is exact: the objective at home of its intervals minus the
+    objective that the judge finds. Home is the stored coupled run of the whole fleet, by interval; the scale of an app is its mean
+    objective at home over the train intervals with calls. `info["objective_usd"]` and `info["home_usd"]` are not clipped.
 
     ## Episode end
 
@@ -180,8 +180,8 @@ class TacticalVectorEnv(DecisionVectorEnv):
 class TacticalCandidatesEnv(DecisionEnv):
     """As `TacticalEnv`, but every placement of the given cloud is described, so that one network can score them all.
 
-    Args beyond `DecisionEnv`: `levels_usd`, by scenario id float64 [A, P], what a call of each app costs at each placement as learned on the train
-    span; without it, the estimate of `simulator.envs.features.Estimate` at the barrier (published tables and the last 24 h).
+    Args beyond `DecisionEnv`: `levels_usd`, by scenario id float64 [A, P], what a call of each app costs at each placement as learned on
+    the train span; without it, the estimate of `simulator.envs.features.Estimate` at the barrier (published tables, the last 24 h).
 
     ## Observation: `Box(-1, 1, (N, 11), float32)`, one row a placement
 

@@ -1,10 +1,10 @@
-"""Runs as a `gymnasium.vector.VectorEnv`: all apps of one or many fleets. Not here: what is seen and done (tactical, strategic, autoscale)."""
+"""Runs as a `gymnasium.vector.VectorEnv`: all apps of one or many fleets. Not here: what is seen and done (tactical.py and so on)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -38,7 +38,7 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         ParameterError: another number of environments, or see `Run`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (gymnasium declares it so)
     run_class: type[Run]
 
     def __init__(

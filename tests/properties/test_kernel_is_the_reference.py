@@ -12,6 +12,7 @@ import reference_simulator
 import small_worlds
 from kernel_play import differences, play
 
+from simulator import kernel
 from simulator.fleet import Field, Fleet
 
 
@@ -77,3 +78,12 @@ def test_fresh_pools_are_runs_of_their_own(fresh_steps: int) -> None:
                 part.replay_alone()
                 parts += part.out
             np.testing.assert_array_equal(fresh.out[:, :, fields], parts[:, :, fields], err_msg=f"small world {seed}")
+
+
+def test_the_quick_quotient_is_exact() -> None:
+    """At multiples of steps, granules and odd divisors, one beside them, and anywhere below 2^52."""
+    rng = np.random.default_rng(1)
+    for divisor in (1, 3, 49, 1_000, 100_000, 15_000_000, 20_000_000, 60_000_000):
+        multiples = divisor * rng.integers(1, 2**52 // divisor, size=300)
+        numbers = [0, *multiples.tolist(), *(multiples - 1).tolist(), *(multiples + 1).tolist(), *rng.integers(0, 2**52, size=300).tolist()]
+        assert [int(kernel._quotient(x, divisor, 1.0 / divisor)) for x in numbers] == [x // divisor for x in numbers], divisor

@@ -190,6 +190,13 @@ def test_living_instances_take_capacity_from_all(run: Run) -> None:
     check(run(scenario, is_coupled=False), 1, REJECTED=0, COLD_STARTS=1)
 
 
+@pytest.mark.parametrize(("duration_s", "served"), [(13.998, 1), (13.998001, 0)])
+def test_an_instance_that_ends_at_a_barrier_gives_its_place(run: Run, duration_s: float, served: int) -> None:
+    """App 0's instance is free at 15 s and ends at 75 s, when step 5 begins; or 1 us later."""
+    scenario = plain_scenario(capacity=[[1]], functions_of_app=(1, 1), calls=[call(0, duration_s), call(76, 1, app=1)])
+    check(run(scenario), 1, SERVED=served, REJECTED=1 - served)
+
+
 def test_pools_are_functions_or_apps(run: Run) -> None:
     calls = [call(0, 1), call(10, 1, function=1)]
     check(run(plain_scenario(capacity=[[5]], functions_of_app=(2,), calls=calls)), COLD_STARTS=2)
@@ -294,6 +301,13 @@ def test_an_outage_begins_with_its_first_microsecond(run: Run) -> None:
     check(run(scenario), SERVED=1, REJECTED=1)
 
 
+@pytest.mark.parametrize(("duration_s", "idle_carbon_ng"), [(398.998, 8_352_000), (398.997999, 0)])
+def test_who_is_free_when_the_outage_ends_lives_on(run: Run, duration_s: float, idle_carbon_ng: int) -> None:
+    """Busy from 200.001 s to 600 s, the end of the outage; 1 us less and it dies with it."""
+    scenario = plain_scenario(capacity=[[5, 0, 5]], calls=[call(200, duration_s)], steps=60)
+    check(run(scenario), SERVED=1, IDLE_CARBON_NG=idle_carbon_ng)
+
+
 def test_an_outage_in_the_last_slot_never_ends(run: Run) -> None:
     scenario = plain_scenario(capacity=[[5, 0]], calls=[call(599, 1)], steps=40)
     check(run(scenario), REJECTED=1, WAITED=0)
@@ -386,6 +400,7 @@ def test_a_falling_floor_releases_and_bills_five_minutes(run: Run, release: str,
     scenario = plain_scenario(capacity=[[5]], calls=[], world=world(release=dict.fromkeys(("aws", "azure", "gcp"), release)))
     floors = [(0, 0, 0, 1), (6, 0, 0, 0)]
     check(run(scenario, floors=floors), FLOOR_NANOUSD=20 * 15_000, ENERGY_UJ=1_392_000 * (idle_until - 15))
+    check(run(scenario, floors=[(0, 0, 0, 1), (20, 0, 0, 0)]), FLOOR_NANOUSD=20 * 15_000)  # a whole unit has no rest
     free = plain_scenario(capacity=[[5]], calls=[], world=world(min_billed_min={"aws": 0}))
     check(run(free, floors=floors), FLOOR_NANOUSD=6 * 15_000)
 
@@ -449,6 +464,18 @@ def test_luck_is_keyed_by_the_rank_inside_the_app(run: Run) -> None:
         check(outcome, a, COLD_STARTS=2, BUSY_US=sum(cold_us) + 2 * 1_000)
 
 
+def test_of_two_that_became_idle_at_once_the_one_that_lives_longer_is_taken(run: Run) -> None:
+    """Both free at 2.002 s with lives of their own; the call of 10 s takes the longer life and leaves the shorter one to its end."""
+    tables = replace(linear_laws(), cold_start_us=np.full((1, 3, 257), SECOND))
+    scenario = plain_scenario(capacity=[[5]], calls=[call(0, 1), call(0, 1), call(10, 1)], tables=tables)
+    for luck in range(20):
+        words = [int(hash_u64(luck, np.array([int(scenario.apps.id_base[0]) | rank], dtype=np.uint64), 2)[0]) for rank in range(3)]
+        lives = [(word >> 56) * SECOND + ((word >> 40 & 0xFFFF) * SECOND >> 16) for word in words]
+        if min(lives[:2]) > 10 * SECOND:
+            idle_us = [7_999_000, min(lives[:2]), lives[2]]
+            check(run(scenario, luck_seed=luck), COLD_STARTS=2, IDLE_CARBON_NG=sum(1_392_000 * us // 10**6 // 10 for us in idle_us))
+
+
 def test_launches_are_drawn_by_step_and_index_in_the_app(run: Run) -> None:
     """Launches 0 and 1 in the first function, 2 in the second, at barrier 3; without a lead the cold start counts. One is held to 75 s."""
     scenario = plain_scenario(capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_laws(), world=world(lead_steps=0), steps=4)
@@ -507,7 +534,7 @@ def test_a_warming_instance_that_takes_as_long_as_a_cold_start_is_not_awaited(ru
 
 @pytest.mark.parametrize(("timeout_s", "cold_starts", "wait_us"), [(24.999, 0, 24_999_000), (24.998999, 1, 9_999_000)])
 def test_a_warming_instance_beyond_the_timeout_is_not_awaited(run: Run, timeout_s: float, cold_starts: int, wait_us: int) -> None:
-    """Cold starts take 20 s. The call of 590.001 s waits for the outage to 600 s; the floor of barrier 19 is ready 22 steps later, at 615 s."""
+    """Cold starts take 20 s. The call of 590.001 s waits for the outage to 600 s; the floor of barrier 19 is ready 22 steps on."""
     slow = invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[1], cold_start_us=20 * SECOND)
     params = World(timeout_s=timeout_s, provisioned=Provisioned(lead_steps=22))
     scenario = plain_scenario(capacity=[[5, 0, 5]], calls=[call(590, 1)], tables=slow, world=params, steps=60)
@@ -524,7 +551,7 @@ def test_a_warming_instance_that_is_ready_in_an_outage_is_not_awaited(run: Run) 
 
 
 def test_a_warming_instance_is_not_busy_for_an_earlier_start(run: Run) -> None:
-    """Two launches, ready at 45 s. The far call takes one at 45.1 s; the near one, at 44.95 s, waits for the other: one is busy, two are due."""
+    """Two launches, ready at 45 s. The far call takes one at 45.1 s; the near one, at 44.95 s, waits for the other: one of two is busy."""
     tables = two_origins(provisioned_duration_usd_per_gb_s=5e-6)
     calls = [call(44.9, 1, origin=1), call(44.949, 1)]
     scenario = plain_scenario(capacity=[[5]], calls=calls, tables=tables, world=world(lead_steps=3))
