@@ -64,7 +64,7 @@ class Observation:
 
 
 class Policy(Protocol):
-    """A way to decide.
+    """A way to decide; one that remembers is used for one run.
 
     Attributes:
         name: of the arm in every table.

@@ -12,7 +12,10 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-STAGES = ("scan", "ingest", "validate", "twin_fit", "features", "eda", "scenario", "tune_baselines", "calibrate", "evaluate", "compare", "report")
+STAGES = (
+    *("scan", "ingest", "validate", "twin_fit", "features", "eda", "scenario"),
+    *("tune_baselines", "calibrate", "evaluate", "compare", "report"),
+)
 PER_SOURCE = ("scan", "ingest", "validate")
 GROUPS = ("baselines", "bound")  # of the stage `evaluate`
 

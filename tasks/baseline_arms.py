@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from simulator.scenario import Scenario
 
-# What is tried, in this order; the budget cuts the list.
+# What is tried, in this order; the budget cuts the lists, which are equally long, so that no rule gets more of it.
+HORIZONS = (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 40, 10, 80, 5, 160, 28, 56, 14, 192)
 GRIDS: dict[str, list[dict[str, float]]] = {
-    "greedy_hysteresis": [{"horizon": h} for h in (8, 24, 4, 48, 2, 96, 16, 1)],
-    "persistence": [{"horizon": h, "margin": m} for m, h in product((1.0, 4.0, 2.0), (3, 10, 5, 1))],
+    "greedy_hysteresis": [
+        {"horizon": h} for h in (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 192, 5, 40, 10, 80, 28, 160, 14, 56)
+    ],
+    "persistence": [{"horizon": h, "margin": m} for m, h in product((1.0, 4.0, 2.0, 0.5), (3, 10, 5, 1, 8, 12))],
 }
 
 

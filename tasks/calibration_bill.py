@@ -118,28 +118,30 @@ def bill(scenario: Scenario, luck_seed: int) -> dict[str, Any]:
     _agree(booked, EGRESS_NANOUSD=(transfer_in + transfer_out) // 1_000_000, IDLE_CARBON_NG=idle_ng)
     _agree(booked, CARBON_NG=work_ng + wire_ng + idle_ng, MISSES=int(is_miss), EXCESS_US=excess, COLD_STARTS=1)
     o = one.objective
-    kept, billing = world.keep_alive.source, "rounding of billing.csv"
+    kept, billing, weights = world.keep_alive.source, "rounding of billing.csv", "params.yaml: objective"
+    carbon_nanousd = (work_ng + wire_ng + idle_ng) / 1e3 * o.carbon_usd_per_kg
+    late_nanousd = excess * 1e3 * o.latency_usd_per_s
     steps: list[tuple[str, str, float, str, str, str]] = [
         ("Round trip", "client's metro to the region", rtt / 1e3, "ms", "network.csv", "measured"),
         ("Cold start", "quantile of the cloud's law at the call's own luck", cold / 1e3, "ms", "cold_start.csv", "measured"),
-        ("Fetch", "round trip to the data + bytes in x time per KiB", fetch / 1e3, "ms", "network.csv; share of the link in params.yaml", "assumed"),
-        ("Slowdown", "1 + k x (utilisation above the knee)^2", slowdown / 1e3, "factor", "The Night Shift; level of utilisation ours", "assumed"),
+        ("Fetch", "round trip to data + bytes in x time per KiB", fetch / 1e3, "ms", "network.csv; share in params.yaml", "assumed"),
+        ("Slowdown", "1 + k x (utilisation above the knee)^2", slowdown / 1e3, "factor", "The Night Shift; level ours", "assumed"),
         ("Execution", "duration in the trace x slowdown", execution / 1e3, "ms", "trace", "measured"),
         ("Latency", "round trip + cold start + fetch + execution", latency / 1e3, "ms", "sum", "computed"),
         ("Objective of the service", "floor + factor x duration", limit / 1e3, "ms", "params.yaml: slo", "preference"),
         ("Billed time", "fetch + execution (+ cold start where billed), rounded up", billed / 1e3, "ms", billing, "measured"),
         ("Request", "price of one request", int(c[kernel.REQUEST]), "nano-USD", "prices.csv", "measured"),
         ("Execution price", "billed time x (GB x price + vCPU x price)", paid, "nano-USD", "prices.csv", "measured"),
-        ("Egress, in", "bytes in x price from data region to region", transfer_in // 1_000_000, "nano-USD", "network.csv; bytes drawn", "drawn"),
-        ("Egress, out", "bytes out x price to the internet", transfer_out // 1_000_000, "nano-USD", "prices.csv; bytes drawn", "drawn"),
+        ("Egress, in", "bytes in x price from data region to region", transfer_in // 1_000_000, "nano-USD", "network.csv", "drawn"),
+        ("Egress, out", "bytes out x price to the internet", transfer_out // 1_000_000, "nano-USD", "prices.csv", "drawn"),
         ("Energy, busy", "PUE x (vCPU x watts + GB x watts) x busy time", work_uj / 1e6, "J", "energy.csv", "measured"),
         ("Energy, idle", "the same at idle watts x keep-alive", idle_uj / 1e6, "J", f"energy.csv; keep_alive.csv ({kept})", "measured"),
         ("Carbon, busy", "energy x grid intensity of the hour", work_ng / 1e6, "mg", "carbon profile or hourly file", "measured"),
         ("Carbon, idle", "the same for the idle energy", idle_ng / 1e6, "mg", "carbon profile or hourly file", "measured"),
         ("Carbon, network", "bytes x energy per GB x intensity at both ends", wire_ng / 1e6, "mg", "params.yaml: world.energy", "assumed"),
-        ("Carbon in money", "carbon x value", (work_ng + wire_ng + idle_ng) / 1e12 * o.carbon_usd_per_kg * 1e9, "nano-USD", "params.yaml: objective", "preference"),
-        ("Miss", "charged if latency is above the objective", is_miss * o.miss_usd * 1e9, "nano-USD", "params.yaml: objective", "preference"),
-        ("Latency in money", "(latency - duration) x value", excess / 1e6 * o.latency_usd_per_s * 1e9, "nano-USD", "params.yaml: objective", "preference"),
+        ("Carbon in money", "carbon x value", carbon_nanousd, "nano-USD", weights, "preference"),
+        ("Miss", "charged if latency is above the objective", is_miss * o.miss_usd * 1e9, "nano-USD", weights, "preference"),
+        ("Latency in money", "(latency - duration) x value", late_nanousd, "nano-USD", weights, "preference"),
     ]  # fmt: skip
     names = ("step", "formula", "value", "unit", "constant", "basis")
     facts = {

@@ -79,10 +79,10 @@ def queue_checks(runs: int, calls: int) -> list[Check]:
         ("M/M/10: calls that wait, load 8", "share", 8.0, 10, exponential, None, _waiting, theory.erlang_c(8, 10)),
         ("M/M/10: mean wait, load 8", "service times", 8.0, 10, exponential, None, mean_wait, theory.mean_wait_mmc(8, 10)),
         ("M/M/10: P95 of the wait, load 8", "service times", 8.0, 10, exponential, None, _p95, theory.wait_quantile_mmc(8, 10, 0.95)),
-        ("M/G/1: mean wait, load 0.8, variation 4", "service times", 0.8, 1, hyperexponential, None, mean_wait, theory.mean_wait_mg1(0.8, 4)),
+        ("M/G/1: mean wait, load 0.8, cs2 4", "service times", 0.8, 1, hyperexponential, None, mean_wait, theory.mean_wait_mg1(0.8, 4)),
         ("Erlang B: loss, load 95 on 100", "share", 95.0, 100, exponential, 0, lost, theory.erlang_b(95, 100)),
         ("Erlang B: the same, variation 4", "share", 95.0, 100, hyperexponential, 0, lost, theory.erlang_b(95, 100)),
-        ("Little's law: busy instances, load 8", "instances", 8.0, 10, hyperexponential, None, lambda r: r.mean_busy, theory.mean_busy(8, 1)),
+        ("Little: busy instances, load 8", "instances", 8.0, 10, hyperexponential, None, lambda r: r.mean_busy, theory.mean_busy(8, 1)),
     ]  # fmt: skip
     sources = (
         "Kleinrock 1975",
@@ -131,7 +131,8 @@ def law_checks(tables: Tables, cold_rows: list[Row], keep_rows: list[Row], law: 
 
     Args:
         tables: with the laws as the kernel draws from them.
-        cold_rows, keep_rows: rows of cold_start.csv and keep_alive.csv.
+        cold_rows: rows of cold_start.csv.
+        keep_rows: rows of keep_alive.csv.
         law: of keep_alive.csv, as in the parameters.
         draws: per cloud and law.
     """

@@ -80,7 +80,7 @@ def limits(scenario: Scenario, fleet: Fleet) -> dict[str, float]:
     metro = t.metro_of_region
     same = metro[:, None] == metro[None, :]
     pairs = ~np.eye(len(metro), dtype=bool)
-    related = np.corrcoef(carbon)
+    related = np.atleast_2d(np.corrcoef(carbon))
     first = np.array([int(np.flatnonzero(metro == m)[0]) for m in np.unique(metro)])
     cleanest = carbon[first].argmin(axis=0)
     total = fleet.out.sum(axis=(0, 1))
@@ -131,7 +131,7 @@ def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Pa
 
 
 def places(scenario: Scenario, static: Int64) -> list[dict[str, Any]]:
-    """Per region: where it is, its mean grid intensity on the test span, its share of the test span's calls at home and under best static."""
+    """Per region: where it is, its mean grid intensity on the test span, its share of the test's calls at home and under best static."""
     t, begin, end = scenario.tables, *span_steps(scenario, "test")
     calls = scenario.calls
     app = np.repeat(np.arange(len(scenario.apps.app_ids)), np.diff(calls.first_call))

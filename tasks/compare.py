@@ -31,6 +31,7 @@ CLASSES = ("rare", "low", "mid", "high")
 FIVE = 5
 SMALL_GAP = 0.01  # of home: below this no ratio is formed
 QUANTILES = (0.5, 0.95, 0.99)
+FIELDS = [field.name.lower() for field in Field]
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -38,25 +39,24 @@ def run(params: Params, paths: Paths) -> str:
     rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
     scenarios = {name: load_scenario(paths.scenario / name) for name in sorted(rows["scenario"].unique().to_list())}
     classes = pl.concat([_classes(scenario, params) for scenario in scenarios.values()])
-    rows = _priced(rows, params).join(classes, on=["scenario", "app_id"], how="left")
+    rows = rows.join(classes, on=["scenario", "app_id"], how="left")
+    at_home = rows.filter(pl.col("arm") == "home").group_by("scenario", "app_id").agg(*(pl.col(name).sum() for name in FIELDS))
     largest = (
-        rows.filter(pl.col("arm") == "home")
-        .group_by("scenario", "app_id")
-        .agg(pl.col("total_usd").sum())
+        _priced(at_home, params)
         .sort("scenario", "total_usd", "app_id", descending=[False, True, False])
         .group_by("scenario", maintain_order=True)
         .head(FIVE)
         .select("scenario", "app_id", pl.lit(True).alias("is_largest"))
     )
     rows = rows.join(largest, on=["scenario", "app_id"], how="left").with_columns(pl.col("is_largest").fill_null(False))
-    landscape = _summed(rows, ["arm", "scenario", "family"])
+    landscape = _summed(rows, ["arm", "scenario", "family"], params)
     paths.world.mkdir(parents=True, exist_ok=True)
     _write(paths, "landscape", landscape)
-    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"]))
-    _write(paths, "without_five", _summed(rows.filter(~pl.col("is_largest")), ["arm", "scenario", "family"]))
+    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], params))
+    summary_small = _summed(rows.filter(~pl.col("is_largest")), ["arm", "scenario", "family"], params)
+    _write(paths, "without_five", summary_small)
     families = landscape["family"].unique().sort().to_list()
     summary = {family: _summary(landscape.filter(pl.col("family") == family)) for family in families}
-    summary_small = _summed(rows.filter(~pl.col("is_largest")), ["arm", "scenario", "family"])
     without = {family: _summary(summary_small.filter(pl.col("family") == family)) for family in families}
     write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": _bound(paths)})
     return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
@@ -64,7 +64,7 @@ def run(params: Params, paths: Paths) -> str:
 
 def _priced(rows: pl.DataFrame, params: Params) -> pl.DataFrame:
     """Add the components of the objective, `<name>_usd`, and `total_usd`."""
-    fields = rows.select([field.name.lower() for field in Field]).to_numpy()
+    fields = rows.select(FIELDS).to_numpy()
     parts = components_usd(fields, params.objective)
     priced = rows.with_columns([pl.Series(f"{name}_usd", parts[name]) for name in COMPONENTS])
     return priced.with_columns(pl.sum_horizontal([f"{name}_usd" for name in COMPONENTS]).alias("total_usd"))
@@ -82,27 +82,27 @@ def _classes(scenario: Scenario, params: Params) -> pl.DataFrame:
     return pl.DataFrame({"scenario": [scenario.id] * len(names), "app_id": list(scenario.apps.app_ids), "class": names})
 
 
-def _summed(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Sum rows by `keys`, with shares, latency quantiles and the share of intervals in which capacity was felt; sorted by arm, scenario."""
-    money = ["total_usd", *(f"{name}_usd" for name in COMPONENTS)]
-    counts = ["calls", "served", "rejected", "cold_starts", "misses", "moves"]
+def _summed(rows: pl.DataFrame, keys: list[str], params: Params) -> pl.DataFrame:
+    """Sum rows by `keys` and price the sums, with shares, latency quantiles and the share of intervals in which capacity was felt.
+
+    Whole numbers are summed, then priced, so that no order of rows or threads shows. Sorted by arm, scenario.
+    """
     order = pl.col("arm").replace_strict({arm: i for i, arm in enumerate(ARMS)}, return_dtype=pl.Int64).alias("_order")
-    out = (
-        rows.group_by(keys)
-        .agg(
-            *(pl.col(name).sum() for name in (*money, *counts)),
-            (pl.col("carbon_ng").sum() / 1e12).alias("carbon_kg"),
-            (pl.col("excess_us").sum() / pl.col("calls").sum() / 1e6).alias("excess_s_per_call"),
-            (pl.col("bound_intervals").sum() / pl.col("intervals").sum()).alias("binding_share"),
-            pl.col("latency_histogram").list.to_array(len(LATENCY_EDGES_US) + 1).alias("_bins"),
-        )
-        .with_columns(order)
-        .sort("_order", *keys[1:])
-    )
-    bins = np.stack([np.sum(np.array(x.to_list(), dtype=np.int64), axis=0) for x in out["_bins"]])
-    found = statistics.histogram_quantiles(bins, LATENCY_EDGES_US, QUANTILES) / 1e6
+    bins = pl.col("latency_histogram").list.to_array(len(LATENCY_EDGES_US) + 1).alias("_bins")
+    out = rows.group_by(keys).agg(*(pl.col(name).sum() for name in (*FIELDS, "intervals", "bound_intervals")), bins)
+    out = out.with_columns(order).sort("_order", *keys[1:])
+    counted = np.stack([np.sum(np.array(x.to_list(), dtype=np.int64), axis=0) for x in out["_bins"]])
+    found = statistics.histogram_quantiles(counted, LATENCY_EDGES_US, QUANTILES) / 1e6
     latency = [pl.Series(f"latency_p{round(100 * q)}_s", found[:, i]) for i, q in enumerate(QUANTILES)]
-    return out.drop("_order", "_bins").with_columns(latency)
+    return _priced(out, params).select(
+        *keys,
+        *("total_usd", *(f"{name}_usd" for name in COMPONENTS)),
+        *("calls", "served", "rejected", "cold_starts", "misses", "moves"),
+        (pl.col("carbon_ng") / 1e12).alias("carbon_kg"),
+        (pl.col("excess_us") / pl.col("calls") / 1e6).alias("excess_s_per_call"),
+        (pl.col("bound_intervals") / pl.col("intervals")).alias("binding_share"),
+        *latency,
+    )
 
 
 def _summary(landscape: pl.DataFrame) -> dict[str, Any]:
@@ -111,7 +111,8 @@ def _summary(landscape: pl.DataFrame) -> dict[str, Any]:
     home, hindsight, static = totals["home"], totals["hindsight"], totals["best_static"]
     rule = min((name for name in RULES if name in totals), key=lambda name: (totals[name].mean(), name))
     shares = {arm: _interval(statistics.ratio_of_means(values, home)) for arm, values in sorted(totals.items())}
-    gap = float((static - hindsight).mean() / home.mean())
+    gap, reach = (float((dearer - hindsight).mean() / home.mean()) for dearer in (static, home))
+    room = float((home - hindsight).mean() / home.mean())
     closed = {
         arm: _interval(statistics.ratio_of_means(static - values, static - hindsight)) if gap >= SMALL_GAP else None
         for arm, values in sorted(totals.items())
@@ -122,7 +123,7 @@ def _summary(landscape: pl.DataFrame) -> dict[str, Any]:
         "home_usd": round(float(home.mean()), 9),
         "share_of_home": shares,
         "best_rule": rule,
-        "static_share": _interval(statistics.ratio_of_means(home - static, home - hindsight)),
+        "static_share": _interval(statistics.ratio_of_means(home - static, home - hindsight)) if reach >= SMALL_GAP else None,
         "gap_share_of_home": round(gap, 9),
         "gap_usd": round(float((static - hindsight).mean()), 9),
         "closed_of_static_to_hindsight": closed,

@@ -214,7 +214,7 @@ def billing(folder: Path) -> Rows:
     aws, azure, gcp = rules["aws", "Lambda"], rules["azure", "Functions Consumption"], rules["gcp", "Cloud Run"]
     aws_ms, gcp_ms = (int(re.findall(r"(\d+) ms", row["granularity"])[0]) for row in (aws, gcp))
     step, cap = re.findall(r"(\d+) MB", azure["granularity"])
-    found = (("aws", aws, aws_ms, aws_ms, "0", "0"), ("azure", azure, 1, 100, step, cap), ("gcp", gcp, gcp_ms, gcp_ms, "0", "0"))
+    found = (("aws", aws, aws_ms, aws_ms, "0", "0"), ("azure", azure, 1, 100, step, cap), ("gcp", gcp, gcp_ms, 0, "0", "0"))
     rows = []
     for cloud, row, granularity, minimum, step_mb, cap_mb in found:
         time = {"granularity_us": str(granularity * 1000), "minimum_us": str(minimum * 1000)}

@@ -164,7 +164,7 @@ def with_steady_apps(trace: Invocations, params: Params) -> Invocations:
     end_us = params.scenario.split_steps[0] * params.world.step_us
     counts = np.bincount(trace.app[trace.arrival_us < end_us], minlength=len(trace.app_ids))
     order = sorted(range(len(counts)), key=lambda a: (-counts[a], trace.app_ids[a]))[: params.scenario.steady_apps]
-    ranks = np.arange(1, len(order) + 1)
+    ranks = np.arange(1, len(order) + 1, dtype=np.float64)
     z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
     memory, payload = trace.memory_mb.copy(), np.full(len(counts), -1, dtype=np.int64)
     memory[order] = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)

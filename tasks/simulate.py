@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TRACE = {"app": pl.String, "func": pl.String, "end_timestamp": pl.Float64, "duration": pl.Float64}
 PLACEMENTS = ("app_id", "provider", "metro", "zone")
 DAY_US = 86_400_000_000
+MAX_DAYS = 366  # as scenario.days; the conditions of a world are as long as its trace
 SUMMARY = {
     "calls": Field.CALLS,
     "served": Field.SERVED,
@@ -50,9 +51,13 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
         seed: of what the trace lacks, of the conditions and the luck.
 
     Raises:
-        RawDataError: a file is missing, has other columns, or names an app or a placement that does not exist.
+        RawDataError: a file is missing, has other columns, or names an app or a placement that does not exist; `out` is no folder.
         ParameterError: params.yaml is not valid.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RawDataError("the path is a file, or leads through one", where=str(out), how="name a folder for --out") from None
     paths = Paths(root)
     params = params_module.load(paths.params_file)
     calls = _read_trace(trace, seed)
@@ -72,7 +77,6 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
     fleet.finish()
     total = fleet.out.sum(axis=(0, 1))
     summary = {name: int(total[field]) for name, field in SUMMARY.items()} | {"apps_at_home": len(placement) - listed}
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "summary.json", summary)
     return summary
 
@@ -83,6 +87,9 @@ def _read_trace(file: Path, seed: int) -> Invocations:
     if bad.height or frame.null_count().sum_horizontal().item() or not frame.height:
         fault = "it has no call" if not frame.height else "a time is missing, negative or not finite"
         raise RawDataError(fault, where=str(file), how="run it through the stages first: ingest counts and explains bad rows")
+    if (frame.select("end_timestamp", "duration").to_numpy() > MAX_DAYS * DAY_US / 1e6).any():
+        how = "count times in seconds from the first midnight of the trace, not from 1970"
+        raise RawDataError(f"a call ends after {MAX_DAYS} days", where=str(file), how=how)
     duration = (frame["duration"] * 1e6).round().cast(pl.Int64).to_numpy()
     arrival = (frame["end_timestamp"] * 1e6).round().cast(pl.Int64).to_numpy() - duration
     if arrival.min() < 0:

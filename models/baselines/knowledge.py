@@ -30,7 +30,7 @@ class Knowledge:
         slope_usd: float64 [A, R], what one unit of slowdown adds to a call: its duration times price and value of latency.
         carbon_usd: float64 [A, R], carbon's part of `level_usd`.
         mean_slowdown: float64 [P], mean factor on durations.
-        mean_carbon: float64 [R], mean grid intensity, mg/kWh.
+        mean_carbon: float64 [R], mean grid intensity, mg/kWh, at least 1.
         fading: float64 [LAGS + 1], autocorrelation of the slowdown after 0, 1, ... tactical intervals, all placements pooled.
         calls: float64 [A], calls per tactical interval.
         cold_share: float64 [A, clouds], share of cold starts at an idle placement of the cloud.
@@ -75,13 +75,14 @@ def learn(scenario: Scenario, seed: int) -> Knowledge:
     slope = mean_duration_s[:, None] * (price + scenario.objective.latency_usd_per_s)
     slots = end * scenario.world.step_us // SLOT_US
     slowdown = scenario.conditions.slowdown_permille[:, :slots] / 1000.0
+    carbon_mg = scenario.conditions.carbon_mg_per_kwh
     return Knowledge(
         level_usd=level,
         slope_usd=slope,
         carbon_usd=carbon,
         mean_slowdown=slowdown.mean(axis=1),
-        mean_carbon=scenario.conditions.carbon_mg_per_kwh[:, : max(1, end * scenario.world.step_us // HOUR_US)].mean(axis=1),
-        fading=_fading(slowdown, scenario.world.tactical_us // SLOT_US),
+        mean_carbon=np.maximum(carbon_mg[:, : max(1, end * scenario.world.step_us // HOUR_US)].mean(axis=1), 1.0),
+        fading=_fading(slowdown, max(1, scenario.world.tactical_us // SLOT_US)),
         calls=calls / intervals,
         cold_share=cold,
         move_usd=move_cost_usd(scenario),

@@ -1,6 +1,7 @@
 """Rules that choose placements without learning, through the interface every policy has. Not here: what they know (knowledge.py).
 
-A policy is a class with a name, a period and one method: `decide(seen) -> int64 [A]`, the wanted placement of every app.
+A policy is a class with a name, a period and one method: `decide(seen) -> int64 [A]`, the wanted placement of every app. Those that
+remember (volumes, whether the free first placement was made) are good for one run.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class GreedyObjective:
 
     Args:
         facts, knowledge: what is known.
-        horizon: intervals over which a saving must pay for the move.
+        horizon: tactical intervals over which a saving must pay for the move.
         has_hysteresis: move only when the saving exceeds copy and switch; else whenever another placement looks cheaper.
         period_steps: steps between decisions.
     """
@@ -132,6 +133,7 @@ class GreedyObjective:
     period_steps: int = 100
     name: str = ""
     _calls: Float64 = field(default_factory=lambda: np.zeros(0))
+    _is_first: bool = True
 
     def __post_init__(self) -> None:
         """Start from the train span's volumes."""
@@ -142,11 +144,14 @@ class GreedyObjective:
         """Return the cheapest placement of every app by the present congestion and carbon."""
         k, regions = self.knowledge, self.facts.tables.region_of_placement
         if seen.recent[:, Field.CALLS].any():
-            self._calls = EWMA * self._calls + (1 - EWMA) * seen.recent[:, Field.CALLS] * (100 / self.period_steps)
+            per_interval = seen.recent[:, Field.CALLS] * (self.facts.world.tactical_steps / self.period_steps)
+            self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
         congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown)
         carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions]
         cost = (mean_cost(self.facts, k) + congestion + carbon) * (self._calls * self.horizon)[:, None]
-        return _move_if(cost, seen.placement, k, self.facts, 1.0 if self.has_hysteresis else 0.0)
+        margin = 1.0 if self.has_hysteresis and not self._is_first else 0.0  # the first placement is free
+        self._is_first = False
+        return _move_if(cost, seen.placement, k, self.facts, margin)
 
 
 @dataclass
@@ -167,6 +172,7 @@ class Persistence:
     period_steps: int = 100
     name: str = "persistence"
     _calls: Float64 = field(default_factory=lambda: np.zeros(0))
+    _is_first: bool = True
 
     def __post_init__(self) -> None:
         """Start from the train span's volumes."""
@@ -176,12 +182,15 @@ class Persistence:
         """Return the cheapest placement of every app over the horizon."""
         k, regions = self.knowledge, self.facts.tables.region_of_placement
         if seen.recent[:, Field.CALLS].any():
-            self._calls = EWMA * self._calls + (1 - EWMA) * seen.recent[:, Field.CALLS] * (100 / self.period_steps)
+            per_interval = seen.recent[:, Field.CALLS] * (self.facts.world.tactical_steps / self.period_steps)
+            self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
         fading = float(k.fading[1 : min(self.horizon, LAGS) + 1].sum())
         congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
         carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
         cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
-        return _move_if(cost, seen.placement, k, self.facts, self.margin)
+        margin = 0.0 if self._is_first else self.margin  # the first placement is free
+        self._is_first = False
+        return _move_if(cost, seen.placement, k, self.facts, margin)
 
 
 def _move_if(cost: Float64, placement: Int64, knowledge: Knowledge, facts: Facts, margin: float) -> Int64:

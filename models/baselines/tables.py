@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clouds.errors import ParameterError
 from simulator.fleet import Fleet, copy_price
 from simulator.judge import Span, span_steps
 from simulator.money import objective_usd
@@ -30,9 +31,17 @@ def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, 
         span: which part; pools are empty at its start.
         placement: where all apps run.
         is_fresh: pools are empty at the start of every tactical interval, as for an app that has just moved in.
+
+    Idle periods that begin after the span count in its last interval.
+
+    Raises:
+        ParameterError: the span begins inside a tactical interval, so that decisions would not fall on its intervals.
     """
     begin, end = span_steps(scenario, span)
     steps = scenario.world.tactical_steps
+    if begin % steps:
+        how = f"use multiples of world.tactical_steps ({steps})"
+        raise ParameterError(f"the span begins at step {begin}, inside an interval", where="params.yaml: scenario.split_steps", how=how)
     fleet = Fleet(
         scenario,
         np.full(len(scenario.apps.app_ids), placement, dtype=np.int64),
@@ -43,7 +52,10 @@ def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, 
         is_coupled=False,
     )
     fleet.replay_alone(steps if is_fresh else 0)
-    return fleet.out[:, begin // steps : -(-end // steps)]
+    last = -(-end // steps)
+    fields = fleet.out[:, begin // steps : last]
+    fields[:, -1] += fleet.out[:, last:].sum(axis=1)
+    return fields
 
 
 def objective_table(scenario: Scenario, seed: int, span: Span, *, is_fresh: bool = False) -> Float64:

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
+from clouds.errors import ParameterError, TrineError
 from simulator import kernel
 from simulator.fleet import Fleet
 from simulator.home_run import HOME_SEED, home_objective, reward_scale, stored_home
@@ -144,8 +144,13 @@ class Run(ABC):
 
         Returns:
             observations [A, ...], rewards float64 [A], whether the episode is over, info.
+
+        Raises:
+            TrineError: the episode was over before.
         """
         begin, end = self.fleet.step, self.fleet.step + self.period_steps
+        if end > self.end:
+            raise TrineError("the episode is over", where="step", how="call reset()")
         self.go(actions, end)
         self.recent = self.fleet.out[:, 0] - self.known
         observation, info = self._look()

@@ -138,7 +138,7 @@ class StrategicEnv(DecisionEnv):
     | 4 C + 3 .. 5 C + 2 | the app's current cloud, one-hot | - | 0, 1 |
     | 5 C + 3, 5 C + 4 | time of day (UTC), sine and cosine | - | -1, 1 |
 
-    Alone in the world, throttling is that of the app's own calls where it runs.
+    The outcome of a call is known at its arrival, as in all results. Alone in the world, throttling is of the app's own calls.
 
     ## Action: `Discrete(C)`
 

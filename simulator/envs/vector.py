@@ -75,9 +75,13 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         self._rows = np.split(np.arange(self.num_envs), np.cumsum(sizes)[:-1])
 
     def reset(self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
-        """Begin an episode of every fleet; a list of seeds counts by its first."""
+        """Begin an episode of every fleet; a list of seeds counts by its first, an option is one value or one a sub-environment."""
         super().reset(seed=seed[0] if isinstance(seed, list) else seed)
-        parts = [run.reset(self.np_random, options) for run in self.runs]
+        given = {name: np.broadcast_to(value, self.num_envs) for name, value in (options or {}).items()}
+        parts = [
+            run.reset(self.np_random, {name: value[rows] for name, value in given.items()})
+            for run, rows in zip(self.runs, self._rows, strict=True)
+        ]
         return np.concatenate([seen for seen, _ in parts]), _joined([info for _, info in parts])
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float64, Bool, Bool, dict[str, Any]]:

@@ -63,7 +63,8 @@ def test_paths_in_dvc_yaml_are_first_party_files_or_those_of_paths(stage: Stage)
     paths = Paths(Path())
     known = {str(p) for p in (paths.twin_fit, paths.features, paths.eda, paths.scenario, paths.report, paths.report_tables, paths.metrics)}
     known |= {str(paths.baselines), *(str(paths.evaluation / f"{group}.{kind}") for group in GROUPS for kind in ("parquet", "json"))}
-    known |= {str(paths.world / name) for name in ("landscape.csv", "classes.csv", "without_five.csv", "landscape.json")}
+    world = ("landscape.csv", "classes.csv", "without_five.csv", "landscape.json", "calibration.csv", "calibration.json")
+    known |= {str(paths.world / name) for name in world}
     for source in SOURCES:
         known |= {str(p) for p in (paths.manifest(source), paths.staged(source), paths.verdict(source))}
     assert set(stage.outs) <= known

@@ -165,7 +165,7 @@ def test_decisions_come_every_period_from_the_start_of_the_span(world: Scenario,
         inside = (arrival >= before) & (arrival < seen.step)
         assert seen.recent[:, Field.CALLS].tolist() == np.bincount(owner[inside], minlength=len(world.apps.app_ids)).tolist()
     moves = sum(int((a != b).sum()) for a, b in zip(policy.said[:-1], policy.said[1:], strict=True))
-    assert fleet.out[:, :, Field.MOVES].sum() == (moves if period >= 100 else fleet.out[:, :, Field.MOVES].sum())
+    assert fleet.out[:, :, Field.MOVES].sum() == moves  # every copy here ends within 7 steps
     if period >= 900:
         assert fleet.out[:, :, [Field.MOVES, Field.MOVE_NANOUSD]].sum() == 0  # the first placement is free
         assert fleet.placement.tolist() == policy.said[0].tolist()
@@ -249,7 +249,7 @@ def test_the_objective_is_the_sum_of_hand_computed_components() -> None:
 
 
 def test_free_room_is_capacity_less_what_is_alive_at_the_barrier() -> None:
-    """At step 10 (150 s) one call is running, one instance is idle (from 120 s on), one is gone (idle from 61 s, for 60 s); room for 3 there."""
+    """At step 10 (150 s) one call is running, one instance is idle (from 120 s on), one is gone (idle from 61 s, for 60 s)."""
     calls = [
         {"app": 0, "arrival_us": 60_000_000, "duration_us": 0},
         {"app": 1, "arrival_us": 118_000_000, "duration_us": 1_000_000},

@@ -1,0 +1,117 @@
+"""Decisions per second of the environments, world included, by processor time of one thread. Not here: correctness, learners.
+
+All apps of one fleet (14 days, 119 apps, capacity shared) are decided for at random, episode after episode. There is no peer that does
+the same, so the headline is compared with a bound that was set beforehand: 50,000 tactical decisions a second. The other environments, and
+a single app alone, are shown beside it. What was compiled and prepared at the start is not timed; what a reset costs is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+import simulator.envs  # noqa: F401  (registers the environments)
+from simulator import rng, twin, twin_google
+from simulator.conditions import cell_series, hours_of, profile_carbon
+from simulator.parameters import Objective, Slo, World
+from simulator.reference import load_tables
+from simulator.scenario import Scenario, build_scenario
+from simulator.workload import Invocations, build
+
+BOUND_PER_S = 50_000
+REFERENCE = Path(__file__).resolve().parents[1] / "data" / "reference"
+STEPS, SPLITS = 80_640, (56_000, 68_000, 80_000)
+MIN_TIMED_S = 1.0
+KINDS = ("Tactical", "TacticalCandidates", "Strategic", "Autoscale")
+
+
+def full_scenario() -> Scenario:
+    """Two weeks of the twins: 119 apps, two million calls."""
+    world = World()
+    tables = load_tables(REFERENCE, world)
+    calls, google = twin.generate_azure2021(1), twin_google.generate_google2019(1)
+    ids = np.array([rng.text_id(name) for name in calls.app_ids])
+    memory_mb = (154 * np.exp(0.45 * rng.normal(1, ids, 10))).astype(np.int64)
+    trace = Invocations(calls.app_ids, calls.function_ids, calls.app, calls.function, calls.arrival_us, calls.duration_us, memory_mb)
+    apps, sorted_calls, _ = build(1, tables, world, trace, STEPS * world.step_us)
+    with (REFERENCE / "cells.csv").open(encoding="utf-8") as rows:
+        zone_of = {row["cell"]: row["timezone"] for row in csv.DictReader(rows)}
+    slots = np.arange(google.cpu_ncu.shape[1])
+    return build_scenario(
+        "calm",
+        1,
+        steps=STEPS,
+        split_steps=SPLITS,
+        world=world,
+        slo=Slo(),
+        objective=Objective(),
+        tables=tables,
+        apps=apps,
+        calls=sorted_calls,
+        cells={name: cell_series(slots, google.cpu_ncu[i], zone_of[name]) for i, name in enumerate("abcdefgh")},
+        carbon_mg_per_kwh=profile_carbon(tables, 2, hours_of(STEPS, world)),
+    )
+
+
+def decisions_per_s(env: Any, actions: list[Any], decisions: int) -> float:
+    """Step with the actions in turn until a second has been spent, resets included."""
+    spent, steps, started = 0.0, 0, time.process_time()
+    while spent < MIN_TIMED_S:
+        for action in actions:
+            if env.step(action)[3] is True:
+                env.reset()
+        steps += len(actions)
+        spent = time.process_time() - started
+    return steps * decisions / spent
+
+
+def main() -> None:
+    """Prepare, measure in turns, and print one line of JSON last."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--intervals", type=int, default=0, help="decisions in an episode; 0: the train span, for Autoscale a day")
+    options = parser.parse_args()
+    scenario, sides = full_scenario(), {}
+    for kind in KINDS:
+        intervals = options.intervals or (5760 if kind == "Autoscale" else None)
+        name = f"trine/{kind}-v0"
+        fleet = gymnasium.make_vec(name, scenario=scenario, intervals=intervals, vectorization_mode="vector_entry_point")
+        alone = gymnasium.make(name, scenario=scenario, intervals=intervals)
+        for side, env, decisions in ((kind, fleet, fleet.num_envs), (f"{kind}, one app alone", alone, 1)):
+            env.action_space.seed(1)
+            actions = [env.action_space.sample() for _ in range(50)]
+            env.reset(seed=1)
+            decisions_per_s(env, actions, decisions)
+            sides[side] = (env, actions, decisions)
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    for number in range(options.rounds):
+        for side, (env, actions, decisions) in sides.items():
+            found[side].append(decisions_per_s(env, actions, decisions))
+        shown = {side: round(rates[-1]) for side, rates in found.items()}
+        print(f"round {number + 1}: decisions/s {shown}", file=sys.stderr, flush=True)
+    rates = {side: round(statistics.median(values)) for side, values in found.items()}
+    ours = rates["Tactical"]
+    verdict = {
+        "name": "world_envs",
+        "ours": ours,
+        "peer": BOUND_PER_S,
+        "ratio": round(ours / BOUND_PER_S, 2),
+        "unit": "tactical decisions per CPU second; the peer is a bound, not a program",
+        "rounds": options.rounds,
+        "all": rates,
+        "lowest": {side: round(min(values)) for side, values in found.items()},
+    }
+    print(json.dumps(verdict))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""A scenario for tests of the environments: three days, twelve apps, little capacity. Not here: the tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+import simulator.envs  # noqa: F401  (registers the environments)
+from simulator import twin
+from simulator.conditions import CellSeries, profile_carbon
+from simulator.parameters import Objective, Reward, Slo, World
+from simulator.reference import load_tables
+from simulator.scenario import Scenario, build_scenario
+from simulator.workload import Invocations, build
+
+DAYS, APPS = 3, 12
+STEPS = DAYS * 5760
+KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
+STEP_US, SLOT_US, DAY_US = 15_000_000, 300_000_000, 86_400_000_000
+
+
+def make_scenario(repository: Path, family: Any = "calm") -> Scenario:
+    world = World(quota_per_placement=6)  # small, so that capacity matters to twelve apps
+    tables = load_tables(repository / "data" / "reference", world)
+    calls = twin.generate_azure2021(1, days=DAYS, rate=0.1, apps=APPS)
+    trace = Invocations(
+        calls.app_ids,
+        calls.function_ids,
+        calls.app,
+        calls.function,
+        calls.arrival_us,
+        calls.duration_us,
+        np.full(APPS, 150, dtype=np.int64),
+    )
+    apps, sorted_calls, _ = build(1, tables, world, trace, STEPS * STEP_US)
+    wave = {name: CellSeries(1.0 + np.sin(np.arange(29 * 288) / (40.0 + i)) / 4.0, -48) for i, name in enumerate("abcdefgh")}
+    return build_scenario(
+        family,
+        1,
+        steps=STEPS,
+        split_steps=(12000, 14000, 16000),
+        world=world,
+        slo=Slo(),
+        objective=Objective(reward=Reward(clip=1e9)),
+        tables=tables,
+        apps=apps,
+        calls=sorted_calls,
+        cells=wave,
+        carbon_mg_per_kwh=profile_carbon(tables, 2, DAYS * 24),
+    )
+
+
+def single(kind: str, scenario: Scenario, **options: Any) -> Any:
+    return gymnasium.make(f"trine/{kind}-v0", scenario=scenario, **options)
+
+
+def fleet_of(kind: str, scenario: Any, **options: Any) -> Any:
+    return gymnasium.make_vec(f"trine/{kind}-v0", scenario=scenario, vectorization_mode="vector_entry_point", **options)
+
+
+def outcome(env: Any, action: Any, app: int, steps: int, **options: Any) -> float:
+    env.reset(seed=1, options={"app": app, **options})
+    return sum(env.step(action)[4]["objective_usd"] for _ in range(steps))
+
+
+def without_future(scenario: Scenario, step: int) -> Scenario:
+    """The scenario with no call from `step` on, and with other conditions after the slot that begins there."""
+    calls, now = scenario.calls, step * STEP_US
+    kept = calls.arrival_us < now
+    app = np.repeat(np.arange(APPS), np.diff(calls.first_call))[kept]
+    first = np.searchsorted(app, np.arange(APPS + 1))
+    groups = calls.group_step < step
+    shift = (first - calls.first_call)[calls.group_app[groups]]
+    per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
+    past = dataclasses.replace(
+        calls,
+        first_call=first,
+        **{name: getattr(calls, name)[kept] for name in per_call},
+        group_step=calls.group_step[groups],
+        group_app=calls.group_app[groups],
+        group_first=calls.group_first[groups] + shift,
+        group_calls=calls.group_calls[groups],
+    )
+    slot, hour, seen = now // SLOT_US + 1, now // 3_600_000_000 + 1, scenario.conditions
+    changed = {name: getattr(seen, name).copy() for name in ("utilisation_ppm", "capacity", "slowdown_permille", "carbon_mg_per_kwh")}
+    for name in ("utilisation_ppm", "capacity", "slowdown_permille"):
+        changed[name][:, slot:] = changed[name][::-1, slot:] // 2
+    changed["carbon_mg_per_kwh"][:, hour:] //= 3
+    return dataclasses.replace(scenario, calls=past, conditions=dataclasses.replace(seen, **changed))
