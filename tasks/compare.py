@@ -112,7 +112,6 @@ def _summary(landscape: pl.DataFrame) -> dict[str, Any]:
     rule = min((name for name in RULES if name in totals), key=lambda name: (totals[name].mean(), name))
     shares = {arm: _interval(statistics.ratio_of_means(values, home)) for arm, values in sorted(totals.items())}
     gap, reach = (float((dearer - hindsight).mean() / home.mean()) for dearer in (static, home))
-    room = float((home - hindsight).mean() / home.mean())
     closed = {
         arm: _interval(statistics.ratio_of_means(static - values, static - hindsight)) if gap >= SMALL_GAP else None
         for arm, values in sorted(totals.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from flows.cli import app
+from simulator import twin_scenario
+from simulator.twin_google import generate_google2019
 
 KEYS = [
     *("calls", "served", "rejected", "cold_starts", "misses", "cost_nanousd", "egress_nanousd", "carbon_ng"),
     *("latency_us_sum", "excess_us_sum", "moves"),
 ]
+generated_once = functools.cache(generate_google2019)  # most of the time of a run
 TRACE = "app,func,end_timestamp,duration\n" + "".join(f"{'ab'[k % 2]},f{k % 3},{60 * k + 10}.5,{k % 4}.25\n" for k in range(200))
 PLACED = "app_id,provider,metro,zone\na,aws,iad,0\nb,gcp,fra,1\n"
 
@@ -23,6 +27,7 @@ PLACED = "app_id,provider,metro,zone\na,aws,iad,0\nb,gcp,fra,1\n"
 @pytest.fixture(autouse=True)
 def in_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
+    monkeypatch.setattr(twin_scenario, "generate_google2019", generated_once)
 
 
 def simulated(folder: Path, trace: str | bytes, placements: str | bytes, *more: str) -> Result:
