@@ -161,8 +161,9 @@ def _families(page: Page, rows: list[dict[str, Any]]) -> str:
         own = {str(r["arm"]): r for r in rows if r["scenario"] == scenario}
         shares = {arm: own[arm]["of_home"] for arm in arms if arm in own and arm != "home"}
         table.append({"scenario": scenario, "home_usd": own["home"]["total_usd"], "binding": 100 * own["home"]["binding_share"]} | shares)
-    bound = [r["binding"] for r in table]
-    heading = "Capacity is felt in few intervals outside crunch"
+    most = max(table, key=lambda r: (r["binding"], r["scenario"]))
+    felt = page.metric("binding_most_pct", round(most["binding"], 1))
+    heading = f"Capacity is felt most in {most['scenario']}: in {num(felt, 1)} % of the intervals with calls"
     return page.table(
         "landscape_families",
         heading=heading,
@@ -173,6 +174,6 @@ def _families(page: Page, rows: list[dict[str, Any]]) -> str:
             Column("binding", "Capacity felt", "% of intervals", "number"),
             *(Column(arm, NAMES[arm], "% of home", "number") for arm in arms if arm != "home"),
         ],
-        rows=table if bound else [],
+        rows=table,
         **_said(rows),
     )
