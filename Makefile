@@ -23,7 +23,7 @@ check: $(VENV)/.installed  ## lint, types, import rules
 	@$(BIN)/lint-imports
 
 verify: $(VENV)/.installed  ## the long proofs; writes reports/verification.json
-	@$(BIN)/python -m pytest -m slow --verification reports/verification.json
+	@$(BIN)/python -m pytest tests -m slow --verification=reports/verification.json
 
 bench: .venv-bench/.installed  ## speed against the real peers
 	@for b in $$(ls bench | sed -n 's/^\([a-z][a-z0-9_]*\)\.py$$/\1/p' | grep -v '^harness$$'); do .venv-bench/bin/python -m bench.$$b || exit 1; done
