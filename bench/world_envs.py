@@ -8,58 +8,21 @@ a single app alone, are shown beside it. What was compiled and prepared at the s
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 
 import simulator.envs  # noqa: F401  (registers the environments)
-from simulator import rng, twin, twin_google
-from simulator.conditions import cell_series, hours_of, profile_carbon
-from simulator.parameters import Objective, Slo, World
-from simulator.reference import load_tables
-from simulator.scenario import Scenario, build_scenario
-from simulator.workload import Invocations, build
+from simulator.twin_scenario import twin_scenario
 
 BOUND_PER_S = 50_000
-REFERENCE = Path(__file__).resolve().parents[1] / "data" / "reference"
-STEPS, SPLITS = 80_640, (56_000, 68_000, 80_000)
+SPLITS = (56_000, 68_000, 80_000)
 MIN_TIMED_S = 1.0
 KINDS = ("Tactical", "TacticalCandidates", "Strategic", "Autoscale")
-
-
-def full_scenario() -> Scenario:
-    """Two weeks of the twins: 119 apps, two million calls."""
-    world = World()
-    tables = load_tables(REFERENCE, world)
-    calls, google = twin.generate_azure2021(1), twin_google.generate_google2019(1)
-    ids = np.array([rng.text_id(name) for name in calls.app_ids])
-    memory_mb = (154 * np.exp(0.45 * rng.normal(1, ids, 10))).astype(np.int64)
-    trace = Invocations(calls.app_ids, calls.function_ids, calls.app, calls.function, calls.arrival_us, calls.duration_us, memory_mb)
-    apps, sorted_calls, _ = build(1, tables, world, trace, STEPS * world.step_us)
-    with (REFERENCE / "cells.csv").open(encoding="utf-8") as rows:
-        zone_of = {row["cell"]: row["timezone"] for row in csv.DictReader(rows)}
-    slots = np.arange(google.cpu_ncu.shape[1])
-    return build_scenario(
-        "calm",
-        1,
-        steps=STEPS,
-        split_steps=SPLITS,
-        world=world,
-        slo=Slo(),
-        objective=Objective(),
-        tables=tables,
-        apps=apps,
-        calls=sorted_calls,
-        cells={name: cell_series(slots, google.cpu_ncu[i], zone_of[name]) for i, name in enumerate("abcdefgh")},
-        carbon_mg_per_kwh=profile_carbon(tables, 2, hours_of(STEPS, world)),
-    )
 
 
 def decisions_per_s(env: Any, actions: list[Any], decisions: int) -> float:
@@ -80,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--intervals", type=int, default=0, help="decisions in an episode; 0: the train span, for Autoscale a day")
     options = parser.parse_args()
-    scenario, sides = full_scenario(), {}
+    scenario, sides = twin_scenario(split_steps=SPLITS), {}
     for kind in KINDS:
         intervals = options.intervals or (5760 if kind == "Autoscale" else None)
         name = f"trine/{kind}-v0"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.rng import hash_u64, text_id, uniform
+from simulator.rng import hash_u64, normal, text_id, uniform
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -20,6 +20,8 @@ Bool = NDArray[np.bool_]
 
 NAME_STREAM = 19  # random stream that turns (seed, name) into a seed
 HALF_CELL = 2.0**-54  # keeps a uniform away from 0
+MEMORY_STREAM = 10
+LEAST_MEMORY_MB, MOST_MEMORY_MB = 30, 10_240  # 10,240 MB is the largest function that AWS Lambda sells
 
 
 def named_seed(seed: int, name: str) -> int:
@@ -50,3 +52,9 @@ def choose(
         first[earlier] = clock[earlier]
         chosen[earlier] = k
     return chosen
+
+
+def memory_mb(seed: int, ids: NDArray[np.integer], median_mb: float, sigma: float) -> Int64:
+    """Return the memory that each app uses, MB: log-normal, cut to what a function can have; int64 of the shape of `ids`."""
+    drawn = median_mb * np.exp(sigma * normal(seed, ids, MEMORY_STREAM))
+    return np.clip(np.rint(drawn), LEAST_MEMORY_MB, MOST_MEMORY_MB).astype(np.int64)

@@ -146,6 +146,11 @@ class Fleet:
         return self.state.recorded
 
     @property
+    def slab(self) -> tuple[Int64, Int64]:
+        """Times at which instances are free, and at which they expire, us, in the layout of simulator/kernel.py (`state.pools`)."""
+        return self._slab[0], self._slab[1]
+
+    @property
     def placement(self) -> Int64:
         """Placement of each app as of the barrier reached, int64 [A]; an ordered move shows when its copy has ended."""
         return self.state.place

@@ -316,7 +316,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         cold = np.int64(0)
         te = t
         price = c[PRICE]
-        old_end = np.int64(-1)
+        old_end, idle_from = np.int64(-1), np.int64(-1)
         alone = np.int64(-1)
         floor, running = np.int64(0), np.int64(0)
         if pools[q, BUSY] == 1 and pools[q, IDLE] == 0 and t == t0 and floors[q] == 0:
@@ -324,19 +324,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             if free_at[x] <= t < expiry[x]:
                 alone = x
         if alone >= 0:  # the only instance of the pool is idle: it stays where it is
-            begin = free_at[alone]
-            old_end = expiry[alone]
-            uj = _div(c[IDLE_UW] * (t - begin), 1_000_000)
-            ng = _div(uj * carbon[min(_div(begin, HOUR_US), last_hour)], 3_600_000)
-            if bucket_from <= begin < bucket_to:
-                energy += uj
-                carbon_sum += ng
-                idle_sum += ng
-            else:
-                b = min(begin // bucket_us, out.shape[1] - 1)
-                out[a, b, ENERGY] += uj
-                out[a, b, CARBON] += ng
-                out[a, b, IDLE_CARBON] += ng
+            idle_from, old_end = free_at[alone], expiry[alone]
         elif served:
             if pools[q, BUSY] and free_at[pools[q, START]] <= t:
                 _settle(free_at, expiry, warming, pools, q, t)
@@ -361,19 +349,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 for x in range(end - pools[q, IDLE], behind):
                     running += (warming[x] & 1) == 0
             if j < end:
-                f = free_at[j]
-                old_end = expiry[j]
-                uj = _div(c[IDLE_UW] * (t - f), 1_000_000)
-                ng = _div(uj * carbon[min(_div(f, HOUR_US), last_hour)], 3_600_000)
-                if bucket_from <= f < bucket_to:
-                    energy += uj
-                    carbon_sum += ng
-                    idle_sum += ng
-                else:
-                    b = min(f // bucket_us, out.shape[1] - 1)
-                    out[a, b, ENERGY] += uj
-                    out[a, b, CARBON] += ng
-                    out[a, b, IDLE_CARBON] += ng
+                idle_from, old_end = free_at[j], expiry[j]
                 _take_idle(free_at, expiry, warming, pools, q, j)
             else:
                 may_grow = created < grant
@@ -428,6 +404,18 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
             reject_cost += w.reject_extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
             continue
+        if idle_from >= 0:  # its idle period ends; most begin in the bucket of the call
+            uj = _div(c[IDLE_UW] * (te - idle_from), 1_000_000)
+            ng = _div(uj * carbon[min(_div(idle_from, HOUR_US), last_hour)], 3_600_000)
+            if bucket_from <= idle_from < bucket_to:
+                energy += uj
+                carbon_sum += ng
+                idle_sum += ng
+            else:
+                b = min(idle_from // bucket_us, out.shape[1] - 1)
+                out[a, b, ENERGY] += uj
+                out[a, b, CARBON] += ng
+                out[a, b, IDLE_CARBON] += ng
         if floor > running and old_end >= 0:  # served by a provisioned instance
             price = c[PROVISIONED]
         # execution

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simulator import rng
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
+from simulator.draws import memory_mb
 from simulator.parameters import Objective, Slo, World
 from simulator.reference import load_tables
+from simulator.rng import text_id
 from simulator.scenario import Family, Scenario, build_scenario
 from simulator.twin import generate_azure2021
 from simulator.twin_google import CELLS, generate_google2019
 from simulator.workload import Invocations, build
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference"
-MEMORY_MEDIAN_MB, MEMORY_SIGMA, MEMORY_STREAM = 154.0, 0.45, 10
+MEMORY_MEDIAN_MB, MEMORY_SIGMA = 154.0, 0.45  # release of 2019: p50 154 MB
 DAY_S = 86_400
 
 
@@ -37,6 +37,7 @@ def twin_scenario(
     carbon_month: int = 2,
     reference: Path = REFERENCE,
     trace: Invocations | None = None,
+    cells: Mapping[str, CellSeries] | None = None,
 ) -> Scenario:
     """Build a scenario on the twins of a seed.
 
@@ -53,6 +54,7 @@ def twin_scenario(
         carbon_month: month of the carried carbon profile.
         reference: folder of the reference tables.
         trace: calls instead of those of the azure2021 twin.
+        cells: series instead of those of the google2019 twin.
     """
     world = world or World()
     tables = load_tables(reference, world)
@@ -73,25 +75,20 @@ def twin_scenario(
         tables=tables,
         apps=fleet,
         calls=calls,
-        cells=_cells(seed, reference),
+        cells=cells or twin_cells(seed, reference),
         carbon_mg_per_kwh=profile_carbon(tables, carbon_month, hours_of(steps, world)),
     )
 
 
-def drawn_memory_mb(app_ids: Sequence[str], seed: int) -> NDArray[np.int64]:
-    """Memory that apps use, MB, drawn log-normal as the release of 2019 has it (p50 154)."""
-    ids = np.array([rng.text_id(app) for app in app_ids])
-    return np.rint(MEMORY_MEDIAN_MB * np.exp(MEMORY_SIGMA * rng.normal(seed, ids, MEMORY_STREAM))).astype(np.int64)
-
-
-def _twin(seed: int, days: int, apps: int, rate: float) -> Invocations:
-    twin = generate_azure2021(seed, days, apps, rate)
-    memory = drawn_memory_mb(twin.app_ids, seed)
-    return Invocations(twin.app_ids, twin.function_ids, twin.app, twin.function, twin.arrival_us, twin.duration_us, memory)
-
-
-def _cells(seed: int, reference: Path) -> dict[str, CellSeries]:
+def twin_cells(seed: int, reference: Path = REFERENCE) -> dict[str, CellSeries]:
+    """Return the CPU of the twin's Google cells in the local time of their sites (cells.csv of `reference`), by name."""
     cpu = generate_google2019(seed).cpu_ncu
     with (reference / "cells.csv").open(encoding="utf-8", newline="") as handle:
         timezone = {row["cell"]: row["timezone"] for row in csv.DictReader(handle)}
     return {cell: cell_series(np.arange(cpu.shape[1]), cpu[i], timezone[cell]) for i, cell in enumerate(CELLS)}
+
+
+def _twin(seed: int, days: int, apps: int, rate: float) -> Invocations:
+    twin = generate_azure2021(seed, days, apps, rate)
+    memory = memory_mb(seed, np.array([text_id(app) for app in twin.app_ids]), MEMORY_MEDIAN_MB, MEMORY_SIGMA)
+    return Invocations(twin.app_ids, twin.function_ids, twin.app, twin.function, twin.arrival_us, twin.duration_us, memory)

@@ -84,5 +84,5 @@ def rule_named(name: str, facts: Facts, knowledge: Knowledge, parameters: dict[s
     """Return the rule `name` with these parameters."""
     horizon = int(parameters["horizon"])
     if name == "persistence":
-        return rules.Persistence(facts, knowledge, horizon, parameters["margin"], period_steps)
-    return rules.GreedyObjective(facts, knowledge, horizon, name == "greedy_hysteresis", period_steps)
+        return rules.Persistence(facts, knowledge, horizon, margin=parameters["margin"], period_steps=period_steps)
+    return rules.GreedyObjective(facts, knowledge, horizon, has_hysteresis=name == "greedy_hysteresis", period_steps=period_steps)

@@ -24,7 +24,7 @@ HEADING_LIMIT = 90
 FIGURE_LIMIT = 200_000  # bytes of one figure's JSON
 NARROW_BELOW = 640  # px of column under which a figure takes its narrow layout
 LONG_FROM = 20  # a table from this many open rows on may be broken between two pages
-INPUTS = ("eda", "validation")  # folders of reports/ that the page is built from
+INPUTS = ("eda", "validation", "world")  # folders of reports/ that the page is built from
 STYLE = Path(__file__).parent / "style"
 
 
@@ -218,9 +218,9 @@ class Page:
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        root = self.paths.report.parent
-        published = self.paths.reference / "twin"
-        for file in [*sorted(f for folder in INPUTS for f in (root / folder).glob("*.json")), *sorted(published.glob("*.json"))]:
+        root, published = self.paths.report.parent, self.paths.reference / "twin"
+        read = [file for folder in INPUTS for pattern in ("*.json", "landscape.csv") for file in (root / folder).glob(pattern)]
+        for file in [*sorted(read), *sorted(published.glob("*.json"))]:
             content = file.read_bytes()
             digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()[:7]

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from clouds.errors import ParameterError
-from simulator.parameters import Objective, Slo, World
-
-
-class Section(BaseModel):
-    """A section of params.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from simulator.parameters import Objective, Section, Slo, World
 
 
 class Trace(Section):

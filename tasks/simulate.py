@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 
 from clouds.errors import RawDataError
+from simulator.draws import memory_mb
 from simulator.fleet import Field, Fleet
-from simulator.twin_scenario import drawn_memory_mb, twin_scenario
+from simulator.rng import text_id
+from simulator.twin_scenario import twin_scenario
 from simulator.workload import Invocations
 from tasks import params as params_module
 from tasks.files import write_json
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.scenario import Scenario
+    from tasks.params import Params
 
 TRACE = {"app": pl.String, "func": pl.String, "end_timestamp": pl.Float64, "duration": pl.Float64}
 PLACEMENTS = ("app_id", "provider", "metro", "zone")
@@ -60,7 +63,7 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
         raise RawDataError("the path is a file, or leads through one", where=str(out), how="name a folder for --out") from None
     paths = Paths(root)
     params = params_module.load(paths.params_file)
-    calls = _read_trace(trace, seed)
+    calls = _read_trace(trace, seed, params)
     days = max(1, -(-int(calls.arrival_us.max() + 1) // DAY_US))
     scenario = twin_scenario(
         seed=seed,
@@ -81,7 +84,7 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
     return summary
 
 
-def _read_trace(file: Path, seed: int) -> Invocations:
+def _read_trace(file: Path, seed: int, params: Params) -> Invocations:
     frame = _read_csv(file, TRACE)
     bad = frame.filter(~pl.all_horizontal(pl.col("end_timestamp", "duration").is_finite()) | (pl.col("duration") < 0))
     if bad.height or frame.null_count().sum_horizontal().item() or not frame.height:
@@ -102,7 +105,9 @@ def _read_trace(file: Path, seed: int) -> Invocations:
         x.replace_strict(list(to), list(to.values()), return_dtype=pl.Int64).to_numpy()
         for x, to in zip((frame["app"], both), index, strict=True)
     )
-    return Invocations(apps, functions, app, function, arrival, duration, drawn_memory_mb(apps, seed))
+    ids, law = np.array([text_id(name) for name in apps]), params.ingest
+    memory = memory_mb(seed, ids, law.memory_median_mb, law.memory_sigma)
+    return Invocations(apps, functions, app, function, arrival, duration, memory)
 
 
 def _read_placements(file: Path, scenario: Scenario) -> tuple[NDArray[np.int64], int]:

@@ -6,7 +6,7 @@ remember (volumes, whether the free first placement was made) are good for one r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,81 +116,81 @@ def _pick(score: Float64, knowledge: Knowledge, facts: Facts) -> Int64:
 
 
 @dataclass
-class GreedyObjective:
-    """Estimates the objective of the coming intervals at every placement from what stands now, and goes where it is least.
+class _Estimator:
+    """What rules that estimate costs share: the volumes to come, and that the first placement is free. Good for one run.
 
     Args:
         facts, knowledge: what is known.
-        horizon: tactical intervals over which a saving must pay for the move.
-        has_hysteresis: move only when the saving exceeds copy and switch; else whenever another placement looks cheaper.
+        horizon: tactical intervals that are summed.
         period_steps: steps between decisions.
     """
 
     facts: Facts
     knowledge: Knowledge
     horizon: int = 8
-    has_hysteresis: bool = True
+    _: KW_ONLY
     period_steps: int = 100
     name: str = ""
-    _calls: Float64 = field(default_factory=lambda: np.zeros(0))
-    _is_first: bool = True
+    _calls: Float64 = field(init=False)
+    _is_first: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         """Start from the train span's volumes."""
-        self.name = self.name or ("greedy_hysteresis" if self.has_hysteresis else "greedy_objective")
         self._calls = self.knowledge.calls.copy()
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the cheapest placement of every app by the present congestion and carbon."""
+    def _choose(self, seen: Observation, fading: float, margin: float) -> Int64:
+        """Go where the horizon costs least, if the saving exceeds `margin` times copy and switch.
+
+        Congestion counts `fading` times its present value, carbon stays what it is.
+        """
         k, regions = self.knowledge, self.facts.tables.region_of_placement
         if seen.recent[:, Field.CALLS].any():
             per_interval = seen.recent[:, Field.CALLS] * (self.facts.world.tactical_steps / self.period_steps)
             self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
-        congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown)
-        carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions]
-        cost = (mean_cost(self.facts, k) + congestion + carbon) * (self._calls * self.horizon)[:, None]
-        margin = 1.0 if self.has_hysteresis and not self._is_first else 0.0  # the first placement is free
-        self._is_first = False
+        congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
+        carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
+        cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
+        margin, self._is_first = (0.0 if self._is_first else margin), False
         return _move_if(cost, seen.placement, k, self.facts, margin)
 
 
 @dataclass
-class Persistence:
-    """As the greedy rule, but congestion fades as it did on the train span (docs/methods/world.md), and the margin is tuned.
+class GreedyObjective(_Estimator):
+    """Estimates the objective of the coming intervals at every placement as if all stayed as it stands now.
 
     Args:
-        facts, knowledge: what is known.
-        horizon: tactical intervals that are summed, at most LAGS.
-        margin: a saving must exceed this many times copy and switch.
-        period_steps: steps between decisions.
+        has_hysteresis: move only when the saving exceeds copy and switch; else whenever another placement looks cheaper.
     """
 
-    facts: Facts
-    knowledge: Knowledge
-    horizon: int = 5
-    margin: float = 1.0
-    period_steps: int = 100
-    name: str = "persistence"
-    _calls: Float64 = field(default_factory=lambda: np.zeros(0))
-    _is_first: bool = True
+    _: KW_ONLY
+    has_hysteresis: bool = True
 
     def __post_init__(self) -> None:
-        """Start from the train span's volumes."""
-        self._calls = self.knowledge.calls.copy()
+        """Name the arm."""
+        super().__post_init__()
+        self.name = self.name or ("greedy_hysteresis" if self.has_hysteresis else "greedy_objective")
+
+    def decide(self, seen: Observation) -> Int64:
+        """Return the cheapest placement of every app by the present congestion and carbon."""
+        return self._choose(seen, float(self.horizon), 1.0 if self.has_hysteresis else 0.0)
+
+
+@dataclass
+class Persistence(_Estimator):
+    """As the greedy rule, but congestion fades as it did on the train span (at most LAGS intervals ahead), and the margin is tuned.
+
+    Args:
+        margin: a saving must exceed this many times copy and switch.
+    """
+
+    horizon: int = 5
+    _: KW_ONLY
+    name: str = "persistence"
+    margin: float = 1.0
 
     def decide(self, seen: Observation) -> Int64:
         """Return the cheapest placement of every app over the horizon."""
-        k, regions = self.knowledge, self.facts.tables.region_of_placement
-        if seen.recent[:, Field.CALLS].any():
-            per_interval = seen.recent[:, Field.CALLS] * (self.facts.world.tactical_steps / self.period_steps)
-            self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
-        fading = float(k.fading[1 : min(self.horizon, LAGS) + 1].sum())
-        congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
-        carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
-        cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
-        margin = 0.0 if self._is_first else self.margin  # the first placement is free
-        self._is_first = False
-        return _move_if(cost, seen.placement, k, self.facts, margin)
+        return self._choose(seen, float(self.knowledge.fading[1 : min(self.horizon, LAGS) + 1].sum()), self.margin)
 
 
 def _move_if(cost: Float64, placement: Int64, knowledge: Knowledge, facts: Facts, margin: float) -> Int64:

@@ -130,8 +130,7 @@ class Estimate:
 
 def instances(fleet: Fleet) -> Int64:
     """Count the instances of each app where it runs now, as of the fleet's barrier: int64 [A, 2], those that are up and those that work."""
-    free_at, expiry, _ = fleet._slab
-    return _instances(free_at, expiry, fleet.state.pools, fleet.static.first_pool, fleet.step * fleet.scenario.world.step_us)
+    return _instances(*fleet.slab, fleet.state.pools, fleet.static.first_pool, fleet.step * fleet.scenario.world.step_us)
 
 
 @njit(cache=True)

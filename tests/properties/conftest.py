@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simulator import workload
-from simulator.conditions import cell_series, hours_of, profile_carbon
-from simulator.parameters import Objective, Slo, World
-from simulator.reference import load_tables
+from simulator import twin as twin_calls
+from simulator.parameters import World
 from simulator.rng import normal, text_id
-from simulator.scenario import Family, Scenario, build_scenario
+from simulator.scenario import Family, Scenario
 from simulator.twin import generate_azure2021
-from simulator.twin_google import CELLS, generate_google2019
+from simulator.twin_scenario import REFERENCE, twin_cells, twin_scenario
+from simulator.workload import Invocations
 
-SEED, DAYS, RATE, STEPS = 1, 3, 0.2, 17_280
+SEED, DAYS, RATE = 1, 3, 0.2
 SPLITS = (12_000, 14_000, 16_000)
 BuildTwin = Callable[..., Scenario]
 
 
 @pytest.fixture(scope="session")
-def build_twin(repository: Path) -> BuildTwin:
+def build_twin() -> BuildTwin:
     """Build the scenario; `folder`: other reference tables, `shuffled`: the trace in another order, `until_us`: only calls before it."""
-    trace, google = generate_azure2021(SEED, days=DAYS, rate=RATE), generate_google2019(SEED)
-    reference = repository / "data" / "reference"
+    trace, cells = generate_azure2021(SEED, days=DAYS, rate=RATE), twin_cells(SEED)
 
     def build(
-        *, folder: Path = reference, family: Family = "calm", world: World | None = None, shuffled: int = 0, until_us: int | None = None
+        *, folder: Path = REFERENCE, family: Family = "calm", world: World | None = None, shuffled: int = 0, until_us: int | None = None
     ) -> Scenario:
-        world = world or World()
-        tables = load_tables(folder, world)
-        with (folder / "cells.csv").open(encoding="utf-8", newline="") as rows:
-            timezone = {row["cell"]: row["timezone"] for row in csv.DictReader(rows)}
-        cells = {c: cell_series(np.arange(google.cpu_ncu.shape[1]), google.cpu_ncu[i], timezone[c]) for i, c in enumerate(CELLS)}
-        invocations = _invocations(trace, shuffled)
-        end_us = STEPS * world.step_us if until_us is None else until_us
-        apps, calls, _ = workload.build(SEED, tables, world, invocations, end_us)
-        return build_scenario(
+        return twin_scenario(
             family,
             SEED,
-            steps=STEPS,
+            days=DAYS,
             split_steps=SPLITS,
             world=world,
-            slo=Slo(),
-            objective=Objective(),
-            tables=tables,
-            apps=apps,
-            calls=calls,
+            carbon_month=1,
+            reference=folder,
+            trace=_invocations(trace, shuffled, until_us),
             cells=cells,
-            carbon_mg_per_kwh=profile_carbon(tables, 1, hours_of(STEPS, world)),
         )
 
     return build
@@ -64,8 +50,8 @@ def twin(build_twin: BuildTwin) -> Scenario:
     return build_twin()
 
 
-def _invocations(trace: workload.Invocations, shuffled: int) -> workload.Invocations:
-    """The twin's calls; with `shuffled` apps, functions and calls come in an order drawn from it."""
+def _invocations(trace: twin_calls.Calls, shuffled: int, until_us: int | None) -> Invocations:
+    """The twin's calls before `until_us`; with `shuffled` apps, functions and calls come in an order drawn from it."""
 
     def turned(names: Sequence[str], index: np.ndarray) -> tuple[list[str], np.ndarray]:
         order = np.random.default_rng(shuffled).permutation(len(names)) if shuffled else np.arange(len(names))
@@ -75,5 +61,6 @@ def _invocations(trace: workload.Invocations, shuffled: int) -> workload.Invocat
     function_ids, function = turned(trace.function_ids, trace.function)
     memory = 154 * np.exp(0.45 * normal(SEED, np.array([text_id(name) for name in app_ids]), 10))
     order = np.random.default_rng(shuffled).permutation(len(app)) if shuffled else np.arange(len(app))
+    order = order if until_us is None else order[trace.arrival_us[order] < until_us]
     arrays = (app[order], function[order], trace.arrival_us[order], trace.duration_us[order])
-    return workload.Invocations(app_ids, function_ids, *arrays, memory.astype(np.int64))
+    return Invocations(app_ids, function_ids, *arrays, memory.astype(np.int64))

@@ -141,10 +141,10 @@ def test_a_move_needs_a_saving_above_copy_and_switch(factor: float) -> None:
     for rule, moves in (
         (rules.GreedyObjective(facts(), k, 8), factor > 1),
         (rules.GreedyObjective(facts(), k, 8, has_hysteresis=False), True),
-        (rules.Persistence(facts(), k, 8, 1.0), factor > 1),
-        (rules.Persistence(facts(), k, 8, 0.0), True),
-        (rules.Persistence(facts(), k, 8, 2.0), False),
-        (rules.Persistence(facts(), k, 4, 0.5), factor > 1),
+        (rules.Persistence(facts(), k, 8, margin=1.0), factor > 1),
+        (rules.Persistence(facts(), k, 8, margin=0.0), True),
+        (rules.Persistence(facts(), k, 8, margin=2.0), False),
+        (rules.Persistence(facts(), k, 4, margin=0.5), factor > 1),
     ):
         rule.decide(seen([0], step=0))
         assert rule.decide(seen([0])).tolist() == ([3] if moves else [0])
@@ -326,9 +326,9 @@ def every_rule(scenario: Scenario) -> list[Any]:
         rules.greedy_locality(f, k),
         rules.greedy_cold_start(f, k),
         rules.best_static(f, k),
-        rules.GreedyObjective(f, k, 8, False, period),
-        rules.GreedyObjective(f, k, 8, True, period),
-        rules.Persistence(f, k, 5, 1.0, period),
+        rules.GreedyObjective(f, k, 8, has_hysteresis=False, period_steps=period),
+        rules.GreedyObjective(f, k, 8, has_hysteresis=True, period_steps=period),
+        rules.Persistence(f, k, 5, margin=1.0, period_steps=period),
     ]
 
 
