@@ -1,6 +1,6 @@
 """What must hold in any world, whatever its numbers: order and place of things mean nothing, actions and only actions change it.
 
-Not here: single rules by hand (tests/unit/test_reference_simulator.py), random worlds on both simulators (test_kernel_is_the_reference.py).
+Not here: single rules by hand (tests/unit/test_rules_of_*.py), random worlds on both simulators (test_kernel_is_the_reference.py).
 """
 
 from __future__ import annotations
