@@ -87,11 +87,10 @@ class Egress(Section):
 
 
 class Energy(Section):
-    """Watts and the network's energy."""
+    """Watts; the network's 0.001 kWh/GB stands in the kernel."""
 
     cpu_busy: float = Field(default=0.5, ge=0, le=1)
     memory_w_per_gb: float = Field(default=0.392, ge=0)
-    network_kwh_per_gb: float = Field(default=0.001, ge=0)
 
 
 class Carbon(Section):

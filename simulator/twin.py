@@ -167,7 +167,7 @@ def _burst_arrivals(
     offset = run - run[starts][number] + (part * HOUR_US).astype(np.int64)[number]
     arrival = hour * HOUR_US + offset % HOUR_US
     weight = np.exp(1.2 * rng.standard_normal(functions))
-    function = rng.choice(functions, size=len(at), p=weight / weight.sum())[number]
+    function = rng.choice(functions, size=calls, p=weight / weight.sum())
     if functions <= calls:  # every function is called at least once
         function[rng.choice(calls, size=functions, replace=False)] = np.arange(functions)
     return arrival, function.astype(np.int64)

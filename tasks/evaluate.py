@@ -2,7 +2,8 @@
 
 `bound` computes what every interval would cost at each of the placements, staying or just moved in, finds the best schedule of each app
 alone, and throws the table away. The schedule is judged twice: alone (`optimistic_bound`) and coupled; `hindsight` is the cheaper of the
-coupled schedule and of static placements coordinated on the test span itself.
+coupled schedule and of static placements coordinated on the test span itself. These start from the cheapest of home, the train span's
+best and the test span's best, so that hindsight is never dearer than `home` or `best_static`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from models.baselines import placement as rules
 from models.baselines.coordinated import coordinated_static
 from models.baselines.placement import Fixed, Scheduled
 from models.baselines.programme import best_schedule, best_static
@@ -21,14 +23,17 @@ from simulator.judge import evaluate, rows_of, span_steps
 from simulator.judge import run as play
 from simulator.kernel import HOUR_US
 from simulator.money import objective_usd
+from simulator.observation import Facts
 from simulator.scenario import load_scenario
-from tasks.baseline_arms import policies, worlds_of
+from tasks.baseline_arms import load_knowledge, policies, worlds_of
 from tasks.files import read_json, write_json
 from tasks.parallel import map_in_processes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.baselines.knowledge import Knowledge
+    from simulator.fleet import Fleet
     from simulator.scenario import Scenario
     from tasks.params import Params
     from tasks.paths import Paths
@@ -67,23 +72,29 @@ def _baselines(job: tuple[str, str, list[str], int, int]) -> list[tuple[pl.DataF
 
 def _bound(job: tuple[str, str, list[str], int, int]) -> list[tuple[pl.DataFrame, dict[str, Any]]]:
     """Find and judge the best schedules in the scenarios of one world; they share the tables."""
-    source, _, names, seed, budget = job
+    source, folder, names, seed, budget = job
     world = load_scenario(Path(source) / names[0])
     stay, fresh = (objective_table(world, seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
-    return [_hindsight(load_scenario(Path(source) / name), stay, fresh, seed, budget) for name in names]
+    knowledge = [load_knowledge(Path(folder) / name) for name in names]
+    return [
+        _hindsight(load_scenario(Path(source) / name), known, stay, fresh, seed, budget)
+        for name, known in zip(names, knowledge, strict=True)
+    ]
 
 
 def _hindsight(
-    scenario: Scenario, stay: NDArray[np.float64], fresh: NDArray[np.float64], seed: int, budget: int
+    scenario: Scenario, knowledge: Knowledge, stay: NDArray[np.float64], fresh: NDArray[np.float64], seed: int, budget: int
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
     schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
     placement, alone = best_static(stay, scenario.is_allowed)
-    coordinated, coordinated_usd, used = coordinated_static(scenario, seed, "test", placement, stay.sum(axis=2).T, budget)
+    starts = [scenario.apps.home, rules.best_static(Facts.of(scenario), knowledge).placement, placement]
+    start = min(starts, key=lambda place: _usd(play(scenario, Fixed("start", place), seed), scenario))
+    coordinated, coordinated_usd, used = coordinated_static(scenario, seed, "test", start, stay.sum(axis=2).T, budget)
     period = scenario.world.tactical_steps
     optimistic = play(scenario, Scheduled("optimistic_bound", schedule, period), seed, is_coupled=False, has_histogram=True)
     coupled = play(scenario, Scheduled("hindsight", schedule, period), seed, has_histogram=True)
-    coupled_usd = float(objective_usd(coupled.out.sum(axis=(0, 1)), scenario.objective))
+    coupled_usd = _usd(coupled, scenario)
     is_programme = coupled_usd <= coordinated_usd
     if not is_programme:
         coupled = play(scenario, Fixed("hindsight", coordinated), seed, has_histogram=True)
@@ -95,10 +106,14 @@ def _hindsight(
         "static_alone_usd": round(float(alone.sum()), 9),
         "programme_coupled_usd": round(coupled_usd, 9),
         "coordinated_usd": round(coordinated_usd, 9),
-        "coordinated_replays": used,
+        "coordinated_replays": len(starts) + used,
         "hindsight_is": "programme" if is_programme else "coordinated",
         "moves": int((np.diff(schedule, axis=0) != 0).sum()),
     }
+
+
+def _usd(fleet: Fleet, scenario: Scenario) -> float:
+    return float(objective_usd(fleet.out.sum(axis=(0, 1)), scenario.objective))
 
 
 def frame_of(rows: dict[str, Any]) -> pl.DataFrame:
