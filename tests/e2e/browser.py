@@ -119,10 +119,11 @@ class Tab:
         """Wait until every figure is drawn at the present width."""
         self.wait(f"document.readyState === 'complete' && {IDLE}")
 
-    def picture(self, file: Path) -> None:
-        """Save the whole page as a PNG."""
+    def picture(self, file: Path, selector: str = "body", height: int | None = None) -> None:
+        """Save the page as a PNG: all of it, or `height` pixels from the top of an element on."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        top = max(0, int(self.value(f"document.querySelector('{selector}').getBoundingClientRect().top + scrollY")))
+        clip = {"x": 0, "y": top, "width": size["width"], "height": min(height or size["height"], size["height"] - top), "scale": 1}
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         file.write_bytes(base64.b64decode(shot["data"]))
 

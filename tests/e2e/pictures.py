@@ -8,15 +8,32 @@ from pathlib import Path
 
 from tests.e2e.browser import browser
 
+# Name, width, theme, section it starts at, height (px): parts of the page, so that a picture stays well below a megabyte.
 SHOTS = (
     (
         "light",
         1280,
         "light",
-        "The report in the light theme, 1280 px wide: the answer in four tiles, the calendar of calls, then one section per question.",
+        "first",
+        3200,
+        "The first screens in the light theme, 1280 px wide: the answer in tiles and a ladder, what to read first, the calls.",
     ),
-    ("dark", 1280, "dark", "The same page in the dark theme: same figures, colours from the second palette of the style sheet."),
-    ("narrow", 420, "light", "The same page at 420 px: every figure in its narrow layout, tiles and pairs in one column."),
+    (
+        "dark",
+        1280,
+        "dark",
+        "landscape",
+        2800,
+        "The decision landscape in the dark theme: same page, colours from the second palette of the style sheet.",
+    ),
+    (
+        "narrow",
+        420,
+        "light",
+        "first",
+        4600,
+        "The first screens at 420 px: every figure in its narrow layout, tiles and pairs in one column.",
+    ),
 )
 
 
@@ -33,11 +50,11 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["# Pictures of the report", ""]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, browser(Path(profile)) as tab:
-        for name, width, theme, sentence in SHOTS:
+        for name, width, theme, section, height, sentence in SHOTS:
             tab.width(width)
             tab.theme(theme)
             tab.open(page)
-            tab.picture(folder / f"report-{name}.png")
+            tab.picture(folder / f"report-{name}.png", f"#{section}", height)
             lines.append(f"- [report-{name}.png](report-{name}.png): {sentence}")
     lines += ["", "Taken from `reports/index.html` by `python -m tests.e2e.pictures`."]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
