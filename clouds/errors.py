@@ -1,5 +1,9 @@
 """Errors that a user can act on. Belongs here: the exception hierarchy. Does not: anything that catches them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 
 class TrineError(Exception):
     """A fault the user can mend: the message says what happened, where, and how to fix it.
@@ -13,6 +17,14 @@ class TrineError(Exception):
     def __init__(self, what: str, *, where: str, how: str) -> None:
         super().__init__(f"{what}\n  where: {where}\n  fix: {how}")
         self.what, self.where, self.how = what, where, how
+
+    def __reduce__(self) -> tuple[Callable[..., TrineError], tuple[type[TrineError], str, str, str]]:
+        """Errors come back whole from other processes."""
+        return _again, (type(self), self.what, self.where, self.how)
+
+
+def _again(kind: type[TrineError], what: str, where: str, how: str) -> TrineError:
+    return kind(what, where=where, how=how)
 
 
 class ParameterError(TrineError):
@@ -37,3 +49,7 @@ class SpaceError(TrineError):
 
 class ScenarioError(TrineError):
     """The folder of a scenario is missing, damaged, or of another format."""
+
+
+class DamagedFileError(TrineError, ValueError):
+    """A file that a stage wrote is not what the stage wrote."""

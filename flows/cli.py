@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -150,8 +149,6 @@ def _read(path: Path) -> dict[str, object]:
         value: dict[str, object] = read_json(path)
     except FileNotFoundError:
         return {}
-    except json.JSONDecodeError as error:
-        raise TrineError(f"not valid JSON: {error}", where=str(path), how="delete it and run: trine run") from None
     return value
 
 

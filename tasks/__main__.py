@@ -44,6 +44,10 @@ def main(argv: list[str]) -> int:
     except TrineError as error:
         print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)
         return 1
+    except FileNotFoundError as error:
+        how = f"  where: {error.filename}\n  fix: what the stages before write is missing; run: dvc repro {'@'.join(argv)}"
+        print(f"{'@'.join(argv)} failed: {error.strerror}\n{how}", file=sys.stderr)
+        return 1
     print(f"{'@'.join(argv)}: {summary}, {time.perf_counter() - started:.1f} s")
     return 0
 

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from clouds.errors import DamagedFileError
+
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path` through a temporary neighbour, so that readers see the old or the new file, never half."""
@@ -26,5 +28,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file written by `write_json`."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file written by `write_json`.
+
+    Raises:
+        DamagedFileError: it is not JSON.
+        FileNotFoundError: it is missing.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFileError(f"it is not JSON: {error}", where=str(path), how="delete it and run: trine run") from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from clouds.errors import TrineError
 from tasks.settings import Settings
 
 Item = TypeVar("Item")
@@ -19,9 +21,16 @@ def map_in_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> l
     Args:
         work: a function of a module (it is sent to other processes by name).
         items: what it takes; they are sent, so keep them small.
+
+    Raises:
+        TrineError: a process was killed from outside. What `work` raises is raised here.
     """
     processes = min(Settings().threads, len(items))
     if processes <= 1:
         return [work(item) for item in items]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(work, items))
+        try:
+            return list(pool.map(work, items))
+        except BrokenProcessPool:
+            where, how = f"{processes} processes for {len(items)} pieces of work", "free memory, or set TRINE_THREADS=1, and run again"
+            raise TrineError("a process was killed, most likely for want of memory", where=where, how=how) from None

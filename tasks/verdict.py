@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from clouds.errors import GateError
+from clouds.errors import DamagedFileError, GateError
 from tasks.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ def require_success(paths: Paths, source: str) -> dict[str, Any]:
         verdict = read_json(file)
     except FileNotFoundError:
         raise GateError(f"{source} has not been validated", where=where, how=rerun) from None
-    except (OSError, ValueError) as error:
-        raise GateError(f"the verdict of {source} cannot be read: {error}", where=where, how=f"delete it and {rerun}") from None
+    except (OSError, DamagedFileError) as error:
+        reason = error.what if isinstance(error, DamagedFileError) else error
+        raise GateError(f"the verdict of {source} cannot be read: {reason}", where=where, how=f"delete it and {rerun}") from None
     if not isinstance(verdict, dict) or not isinstance(verdict.get("results"), list):
         raise GateError(f"the verdict of {source} is not a verdict", where=where, how=f"delete it and {rerun}")
     if verdict.get("success") is not True:
