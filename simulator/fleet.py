@@ -147,7 +147,7 @@ class Fleet:
 
     @property
     def slab(self) -> tuple[Int64, Int64]:
-        """Times at which instances are free, and at which they expire, us, in the layout of simulator/kernel.py (`state.pools`)."""
+        """Times at which instances are free, and at which they expire, us, int64 [slots] in the layout of simulator/kernel.py."""
         return self._slab[0], self._slab[1]
 
     @property

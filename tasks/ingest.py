@@ -36,6 +36,7 @@ CODE = (
     "tasks/database.py",
     "tasks/files.py",
     "tasks/ingest.py",
+    "tasks/raw_files.py",
     "tasks/sources/base.py",
 )
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BOM = b"\xef\xbb\xbf"
 SHOWN = 120  # characters of a header shown in a message
 LONGEST_LINE = 1 << 24  # a first line beyond 16 MiB is no header of ours
+READ_BYTES = 1 << 20
 GZIP_FAULTS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -65,6 +66,19 @@ def is_gzip(name: str) -> bool:
 def open_raw(path: Path) -> IO[bytes]:
     """Open a raw file for reading, through gzip where the name says so."""
     return cast("IO[bytes]", gzip.open(path, "rb")) if is_gzip(path.name) else path.open("rb")
+
+
+def commas_too_many(path: Path, rows: int, columns: int) -> int:
+    """Return how many commas a file holds beyond those that part `columns` fields in each of `rows` lines (the header counts as one).
+
+    DuckDB reads over empty fields behind the last column, but refuses a line with too few; so where it has read a file whose usable
+    fields hold no comma, 0 says that no line has a field too many.
+    """
+    found = 0
+    with open_raw(path) as handle:
+        while block := handle.read(READ_BYTES):
+            found += block.count(b",")
+    return found - rows * (columns - 1)
 
 
 def unreadable(name: str, error: OSError) -> RawDataError:

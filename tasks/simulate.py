@@ -50,17 +50,15 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
         root: working tree, for params.yaml and the reference tables.
         trace: CSV with the columns of the Azure Functions 2021 trace, seconds.
         placements: CSV `app_id,provider,metro,zone`; the zone is its number in the region or its name.
-        out: folder, made if missing.
+        out: folder, made if missing once the run has ended well.
         seed: of what the trace lacks, of the conditions and the luck.
 
     Raises:
         RawDataError: a file is missing, has other columns, or names an app or a placement that does not exist; `out` is no folder.
         ParameterError: params.yaml is not valid.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise RawDataError("the path is a file, or leads through one", where=str(out), how="name a folder for --out") from None
+    if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
+        raise RawDataError("the path is a file, or leads through one", where=str(out), how="name a folder for --out")
     paths = Paths(root)
     params = params_module.load(paths.params_file)
     calls = _read_trace(trace, seed, params)
@@ -80,6 +78,7 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
     fleet.finish()
     total = fleet.out.sum(axis=(0, 1))
     summary = {name: int(total[field]) for name, field in SUMMARY.items()} | {"apps_at_home": len(placement) - listed}
+    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "summary.json", summary)
     return summary
 

@@ -1,4 +1,4 @@
-"""A scenario for tests of the environments: three days, twelve apps, little capacity. Not here: the tests."""
+"""A scenario for tests of the environments (three days, twelve apps, little capacity) and what they share. Not here: the tests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
 STEP_US, SLOT_US, DAY_US = 15_000_000, 300_000_000, 86_400_000_000
 
 
-def make_scenario(repository: Path, family: Any = "calm") -> Scenario:
+def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | None = None) -> Scenario:
+    """The scenario on the tables of the repository, or on those of the folder `reference`."""
     world = World(quota_per_placement=6)  # small, so that capacity matters to twelve apps
-    tables = load_tables(repository / "data" / "reference", world)
+    tables = load_tables(reference or repository / "data" / "reference", world)
     calls = twin.generate_azure2021(1, days=DAYS, rate=0.1, apps=APPS)
     trace = Invocations(
         calls.app_ids,
@@ -65,6 +66,33 @@ def fleet_of(kind: str, scenario: Any, **options: Any) -> Any:
 def outcome(env: Any, action: Any, app: int, steps: int, **options: Any) -> float:
     env.reset(seed=1, options={"app": app, **options})
     return sum(env.step(action)[4]["objective_usd"] for _ in range(steps))
+
+
+def naive_features(scenario: Scenario, step: int, app: int, placement: int, cloud: int) -> list[float]:
+    """The seven features of one app from their definitions, call by call."""
+    t, now = scenario.tables, step * STEP_US
+    region = int(t.region_of_placement[placement])
+    lo, hi = scenario.calls.first_call[app : app + 2]
+    past = [i for i in range(lo, hi) if scenario.calls.arrival_us[i] < now]
+    law = t.keep_alive_us[cloud]
+    outlived = []
+    for i in past:
+        if scenario.calls.arrival_us[i] >= now - DAY_US:
+            gap = scenario.calls.arrival_us[i] - scenario.calls.arrival_us[i - 1] if i > lo else 10**15
+            outlived.append(np.interp(gap, law, np.arange(257) / 256))
+    callers = [int(scenario.calls.origin[i]) for i in past if scenario.calls.arrival_us[i] >= now - SLOT_US]
+    callers = callers or [int(scenario.calls.origin[i]) for i in past[-1:]]
+    callers = callers or [int(t.metro_of_region[t.region_of_placement[scenario.apps.home[app]]])]
+    rtt_us = np.mean([t.rtt_us[m, region] for m in callers])
+    inside = [p for p in range(len(t.zones)) if t.cloud_of_region[t.region_of_placement[p]] == cloud and scenario.is_allowed[app, p]]
+    used = scenario.conditions.utilisation_ppm[inside, max(now // SLOT_US - 1, 0)] / 1e6
+    return [
+        *(float(c == cloud) for c in range(len(t.clouds))),
+        1 - min(1, t.data_rtt_us[scenario.apps.data_region[app], region] / 250_000),
+        float(np.mean(outlived)) if outlived else 1.0,
+        (rtt_us - t.rtt_us.min()) / (t.rtt_us.max() - t.rtt_us.min()),
+        float(used.mean()),
+    ]
 
 
 def without_future(scenario: Scenario, step: int) -> Scenario:

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from simulator import kernel
 from simulator.envs.features import instances
+from simulator.envs.history import DAY_US
 from simulator.envs.run import Float32, Float64, Int64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
@@ -49,7 +49,7 @@ class AutoscaleRun(Run):
         self.memory_class = np.zeros(len(self.apps), dtype=np.int64)
 
     def go(self, actions: NDArray[Any], end: int) -> None:
-        """Set the floor of every pool and the memory of every app, and run the step."""
+        """Set the floor of every pool and the memory of every app (int64 [A, Q + 1], see `AutoscaleEnv`), and run the step."""
         self.fleet.set_floors(np.asarray(actions[:, :-1], dtype=np.int64)[self.pool_app, self.pool_column])
         wanted = np.asarray(actions[:, -1], dtype=np.int64)
         if (wanted != self.memory_class).any():
@@ -82,7 +82,7 @@ class AutoscaleRun(Run):
             row[:, CPU] = up[:, 1] / np.maximum(up[:, 0], 1)
             row[:, QUEUE] = np.log1p(waited) / np.log1p(quota)
             np.clip(row, 0, 1, out=row)
-        self.window[:, -1, TIME] = (now / (24 * kernel.HOUR_US)) % 1
+        self.window[:, -1, TIME] = (now / DAY_US) % 1
         return self.window.copy()
 
     def _memory(self) -> tuple[Int64, Int64]:
@@ -118,12 +118,13 @@ class AutoscaleEnv(DecisionEnv):
 
     Numbers 0 .. Q - 1 are the warm floors (0..3 instances) of the app's pools, by function in the order of its ids; those beyond the app's
     functions do nothing, and where a cloud keeps one pool an app only the first counts. The last number is the memory: 0 the configured
-    size, 1 and 2 the next larger ones; duration falls with the vCPUs that come with them. All zeros is what home does.
+    size, 1 and 2 the next larger ones (beyond the largest, the largest); duration falls with the vCPUs that come with them. All zeros is
+    what home does. Nothing is masked.
 
     ## Reward
 
     As in `TacticalEnv`, with two differences. Home by steps is not stored but run beside, with the same luck from the same empty start,
-    so that doing as home does earns exactly 0. The scale is the objective at home over the train span / its steps with calls.
+    so that doing as home does earns exactly 0. The scale is the objective at home over the train span / its steps with calls, USD.
 
     ## Episode end
 

@@ -23,6 +23,7 @@ Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 FAR_US = 250_000  # a round trip that counts as out of reach
+DIRTIEST_MG_PER_KWH = 1_000_000  # a grid that counts as 1
 OFTEN_COLD = 0.05  # above this share of cold starts the 95 % quantile of latency holds one
 
 
@@ -139,7 +140,7 @@ def _instances(free_at: Int64, expiry: Int64, pools: Int64, first_pool: Int64, n
     found = np.zeros((len(first_pool) - 1, 2), dtype=np.int64)
     for a in range(len(found)):
         for q in range(first_pool[a], first_pool[a + 1]):
-            begin, room, busy, idle = pools[q, 0], pools[q, 1], pools[q, 2], pools[q, 3]
+            begin, room, busy, idle = pools[q, kernel.START], pools[q, kernel.ROOM], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
             for j in range(busy + idle):
                 i = begin + j if j < busy else begin + room - idle + (j - busy)
                 found[a, 0] += expiry[i] > now

@@ -99,14 +99,14 @@ class Run(ABC):
 
     @abstractmethod
     def go(self, actions: NDArray[Any], end: int) -> None:
-        """Carry out the actions of all apps at the barrier reached, and run to barrier `end`."""
+        """Carry out the actions of all apps ([A, ...], of the action space) at the barrier reached, and run to barrier `end` (a step)."""
 
     @abstractmethod
     def see(self, seen: Observation) -> Float32:
         """Return what every app observes, float32 [A, ...]."""
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """What an environment tells beside the observation, arrays of length A."""
+        """What an environment tells beside the observation, arrays [A, ...]."""
         return {"is_eligible": self.setting.is_eligible}
 
     def prepare(self, rng: np.random.Generator, options: Mapping[str, Any]) -> None:  # noqa: B027
@@ -118,7 +118,11 @@ class Run(ABC):
         return self.setting.home_usd[:, step // tactical : to_step // tactical].sum(axis=1)
 
     def reset(self, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> tuple[Float32, dict[str, NDArray[Any]]]:
-        """Begin an episode; `rng` draws its first decision and whatever `prepare` needs."""
+        """Begin an episode; `rng` draws its first decision and whatever `prepare` needs.
+
+        Returns:
+            observations float32 [A, ...], info.
+        """
         start = self.begin + self.period_steps * int(rng.integers(self.starts))
         self.end = start + self.period_steps * self.intervals
         self.fleet = self.new_fleet(start)
@@ -140,10 +144,10 @@ class Run(ABC):
         )
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float64, bool, dict[str, NDArray[Any]]]:
-        """Decide at the barrier reached and run to the next one.
+        """Decide for every app (actions [A, ...]) at the barrier reached and run to the next one.
 
         Returns:
-            observations [A, ...], rewards float64 [A], whether the episode is over, info.
+            observations float32 [A, ...], rewards float64 [A] (no unit), whether the episode is over, info.
 
         Raises:
             TrineError: the episode was over before.
@@ -165,7 +169,7 @@ class Run(ABC):
         return observation, reward, end == self.end, info | {"objective_usd": objective, "home_usd": home}
 
     def send(self, placement: Int64) -> None:
-        """Order moves; at the first decision of an episode, choose the free first placement."""
+        """Order moves to placements (int64 [A]); at the first decision of an episode, choose the free first placement."""
         if self.fleet.step == self.fleet.start_step:
             self.fleet.place(placement)
         else:

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from clouds.errors import ParameterError
 from simulator.envs.run import Float32, Run, Setting
 from simulator.home_run import HOME_SEED
 from simulator.judge import Span
@@ -31,8 +32,16 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
 
     `reset(options={"app": index})` chooses the app of the scenario.
 
+    ## Information beside the observation
+
+    | key | meaning | from |
+    |---|---|---|
+    | `app` | index of the app in the scenario | reset, step |
+    | `is_eligible` | the app has enough train calls to learn from | reset, step |
+    | `objective_usd`, `home_usd` | what the interval cost, and at home, USD, not clipped | step |
+
     Raises:
-        ParameterError: see `Run`.
+        ParameterError: see `Run`; at reset: no such app, or none with enough train calls to draw from.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (gymnasium declares it so)
@@ -58,28 +67,36 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
         self.observation_space, self.action_space = self.run.observation_space, self.run.action_space
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
-        """Begin an episode with the next app."""
+        """Begin an episode with the next app; returns its observation (float32, of the observation space) and information."""
         super().reset(seed=seed)
         options = options or {}
         if seed is not None:
             self._queue = []
-        if "app" in options:
-            app = int(options["app"])
-        else:
-            if not self._queue:
-                self._queue = [int(a) for a in self.np_random.permutation(self.eligible)]
-            app = self._queue.pop()
+        app = int(options["app"]) if "app" in options else self._next_app()
         self.run = self._run_of(app)
         observation, info = self.run.reset(self.np_random, options)
         return observation[0], {"app": app, **{name: value[0] for name, value in info.items()}}
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
-        """Decide and run one interval; episodes end by truncation only."""
+        """Decide and run one interval; observation, reward (no unit), False, whether the episode is over, information."""
         observation, reward, is_over, info = self.run.step(np.asarray(action)[None])
         app = int(self.run.setting.apps[0])
         return observation[0], float(reward[0]), False, is_over, {"app": app, **{name: value[0] for name, value in info.items()}}
 
+    def _next_app(self) -> int:
+        """Take the next of the eligible apps; when all had their turn, draw a new order."""
+        if not len(self.eligible):
+            least = self.setting.scenario.objective.reward.min_train_calls
+            how = 'choose one with reset(options={"app": index}), or lower objective.reward.min_train_calls'
+            raise ParameterError(f"no app has {least} calls in the train span", where="reset", how=how)
+        if not self._queue:
+            self._queue = [int(a) for a in self.np_random.permutation(self.eligible)]
+        return self._queue.pop()
+
     def _run_of(self, app: int) -> Run:
+        apps = len(self.setting.apps)
+        if not 0 <= app < apps:
+            raise ParameterError(f"there is no app {app}", where="reset(options=)", how=f"use 0..{apps - 1}")
         if app not in self._runs:
             self._runs[app] = self.run_class(self.setting.alone(app), **self._options)
         return self._runs[app]

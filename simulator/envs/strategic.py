@@ -9,9 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from simulator import kernel
-from simulator.envs.features import Estimate, Places
-from simulator.envs.history import history
+from simulator.envs.features import DIRTIEST_MG_PER_KWH, Estimate, Places
+from simulator.envs.history import DAY_US, history
 from simulator.envs.run import Bool, Float32, Float64, Int64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
@@ -22,7 +21,7 @@ from simulator.observation import Observation, observe
 from simulator.scenario import Scenario
 
 Lower = Callable[[Scenario, Observation, Int64], Int64]
-DIRTIEST_MG_PER_KWH, LONGEST_MS, MOST_CALLS = 1_000_000, 60_000, 1_000_000
+LONGEST_MS, MOST_CALLS = 60_000, 1_000_000
 DEAREST = 4.0  # of home
 
 
@@ -46,9 +45,11 @@ class StrategicRun(Run):
         self.past = history(self.scenario, period, has_p95=True)
         clouds = len(self.scenario.tables.clouds)
         self.one_hot = np.eye(clouds, dtype=np.float32)
+        # Placements of each cloud by the names of their zones, [C, N]: equal estimates must not be told apart by the order of rows.
+        rank = np.append(np.argsort(np.argsort(self.scenario.tables.zones)), len(self.scenario.tables.zones))  # of no placement: last
         found = self.places.candidates
-        self.allowed: Bool = (found >= 0) & self.scenario.is_allowed[:, found]  # [A, C, N]
-        self.day_us = 24 * kernel.HOUR_US
+        self.inside: Int64 = np.take_along_axis(found, np.argsort(rank[found], axis=1), axis=1)
+        self.allowed: Bool = (self.inside >= 0) & self.scenario.is_allowed[:, self.inside]  # [A, C, N]
         high = np.ones(5 * clouds + 5, dtype=np.float32)
         high[:clouds] = DEAREST
         low = np.zeros_like(high)
@@ -57,16 +58,16 @@ class StrategicRun(Run):
 
     def mask(self) -> Bool:
         """Clouds with an allowed placement that has capacity at the barrier (if none has, allowed is enough), bool [A, C]."""
-        is_open: Bool = np.any(self.allowed & (self.opening()[self.places.candidates] > 0), axis=2)
+        is_open: Bool = np.any(self.allowed & (self.opening()[self.inside] > 0), axis=2)
         return np.where(is_open.any(axis=1, keepdims=True), is_open, self.allowed.any(axis=2))
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """The mask, too."""
+        """The mask, too: `action_mask`, int8 [A, C]."""
         self.now_allowed = self.mask()
         return super().info() | {"action_mask": self.now_allowed.astype(np.int8)}
 
     def go(self, actions: NDArray[Any], end: int) -> None:
-        """Let the lower policy choose in the cloud, every `lower_steps`."""
+        """Let the lower policy choose in the clouds (int64 [A]), every `lower_steps`."""
         self.cloud, recent = np.where(self.now_allowed[self.apps, actions], actions, self.places.cloud[self.fleet.placement]), self.recent
         while self.fleet.step < end:
             self.send(self.lower(self.scenario, observe(self.fleet, recent), self.cloud))
@@ -75,7 +76,7 @@ class StrategicRun(Run):
             recent = self.fleet.out[:, 0] - before
 
     def cheapest(self, scenario: Scenario, seen: Observation, cloud: Int64) -> Int64:
-        """The lower policy unless another is given: the placement with the least estimated cost of a call in the cloud, int64 [A]."""
+        """The lower policy unless another is given: the placement in the cloud that was cheapest at the last decision, int64 [A]."""
         return self.best[self.apps, cloud]
 
     def see(self, seen: Observation) -> Float32:
@@ -87,7 +88,7 @@ class StrategicRun(Run):
         at_home = usd[self.apps, self.scenario.apps.home]
         p95_ms = self.estimate.p95_us(seen, self.past, row, self.best) / 1000
         now = self.fleet.step * self.scenario.world.step_us
-        phase = 2 * np.pi * (now % self.day_us) / self.day_us
+        phase = 2 * np.pi * (now % DAY_US) / DAY_US
         calls = seen.recent[:, Field.CALLS]
         out = np.empty((len(self.apps), 5 * clouds + 5), dtype=np.float32)
         out[:, :clouds] = np.where(has_any, usd[self.apps[:, None], self.best] / at_home[:, None], DEAREST)
@@ -102,10 +103,9 @@ class StrategicRun(Run):
         return np.clip(out, self.observation_space.low, self.observation_space.high, out=out)
 
     def _best(self, usd: Float64) -> Int64:
-        """Allowed placement of each cloud with the least estimate; without one, the cloud's first, int64 [A, C]."""
-        found = self.places.candidates
-        at = np.argmin(np.where(self.allowed, usd[:, found], np.inf), axis=2)
-        return found[np.arange(len(found)), at]
+        """Allowed placement of each cloud with the least estimate (of equal ones the first name), else its first, int64 [A, C]."""
+        at = np.argmin(np.where(self.allowed, usd[:, self.inside], np.inf), axis=2)
+        return self.inside[np.arange(len(self.inside)), at]
 
     def _throttled(self, seen: Observation) -> Float64:
         """Share of the fleet's calls in each region that waited or were rejected in the last interval, float64 [R]."""
@@ -119,19 +119,20 @@ class StrategicEnv(DecisionEnv):
     """Choose the cloud of one app every strategic interval (4 h 10 by default); a lower policy chooses the placement in it.
 
     Args beyond `DecisionEnv`: `lower`, a callable (scenario, observation, clouds int64 [A]) -> placements int64 [A], by default the
-    placement with the least estimated cost of a call; `lower_steps`, how often it is asked, by default once a decision.
+    placement with the least estimated cost of a call (of equal ones the first name); `lower_steps`, how often it is asked, by default
+    once a decision. Scenario and observation are those of the apps that are decided for: of one app in this environment.
 
     ## Observation: `Box(float32)` of shape (5 C + 5,), C clouds; with the published tables 20 numbers
 
-    The first four rows are of the best allowed region of each cloud for this app: the one with the least estimate (`features.Estimate`).
-    Everything stood at the last barrier.
+    The first four rows are of the best allowed placement of each cloud for this app: the one with the least estimate
+    (`features.Estimate`); a cloud that the app may not use shows the high of each. Everything stood at the last barrier.
 
     | index | meaning | unit | low, high |
     |---|---|---|---|
     | 0 .. C - 1 | estimated cost per 1000 calls, over that at home | - | 0, 4 |
-    | C .. 2 C - 1 | expected 95 % quantile of latency: log(1 + ms) / log(1 + 60 s) | - | 0, 1 |
+    | C .. 2 C - 1 | expected 95 % quantile of latency: log(1 + ms) / log(1 + 60,000) | - | 0, 1 |
     | 2 C .. 3 C - 1 | carbon intensity of the hour | kg/kWh | 0, 1 |
-    | 3 C .. 4 C - 1 | throttling: share of the fleet's calls there that waited or were rejected since the last decision | share | 0, 1 |
+    | 3 C .. 4 C - 1 | throttled: calls since the last decision that waited or were rejected, of all apps there | share | 0, 1 |
     | 4 C | load: log(1 + calls since the last decision) / log(1 + 10^6) | - | 0, 1 |
     | 4 C + 1 | cold starts / served calls since the last decision | share | 0, 1 |
     | 4 C + 2 | SLA rate: calls in time / calls since the last decision; without calls 1 | share | 0, 1 |

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from clouds.errors import ParameterError
-from simulator.envs.features import FAR_US, Estimate, Places, instances
+from simulator.envs.features import DIRTIEST_MG_PER_KWH, FAR_US, Estimate, Places, instances
 from simulator.envs.history import history
 from simulator.envs.run import Bool, Float32, Float64, Run, Setting
 from simulator.envs.single import DecisionEnv
@@ -22,7 +22,6 @@ from simulator.observation import Observation
 
 TREND_SLOTS = 5  # the trend of the utilisation is its change over 25 minutes
 CANDIDATE_FEATURES = 11
-DIRTIEST_MG_PER_KWH = 1_000_000
 
 
 class TacticalRun(Run):
@@ -63,12 +62,12 @@ class TacticalRun(Run):
         return np.where(is_open.any(axis=1, keepdims=True), is_open, allowed)
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """The mask and the cloud, too."""
+        """The mask and the cloud, too: `action_mask`, int8 [A, N], and `cloud`, int64 [A]."""
         self.now_allowed = self.mask()
         return super().info() | {"action_mask": self.now_allowed.astype(np.int8), "cloud": self.cloud.copy()}
 
     def go(self, actions: NDArray[Any], end: int) -> None:
-        """Order the chosen placements; a masked one means to stay."""
+        """Order the chosen candidates (int64 [A], 0 .. N - 1); a masked one means to stay."""
         chosen = self.candidates[self.apps, actions]
         self.send(np.where(self.now_allowed[self.apps, actions], chosen, self.fleet.placement))
         self.fleet.advance(end)
@@ -136,8 +135,9 @@ class CandidatesRun(TacticalRun):
 class TacticalEnv(DecisionEnv):
     """Choose a placement of a given cloud for one app every tactical interval (25 minutes by default).
 
-    The cloud is drawn for every episode among those the app may use, or given: `reset(options={"cloud": index})`. Everything observed stood
-    at the last barrier. C clouds; with the published tables C = 3, the observation has 7 numbers and there are 24 placements.
+    The cloud is drawn for every episode among those the app may use, or given: `reset(options={"cloud": index})`, told as `info["cloud"]`.
+    Everything observed stood at the last barrier. C clouds; with the published tables C = 3, the observation has 7 numbers and there are
+    24 placements. Every episode begins at home with empty pools.
 
     ## Observation: `Box(0, 1, (C + 4,), float32)`
 
@@ -147,7 +147,7 @@ class TacticalEnv(DecisionEnv):
     | C | data locality where the app runs: 1 - min(1, data round trip / 250 ms) | - | 0, 1 |
     | C + 1 | cold-start probability: P(gap > idle life), gaps that ended in the last 24 h, the given cloud's law | share | 0, 1 |
     | C + 2 | network latency where the app runs: mean round trip of the callers of the last 5 min, min-max over the table | share | 0, 1 |
-    | C + 3 | utilisation of the last finished 5-minute slot, mean over the allowed placements of the given cloud | share | 0, 1 |
+    | C + 3 | utilisation of the last finished 5-minute slot, mean over the cloud's allowed placements, without one 0 | share | 0, 1 |
 
     ## Action: `Discrete(N)`, N = most placements of a cloud
 
@@ -157,11 +157,18 @@ class TacticalEnv(DecisionEnv):
 
     ## Reward
 
-    (objective at home - objective) / scale, clipped to +-10. The objective is cost, carbon, misses, latency and moves in USD. What has
-    become known since the last barrier counts: all of a call at its arrival, the energy of an idle instance when its idle period ends, and
-    all that is left at the end of the episode. So the sum over an episode is exact: the objective at home of its intervals minus the
-    objective that the judge finds. Home is the stored coupled run of the whole fleet, by interval; the scale of an app is its mean
-    objective at home over the train intervals with calls. `info["objective_usd"]` and `info["home_usd"]` are not clipped.
+    (`home_usd` - `objective_usd`) / scale, clipped to +-`objective.reward.clip` (10 by default).
+
+    | term | meaning | unit |
+    |---|---|---|
+    | `info["objective_usd"]` | the interval's execution, egress, carbon, misses, rejects, excess latency, moves and floors | USD |
+    | `info["home_usd"]` | the same of the stored coupled run of the whole fleet at home, in the same interval | USD |
+    | scale | mean objective of the app at home over the train intervals with calls, at least `objective.reward.min_scale_usd` | USD |
+    | reward | their ratio | - |
+
+    What has become known since the last barrier counts: all of a call at its arrival, the energy of an idle instance when its idle period
+    ends, and all that is left at the end of the episode. So the sum over an episode is exact where nothing is clipped: times the scale it
+    is the objective at home of its intervals minus the objective that the judge finds.
 
     ## Episode end
 

@@ -75,7 +75,11 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         self._rows = np.split(np.arange(self.num_envs), np.cumsum(sizes)[:-1])
 
     def reset(self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
-        """Begin an episode of every fleet; a list of seeds counts by its first, an option is one value or one a sub-environment."""
+        """Begin an episode of every fleet; a list of seeds counts by its first, an option is one value or one a sub-environment.
+
+        Returns:
+            observations float32 [num_envs, ...], information of arrays [num_envs, ...].
+        """
         super().reset(seed=seed[0] if isinstance(seed, list) else seed)
         given = {name: np.broadcast_to(value, self.num_envs) for name, value in (options or {}).items()}
         parts = [
@@ -85,7 +89,12 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         return np.concatenate([seen for seen, _ in parts]), _joined([info for _, info in parts])
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float64, Bool, Bool, dict[str, Any]]:
-        """Decide for every app and run one interval; episodes end by truncation only."""
+        """Decide for every app (actions [num_envs, ...]) and run one interval; episodes end by truncation only.
+
+        Returns:
+            observations float32 [num_envs, ...], rewards float64 [num_envs] (no unit), terminated (never) and truncated bool [num_envs],
+            information of arrays [num_envs, ...].
+        """
         parts = [run.step(actions[rows]) for run, rows in zip(self.runs, self._rows, strict=True)]
         seen, infos = [part[0] for part in parts], [part[3] for part in parts]
         truncated = np.repeat([part[2] for part in parts], [len(rows) for rows in self._rows])

@@ -32,6 +32,7 @@ MEMORY_HEADER = (
     "HashOwner", "HashApp", "SampleCount", "AverageAllocatedMb",
     *(f"AverageAllocatedMb_pct{p}" for p in (1, 5, 25, 50, 75, 95, 99, 100)),
 )  # fmt: skip
+WIDTHS = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}  # fields of a row; of counts the header says it
 DAY_US, MINUTE_US, MINUTES_PER_DAY = 86_400_000_000, 60_000_000, 1440
 CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16  # random streams of the drawn columns
 # A function without percentiles: log-normal of the function averages of the release (scale 682 ms, sigma 2.45; azure/SOURCES.md).
@@ -101,8 +102,7 @@ def _minutes(path: Path) -> list[str]:
 
 def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None:
     """Return why a row is not usable, or None (the width of a file of counts is that of its header: `width` says it)."""
-    widths = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}
-    if len(fields) != widths.get(kind, len(fields)) or len(fields) < 5:
+    if len(fields) != WIDTHS.get(kind, len(fields)) or len(fields) < 5:
         return "wrong_column_count"
     if not all(_ID.fullmatch(text) for text in fields[: 2 if kind == "memory" else 3]):
         return "bad_id"
@@ -127,6 +127,7 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
 def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
     """Read one file into `work/<kind>/day=<N>/` (counts also into `work/counts`); see the interface in tasks/sources/base.py."""
     from tasks.database import literal, load_sql
+    from tasks.raw_files import commas_too_many
 
     day = day_of_file(file.name)
     if day >= params.ingest.max_arrival_day:
@@ -144,6 +145,7 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
         con.execute(f"create or replace temp table lines as {text}")
         rows, bad = _one(con, "select count(*), count(*) filter (where not good) from lines")
         tables = {file.kind: "select * exclude (good) from lines"}
+    bad = bad or commas_too_many(path, rows + 1, width(file.kind, path) or WIDTHS[file.kind])
     if not bad and rows:
         for name, text in tables.items():
             piece = work / name / f"day={day}" / f"{file.sha256[:16]}.parquet"

@@ -78,12 +78,14 @@ def _check(sort: str, text: str, params: Params) -> str | None:
 def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
     """Read one file into `work/<kind>/day=<N>/<hash>.parquet`; see the interface in tasks/sources/base.py."""
     from tasks.database import literal
+    from tasks.raw_files import commas_too_many
 
     con.execute(f"create or replace temp table events as {_read_text(con, file.kind, path, params)}")
     counts = con.execute("select count(*), count(*) filter (where not good) from events").fetchone()
     assert counts is not None  # noqa: S101
-    if counts[1]:
-        return int(counts[0]), int(counts[1])
+    bad = int(counts[1]) or commas_too_many(path, int(counts[0]), len(FIELDS[file.kind]))
+    if bad:
+        return int(counts[0]), bad
     for (day,) in con.execute("select distinct day from events order by 1").fetchall():
         piece = work / file.kind / f"day={day}" / f"{file.sha256[:16]}.parquet"
         piece.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from env_worlds import make_scenario
 from hand_cases import Run
 from kernel_play import outcome_of, play
 from reference_simulator import Outcome, simulate
@@ -24,3 +27,15 @@ def run(request: pytest.FixtureRequest) -> Run:
         return outcome_of(play(SmallWorld(scenario, options)))
 
     return run_one
+
+
+@pytest.fixture(scope="session")
+def scenario(repository: Path) -> Scenario:
+    """The scenario of the environments' tests."""
+    return make_scenario(repository)
+
+
+@pytest.fixture(scope="session")
+def busiest(scenario: Scenario) -> int:
+    """Its app with most calls."""
+    return int(np.argmax(np.diff(scenario.calls.first_call)))

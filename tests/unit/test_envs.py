@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from env_worlds import APPS, DAY_US, KINDS, SLOT_US, STEP_US, fleet_of, make_scenario, single, without_future
+from env_worlds import APPS, KINDS, SLOT_US, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
 from gymnasium.utils.env_checker import check_env
 from small_worlds import draw_small_world
 
@@ -18,16 +18,6 @@ from clouds.errors import ParameterError, TrineError
 from simulator.envs.autoscale import QUEUE, RATE
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
-
-
-@pytest.fixture(scope="module")
-def scenario() -> Scenario:
-    return make_scenario(Path(__file__).resolve().parents[2])
-
-
-@pytest.fixture(scope="module")
-def busiest(scenario: Scenario) -> int:
-    return int(np.argmax(np.diff(scenario.calls.first_call)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,6 +112,19 @@ def test_after_the_end_comes_a_reset(scenario: Scenario) -> None:
         env.step(0)
 
 
+def test_an_app_must_be_one_of_the_scenario_and_without_a_choice_one_to_learn_from(scenario: Scenario) -> None:
+    env = single("Tactical", scenario, intervals=1)
+    for app in (-1, APPS):
+        with pytest.raises(ParameterError, match=f"there is no app {app}"):
+            env.reset(options={"app": app})
+    reward = scenario.objective.reward.model_copy(update={"min_train_calls": 10**9})
+    nobody = dataclasses.replace(scenario, objective=scenario.objective.model_copy(update={"reward": reward}))
+    env = single("Tactical", nobody, intervals=1)
+    with pytest.raises(ParameterError, match="no app has 1000000000 calls"):
+        env.reset(seed=1)
+    assert env.reset(options={"app": 3})[1]["app"] == 3
+
+
 def test_an_option_is_one_value_or_one_a_sub_environment(scenario: Scenario) -> None:
     env = fleet_of("Tactical", [scenario, scenario])
     wanted = np.arange(2 * APPS) % 3
@@ -151,33 +154,6 @@ def test_the_spaces_follow_the_tables(kind: str) -> None:
             assert env.single_action_space.n == np.bincount(of_cloud).max()
         sizes.add((len(world.tables.clouds), len(of_cloud)))
     assert len(sizes) > 5
-
-
-def naive_features(scenario: Scenario, step: int, app: int, placement: int, cloud: int) -> list[float]:
-    """The seven features of one app from their definitions, call by call."""
-    t, now = scenario.tables, step * STEP_US
-    region = int(t.region_of_placement[placement])
-    lo, hi = scenario.calls.first_call[app : app + 2]
-    past = [i for i in range(lo, hi) if scenario.calls.arrival_us[i] < now]
-    law = t.keep_alive_us[cloud]
-    outlived = []
-    for i in past:
-        if scenario.calls.arrival_us[i] >= now - DAY_US:
-            gap = scenario.calls.arrival_us[i] - scenario.calls.arrival_us[i - 1] if i > lo else 10**15
-            outlived.append(np.interp(gap, law, np.arange(257) / 256))
-    callers = [int(scenario.calls.origin[i]) for i in past if scenario.calls.arrival_us[i] >= now - SLOT_US]
-    callers = callers or [int(scenario.calls.origin[i]) for i in past[-1:]]
-    callers = callers or [int(t.metro_of_region[t.region_of_placement[scenario.apps.home[app]]])]
-    rtt_us = np.mean([t.rtt_us[m, region] for m in callers])
-    inside = [p for p in range(len(t.zones)) if t.cloud_of_region[t.region_of_placement[p]] == cloud and scenario.is_allowed[app, p]]
-    used = scenario.conditions.utilisation_ppm[inside, max(now // SLOT_US - 1, 0)] / 1e6
-    return [
-        *(float(c == cloud) for c in range(len(t.clouds))),
-        1 - min(1, t.data_rtt_us[scenario.apps.data_region[app], region] / 250_000),
-        float(np.mean(outlived)) if outlived else 1.0,
-        (rtt_us - t.rtt_us.min()) / (t.rtt_us.max() - t.rtt_us.min()),
-        float(used.mean()),
-    ]
 
 
 @pytest.mark.parametrize("family", ["calm", "fenced"])

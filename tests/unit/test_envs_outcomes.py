@@ -26,16 +26,6 @@ from simulator.parameters import Objective, Reward
 from simulator.scenario import Scenario, save
 
 
-@pytest.fixture(scope="module")
-def scenario() -> Scenario:
-    return make_scenario(Path(__file__).resolve().parents[2])
-
-
-@pytest.fixture(scope="module")
-def busiest(scenario: Scenario) -> int:
-    return int(np.argmax(np.diff(scenario.calls.first_call)))
-
-
 class Replayed:
     """The choices of an episode, for the judge; -1 stays."""
 

@@ -121,7 +121,7 @@ def test_a_faulty_input_is_named_without_a_traceback(tmp_path: Path, name: str) 
     assert words in result.output
     assert str(tmp_path) in result.output
     assert "fix:" in result.output
-    assert not (tmp_path / "out" / "summary.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -142,6 +142,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         assert result.exit_code == 1, (option, name, result.output, result.exception)
         assert isinstance(result.exception, SystemExit)
         assert words in result.output
+    assert not (tmp_path / "out").exists()
     assert (tmp_path / "trace.csv").read_text(encoding="utf-8") == TRACE
 
 
