@@ -57,7 +57,7 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95, draws: int = DRAWS) -
         draws: bootstrap samples.
     """
     x = matrix(values)
-    means = np.array([x[np.ix_(rows, columns)].mean() for rows, columns in _resamples(x.shape, draws)]) if x.shape[1] >= 3 else None
+    means = _resampled_means(draws, x)[0] if x.shape[1] >= 3 else None
     return _interval(float(x.mean()), means, level, x.shape[1])
 
 
@@ -76,7 +76,7 @@ def ratio_of_means(numerator: ArrayLike, denominator: ArrayLike, level: float = 
     ratios = None
     if x.shape[1] >= 3:
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.array([np.divide(x[np.ix_(r, c)].mean(), y[np.ix_(r, c)].mean()) for r, c in _resamples(x.shape, draws)])
+            ratios = np.divide(*_resampled_means(draws, x, y))
     with np.errstate(divide="ignore", invalid="ignore"):
         return _interval(float(np.divide(x.mean(), y.mean())), ratios, level, x.shape[1])
 
@@ -182,11 +182,15 @@ def histogram_quantiles(counts: NDArray[np.integer], edges: ArrayLike, quantiles
     return np.where(total > 0, found, np.nan)
 
 
-def _resamples(shape: tuple[int, ...], draws: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _resampled_means(draws: int, *values: Float64) -> list[Float64]:
+    """Means of matrices [seeds, scenarios] of one shape over rows and columns drawn anew, the same for all: float64 [draws] each."""
     rng = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
-    rows = rng.integers(0, shape[0], (draws, shape[0]))
-    columns = rng.integers(0, shape[1], (draws, shape[1]))
-    return list(zip(rows, columns, strict=True))
+    times = []  # how often a row, a column is drawn
+    for size in values[0].shape:
+        drawn = rng.integers(0, size, (draws, size))
+        times.append((drawn[:, :, None] == np.arange(size)).sum(axis=1).astype(np.float64))
+    rows, columns = times
+    return [((rows @ x) * columns).sum(axis=1) / x.size for x in values]
 
 
 def _interval(value: float, sampled: Float64 | None, level: float, replicates: int) -> Interval:

@@ -1,7 +1,7 @@
 """Stage `calibrate`: our world against theory and measurement, the bill of one call, its limits, other assumptions. Not here: the arms.
 
-`calibration.csv`: one row per check. `calibration.json`: the checks, the bill, the limits, the sensitivity table and where calls run, of
-the first calm scenario (of the first scenario where no family is calm).
+`calibration.csv`: one row per check. `calibration.json`: the checks, the bill, the limits, the sensitivity table, where calls run and every
+assumed value, of the first calm scenario (of the first scenario where no family is calm).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from simulator.csv_rows import read_rows
 from simulator.parameters import World
 from simulator.reference import load_tables
 from simulator.scenario import load_scenario
+from tasks.calibration_assumed import assumed_rows
 from tasks.calibration_bill import bill, worked_checks
+from tasks.calibration_places import places, shifts
 from tasks.calibration_theory import law_checks, queue_checks, simfaas_checks
-from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, places, sensitivity
+from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity
 from tasks.files import read_json, write_json, write_text_atomic
 
 if TYPE_CHECKING:
@@ -58,11 +60,12 @@ def run(params: Params, paths: Paths) -> str:
         "apps": len(scenario.apps.app_ids),
         "calls": len(scenario.calls.arrival_us),
         "checks": rows,
-        "bill": bill(scenario, settings.luck_seed),
-        "limits": {key: float(f"{value:.9g}") for key, value in limits(scenario, home).items()},
+        "bill": bill(scenario, settings.luck_seed, paths.reference),
+        "limits": {key: float(f"{value:.9g}") for key, value in limits(scenario, home, paths.reference).items()},
         "sensitivity": sensitivity(scenario, static, settings.luck_seed, paths.reference),
-        "places": places(scenario, static),
-        "assumed": list(scenario.tables.assumed),
+        "places": places(scenario, static, paths.reference),
+        "shifts": shifts(scenario, static, replays(scenario, static, settings.luck_seed)),
+        "assumed": assumed_rows(paths.reference, scenario.world),
     }
     write_text_atomic(paths.calibration.with_suffix(".csv"), _csv(rows))
     write_json(paths.calibration, found)

@@ -6,6 +6,7 @@ The steps are computed here from the tables and compared with what the kernel bo
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from simulator.reference import Tables
 from simulator.rng import hash_u64
 from simulator.scenario import Scenario
 from simulator.workload import Apps, Calls
+from tasks.calibration_assumed import Basis, weakest
 from tasks.calibration_theory import Check
 
 LUCK, CALL_ID, HOUR_STEPS = 11, 12_345, 240
+MEDIUM = 1  # the package class whose law is ours
 NOTABLE_US, NOTABLE_BYTES = (50_000, 2_000_000), 10_000
 MG, UJ_PER_KWH = 1_000_000, 3_600_000  # a figure in mg/kWh and one in uJ give ng over this
 WORKED = {  # hand-computed: field, figure, unit
@@ -70,11 +73,17 @@ def worked_checks(tables: Tables) -> list[Check]:
     ]
 
 
-def bill(scenario: Scenario, luck_seed: int) -> dict[str, Any]:
+def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     """The bill of one real call of a scenario, alone at its home.
 
+    Args:
+        scenario: the world.
+        luck_seed: of the cold start and the keep-alive.
+        reference: folder of the reference tables, which say what is assumed.
+
     Returns:
-        `steps` (step, formula, value, unit, constant, basis) and `call` (app, cloud, region, zone, data region, origin, memory).
+        `steps` (step, formula, value, unit, constant, basis) and `call` (app, cloud, region, zone, data region, origin, memory). The basis
+        is the weakest of what the step adds: verified, replayed (as in the calls), computed, preference, drawn, assumed.
 
     Raises:
         TrineError: the steps differ from what the kernel booked.
@@ -118,27 +127,29 @@ def bill(scenario: Scenario, luck_seed: int) -> dict[str, Any]:
     _agree(booked, EGRESS_NANOUSD=(transfer_in + transfer_out) // 1_000_000, IDLE_CARBON_NG=idle_ng)
     _agree(booked, CARBON_NG=work_ng + wire_ng + idle_ng, MISSES=int(is_miss), EXCESS_US=excess, COLD_STARTS=1)
     o = one.objective
-    kept, billing, weights = world.keep_alive.source, "rounding of billing.csv", "params.yaml: objective"
+    kept, weights = world.keep_alive.source, "params.yaml: objective"
     carbon_nanousd = (work_ng + wire_ng + idle_ng) / 1e3 * o.carbon_usd_per_kg
     late_nanousd = excess * 1e3 * o.latency_usd_per_s
+    sizes, wire, net = "energy.csv, vcpu.csv; memory drawn", "network.csv; bytes drawn", "prices.csv; bytes drawn"
+    of = _Words(one, Basis(reference), r, data, origin)
     steps: list[tuple[str, str, float, str, str, str]] = [
-        ("Round trip", "client's metro to the region", rtt / 1e3, "ms", "network.csv", "measured"),
-        ("Cold start", "quantile of the cloud's law at the call's own luck", cold / 1e3, "ms", "cold_start.csv", "measured"),
+        ("Round trip", "client's metro to the region", rtt / 1e3, "ms", "network.csv", of.round_trip),
+        ("Cold start", "quantile of the cloud's law at the call's own luck", cold / 1e3, "ms", "cold_start.csv; package drawn", of.cold),
         ("Fetch", "round trip to data + bytes in x time per KiB", fetch / 1e3, "ms", "network.csv; share in params.yaml", "assumed"),
         ("Slowdown", "1 + k x (utilisation above the knee)^2", slowdown / 1e3, "factor", "The Night Shift; level ours", "assumed"),
-        ("Execution", "duration in the trace x slowdown", execution / 1e3, "ms", "trace", "measured"),
+        ("Execution", "duration in the calls x slowdown", execution / 1e3, "ms", "calls", "replayed"),
         ("Latency", "round trip + cold start + fetch + execution", latency / 1e3, "ms", "sum", "computed"),
         ("Objective of the service", "floor + factor x duration", limit / 1e3, "ms", "params.yaml: slo", "preference"),
-        ("Billed time", "fetch + execution (+ cold start where billed), rounded up", billed / 1e3, "ms", billing, "measured"),
-        ("Request", "price of one request", int(c[kernel.REQUEST]), "nano-USD", "prices.csv", "measured"),
-        ("Execution price", "billed time x (GB x price + vCPU x price)", paid, "nano-USD", "prices.csv", "measured"),
-        ("Egress, in", "bytes in x price from data region to region", transfer_in // 1_000_000, "nano-USD", "network.csv", "drawn"),
-        ("Egress, out", "bytes out x price to the internet", transfer_out // 1_000_000, "nano-USD", "prices.csv", "drawn"),
-        ("Energy, busy", "PUE x (vCPU x watts + GB x watts) x busy time", work_uj / 1e6, "J", "energy.csv", "measured"),
-        ("Energy, idle", "the same at idle watts x keep-alive", idle_uj / 1e6, "J", f"energy.csv; keep_alive.csv ({kept})", "measured"),
-        ("Carbon, busy", "energy x grid intensity of the hour", work_ng / 1e6, "mg", "carbon profile or hourly file", "measured"),
-        ("Carbon, idle", "the same for the idle energy", idle_ng / 1e6, "mg", "carbon profile or hourly file", "measured"),
-        ("Carbon, network", "bytes x energy per GB x intensity at both ends", wire_ng / 1e6, "mg", "params.yaml: world.energy", "assumed"),
+        ("Billed time", "fetch + execution (+ cold start where billed), rounded up", billed / 1e3, "ms", of.rounding, of.billed),
+        ("Request", "price of one request", int(c[kernel.REQUEST]), "nano-USD", "prices.csv", of.request),
+        ("Execution price", "billed time x (GB x price + vCPU x price)", paid, "nano-USD", "prices.csv; memory drawn", of.execution),
+        ("Egress, in", "bytes in x price from data region to region", transfer_in // 1_000_000, "nano-USD", wire, of.egress_in),
+        ("Egress, out", "bytes out x price to the internet", transfer_out // 1_000_000, "nano-USD", net, of.egress_out),
+        ("Energy, busy", "PUE x (vCPU x watts + GB x watts) x busy time", work_uj / 1e6, "J", sizes, of.energy),
+        ("Energy, idle", "the same at idle watts x keep-alive", idle_uj / 1e6, "J", f"the same; keep_alive.csv ({kept})", of.energy),
+        ("Carbon, busy", "energy x grid intensity of the hour", work_ng / 1e6, "mg", "carbon profile or hourly file", "verified"),
+        ("Carbon, idle", "the same for the idle energy", idle_ng / 1e6, "mg", "carbon profile or hourly file", "verified"),
+        ("Carbon, network", "bytes x energy per GB x intensity at both ends", wire_ng / 1e6, "mg", "0.001 kWh/GB; bytes drawn", "drawn"),
         ("Carbon in money", "carbon x value", carbon_nanousd, "nano-USD", weights, "preference"),
         ("Miss", "charged if latency is above the objective", is_miss * o.miss_usd * 1e9, "nano-USD", weights, "preference"),
         ("Latency in money", "(latency - duration) x value", late_nanousd, "nano-USD", weights, "preference"),
@@ -155,6 +166,32 @@ def bill(scenario: Scenario, luck_seed: int) -> dict[str, Any]:
         "duration_ms": duration / 1e3,
     }
     return {"call": facts, "steps": [dict(zip(names, step, strict=True)) | {"value": float(f"{step[2]:.9g}")} for step in steps]}
+
+
+class _Words:
+    """On what each step of the bill rests, by the rows of the reference tables that it uses.
+
+    Args:
+        one: scenario of the one call.
+        basis: of the tables.
+        r, data, origin: its region, its data's region, its client's metro.
+    """
+
+    def __init__(self, one: Scenario, basis: Basis, r: int, data: int, origin: int) -> None:
+        t = one.tables
+        cloud = int(t.cloud_of_region[r])
+        here, at_client = t.regions[r], t.regions[int(t.region_at[cloud, origin])]
+        self.round_trip = basis.network(at_client, here, "rtt_us")
+        self.cold = "assumed" if one.apps.package[0] == MEDIUM else "drawn"
+        self.billed = weakest(
+            basis.cloud("billing.csv", t.clouds[cloud]), "verified" if one.world.cold_start.billed[t.clouds[cloud]] else "assumed"
+        )
+        self.rounding = "billing.csv, params.yaml"
+        self.request = basis.price(here, "requests")
+        self.execution = weakest(basis.price(here, "execution"), "drawn")
+        self.egress_in = weakest(basis.network(t.regions[data], here, "egress_usd_per_gb"), "drawn")
+        self.egress_out = weakest(basis.price(here, "internet_egress"), "drawn")
+        self.energy = weakest(basis.cloud("energy.csv", t.clouds[cloud]), basis.cloud("vcpu.csv", t.clouds[cloud]), "drawn")
 
 
 def notable_call(scenario: Scenario) -> tuple[int, int]:

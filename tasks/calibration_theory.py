@@ -101,9 +101,7 @@ def queue_checks(runs: int, calls: int) -> list[Check]:
     for per_h in (1, 3, 6):
         expected = theory.cold_share_of_rare_calls(per_h / 3600, 600)
         found = [_cold_share(_rng(i), per_h / 3600) for i in range(runs)]
-        out.append(
-            _by_runs(f"Rare calls: cold share at {per_h} an hour, keep-alive 600 s", "share", expected, found, "exp(-rate x keep-alive)")
-        )
+        out.append(_by_runs(f"Rare calls: cold share at {per_h} an hour", "share", expected, found, "exp(-rate x keep-alive of 600 s)"))
     return out
 
 

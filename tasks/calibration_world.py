@@ -1,4 +1,4 @@
-"""Figures of one scenario: the home run per call, the limits of the world, other assumptions, where calls run. Not here: theory, one call.
+"""Figures of one scenario: the home run per call, the limits of the world, other assumptions. Not here: theory, one call, places.
 
 Every re-run keeps the luck and the placements, so that differences come from the changed assumption alone; placements are those that were
 chosen under the defaults, so a sensitivity says what the assumption does, not what a new choice would.
@@ -24,6 +24,7 @@ from simulator.money import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import Objective, World
 from simulator.reference import load_tables
 from simulator.scenario import Scenario
+from tasks.calibration_assumed import ASSUMED, Basis
 from tasks.calibration_theory import Check
 
 Int64 = NDArray[np.int64]
@@ -32,8 +33,8 @@ NIGHT_SHIFT = 0.15
 REAL_OUTAGES = 0.5  # per zone and year
 # Per call at home, from an independent implementation of the same world on its own twin: field, figure, low, high.
 PER_CALL: tuple[tuple[str, Field, float, str, float, float, float], ...] = (
-    ("execution and requests", Field.COST_NANOUSD, 1e-9, "USD", 1.155e-5, 1.155e-5 / 1.6, 1.155e-5 * 1.6),
-    ("egress", Field.EGRESS_NANOUSD, 1e-9, "USD", 6.9e-6, 6.9e-6 / 2.5, 6.9e-6 * 2.5),
+    ("execution and requests", Field.COST_NANOUSD, 1e-3, "USD per million", 11.55, 11.55 / 1.6, 11.55 * 1.6),
+    ("egress", Field.EGRESS_NANOUSD, 1e-3, "USD per million", 6.9, 6.9 / 2.5, 6.9 * 2.5),
     ("carbon", Field.CARBON_NG, 1e-6, "mg", 1.65, 1.65 * 0.65, 1.65 * 1.35),
     ("misses", Field.MISSES, 1.0, "share", 0.085, 0.05, 0.15),
     ("excess latency", Field.EXCESS_US, 1e-6, "s", 0.605, 0.35, 0.9),
@@ -72,7 +73,7 @@ def night_shift_checks(scenario: Scenario) -> list[Check]:
     ]
 
 
-def limits(scenario: Scenario, fleet: Fleet) -> dict[str, float]:
+def limits(scenario: Scenario, fleet: Fleet, reference: Path) -> dict[str, float]:
     """The figures that bound what any way to decide can earn in this world, from its conditions and its home run."""
     t, carbon = scenario.tables, scenario.conditions.carbon_mg_per_kwh.astype(np.float64)
     begin, end = (s * scenario.world.step_us // HOUR_US for s in span_steps(scenario, "all"))
@@ -93,9 +94,40 @@ def limits(scenario: Scenario, fleet: Fleet) -> dict[str, float]:
         "carbon_share_at_0_19": shares[0],
         "carbon_share_at_1": shares[1],
         "busy_instances": float(total[Field.BUSY_US] / span_us),
+        "room_of_a_zone": float(scenario.conditions.capacity.mean()),
         "congestion_after_25_min": _autocorrelation(scenario, scenario.world.tactical_steps),
         "congestion_after_4_h_10": _autocorrelation(scenario, scenario.world.strategic_steps),
+        "assumed_prices_share_of_home": assumed_share(scenario, fleet.out.sum(axis=1), scenario.apps.home, Basis(reference)),
     }
+
+
+def assumed_share(scenario: Scenario, sums: Int64, placement: Int64, basis: Basis) -> float:
+    """The share of the objective that is execution or egress priced at least in part by assumed rows of prices.csv or network.csv.
+
+    Args:
+        scenario: the world.
+        sums: int64 [A, fields], of a run in which no app moved.
+        placement: int64 [A].
+        basis: of the reference tables.
+    """
+    t = scenario.tables
+    pairs = [(t.regions[t.region_of_placement[p]], t.regions[d]) for p, d in zip(placement, scenario.apps.data_region, strict=True)]
+    execution = np.array([ASSUMED in (basis.price(here, "execution"), basis.price(here, "requests")) for here, _ in pairs])
+    egress = np.array(
+        [
+            basis.price(here, "internet_egress") == ASSUMED or (data != here and basis.network(data, here, "egress_usd_per_gb") == ASSUMED)
+            for here, data in pairs
+        ]
+    )
+    parts = components_usd(sums, scenario.objective)
+    money = parts["execution"][execution].sum() + parts["egress"][egress].sum()
+    return float(money / objective_usd(sums.sum(axis=0), scenario.objective))
+
+
+def replays(scenario: Scenario, static: Int64, luck_seed: int) -> tuple[Int64, Int64]:
+    """Sums of the test span per app, int64 [A, fields] each: all at home, and all where `static` puts them."""
+    home, moved = (_test_sums(scenario, place, luck_seed) for place in (scenario.apps.home, static))
+    return home, moved
 
 
 def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Path) -> list[dict[str, Any]]:
@@ -108,15 +140,23 @@ def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Pa
         reference: folder of the reference tables.
 
     Returns:
-        Rows of change, how (replayed or priced anew), home_usd, static_usd, static_of_home, home_change.
+        Rows of change, how (replayed or priced anew), home_usd, static_usd, static_of_home, home_change, and the shares of both that are
+        priced at assumed prices (home_assumed, static_assumed).
     """
-    home = scenario.apps.home
-    sums = [_test_sums(scenario, place, luck_seed) for place in (home, static)]
-    rows = [_row("defaults", "replayed", sums, scenario.objective)]
+    basis = Basis(reference)
+    sums = replays(scenario, static, luck_seed)
+
+    def row(change: str, how: str, changed: Scenario, sums: tuple[Int64, Int64]) -> dict[str, Any]:
+        home, moved = (float(objective_usd(part.sum(axis=0), changed.objective)) for part in sums)
+        shares = [assumed_share(changed, part, place, basis) for part, place in zip(sums, (scenario.apps.home, static), strict=True)]
+        money = {"home_usd": home, "static_usd": moved, "static_of_home": moved / home}
+        numbers = money | dict(zip(("home_assumed", "static_assumed"), shares, strict=True))
+        return {"change": change, "how": how} | {name: _short(value) for name, value in numbers.items()}
+
+    rows = [row("defaults", "replayed", scenario, sums)]
     for name, change in _changes(scenario, reference).items():
         changed = change(scenario)
-        again = [_test_sums(changed, place, luck_seed) for place in (home, static)]
-        rows.append(_row(name, "replayed", again, scenario.objective))
+        rows.append(row(name, "replayed", changed, replays(changed, static, luck_seed)))
     for field, label, values in (
         ("carbon_usd_per_kg", "carbon {} USD/kg", (0.19, 3.0)),
         ("miss_usd", "a miss {} USD", (1e-5, 1e-3)),
@@ -124,39 +164,11 @@ def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Pa
     ):
         for value in values:
             objective = scenario.objective.model_copy(update={field: value})
-            rows.append(_row(label.format(np.format_float_positional(value, trim="-")), "priced anew", sums, objective))
-    for row in rows:
-        row["home_change"] = _short(row["home_usd"] / rows[0]["home_usd"] - 1.0)
+            name = label.format(np.format_float_positional(value, trim="-"))
+            rows.append(row(name, "priced anew", replace(scenario, objective=objective), sums))
+    for found in rows:
+        found["home_change"] = _short(found["home_usd"] / rows[0]["home_usd"] - 1.0)
     return rows
-
-
-def places(scenario: Scenario, static: Int64) -> list[dict[str, Any]]:
-    """Per region: where it is, its mean grid intensity on the test span, its share of the test's calls at home and under best static."""
-    t, begin, end = scenario.tables, *span_steps(scenario, "test")
-    calls = scenario.calls
-    app = np.repeat(np.arange(len(scenario.apps.app_ids)), np.diff(calls.first_call))
-    step = calls.arrival_us // scenario.world.step_us
-    counts = np.bincount(app[(step >= begin) & (step < end)], minlength=len(scenario.apps.app_ids))
-    regions = len(t.regions)
-    shares = [
-        np.bincount(t.region_of_placement[place], weights=counts, minlength=regions) / max(1, counts.sum())
-        for place in (scenario.apps.home, static)
-    ]
-    hours = slice(begin * scenario.world.step_us // HOUR_US, max(1, end * scenario.world.step_us // HOUR_US))
-    grid = scenario.conditions.carbon_mg_per_kwh[:, hours].mean(axis=1) / 1000.0
-    return [
-        {
-            "region": t.regions[r],
-            "cloud": t.clouds[t.cloud_of_region[r]],
-            "metro": t.metros[t.metro_of_region[r]],
-            "lat": float(t.lat[t.metro_of_region[r]]),
-            "lon": float(t.lon[t.metro_of_region[r]]),
-            "g_per_kwh": _short(float(grid[r])),
-            "home_share": _short(float(shares[0][r])),
-            "static_share": _short(float(shares[1][r])),
-        }
-        for r in range(regions)
-    ]
 
 
 def _changes(scenario: Scenario, reference: Path) -> dict[str, Callable[[Scenario], Scenario]]:
@@ -213,13 +225,8 @@ def _with_weak_slowdown(scenario: Scenario) -> Scenario:
 
 
 def _test_sums(scenario: Scenario, placement: Int64, luck_seed: int) -> Int64:
-    total: Int64 = play(scenario, Fixed("fixed", placement), luck_seed).out.sum(axis=(0, 1))
-    return total
-
-
-def _row(change: str, how: str, sums: list[Int64], objective: Objective) -> dict[str, Any]:
-    home, static = (float(objective_usd(total, objective)) for total in sums)
-    return {"change": change, "how": how, "home_usd": _short(home), "static_usd": _short(static), "static_of_home": _short(static / home)}
+    sums: Int64 = play(scenario, Fixed("fixed", placement), luck_seed).out.sum(axis=1)
+    return sums
 
 
 def _share(total: Int64, objective: Objective) -> float:

@@ -25,6 +25,7 @@ FIGURE_LIMIT = 200_000  # bytes of one figure's JSON
 NARROW_BELOW = 640  # px of column under which a figure takes its narrow layout
 LONG_FROM = 20  # a table from this many open rows on may be broken between two pages
 INPUTS = ("eda", "validation", "world")  # folders of reports/ that the page is built from
+TABLES = ("landscape.csv", "classes.csv", "without_five.csv")  # of reports/world that it reads beside the JSON files
 STYLE = Path(__file__).parent / "style"
 
 
@@ -219,8 +220,8 @@ class Page:
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         root, published = self.paths.report.parent, self.paths.reference / "twin"
-        read = [file for folder in INPUTS for pattern in ("*.json", "landscape.csv") for file in (root / folder).glob(pattern)]
-        for file in [*sorted(read), *sorted(published.glob("*.json"))]:
+        read = [file for folder in INPUTS for pattern in ("*.json", *TABLES) for file in (root / folder).glob(pattern)]
+        for file in [*sorted(read), *sorted(published.glob("*.json")), *self.paths.reference.glob("land.csv")]:
             content = file.read_bytes()
             digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()[:7]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tasks.paths import Paths
 
 # Modules of tasks/sections in the order of the page. Each has render(page) -> HTML, "" if it has nothing to say, and TITLE, NAV, QUESTION.
-SECTIONS = ("first", "data", "rhythm", "cells", "google2011", "forecasts", "landscape", "world", "quality")
+SECTIONS = ("first", "data", "rhythm", "cells", "google2011", "forecasts", "world", "places", "landscape", "quality")
 
 
 def run(params: Params, paths: Paths) -> str:

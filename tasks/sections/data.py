@@ -8,8 +8,9 @@ from tasks.page import Page, annotation, pair
 from tasks.page_facts import COMMAND, ink_of, plural, provenance, source_of
 from tasks.page_plot import axis, both, colour
 from tasks.page_text import percent
+from tasks.sections.arms import load
 from tasks.sections.data_apps import concentration, dispersion
-from tasks.sections.data_times import durations, gaps
+from tasks.sections.data_times import calendar, durations, gaps
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -19,7 +20,8 @@ TITLE, NAV, QUESTION = "Calls", "Calls", "How long do calls run, how do they arr
 
 def render(page: Page) -> str:
     """HTML of the section."""
-    return pair(durations(page), gaps(page)) + pair(concentration(page), dispersion(page)) + _triggers(page)
+    first = calendar(page) if load(page) is not None else ""  # without a landscape the calendar is on the first screen
+    return first + pair(durations(page), gaps(page)) + pair(concentration(page), dispersion(page)) + _triggers(page)
 
 
 def _triggers(page: Page) -> str:

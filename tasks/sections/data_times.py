@@ -1,12 +1,15 @@
-"""How long calls run and how far apart they are, beside the published figures. Not here: who makes them (data_apps.py)."""
+"""When calls come (the calendar), how long they run and how far apart they are, beside the published figures. Not here: who makes them
+(data_apps.py).
+"""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tasks.page import Page
-from tasks.page_facts import COMMAND, ink_of, plural, provenance, source_of
+from tasks.page import Page, annotation, num
+from tasks.page_facts import COMMAND, day_name, ink_of, plural, provenance, source_of, volumes
 from tasks.page_plot import axis, both, colour, decimated, y_title
 from tasks.page_text import percent, seconds
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 CCDF_POINTS = 1000
 FLOOR = 1e-4  # share at which a CCDF's axis ends
 HEIGHT = 320  # px
+ROW_WIDE, ROW_NARROW = 23, 21  # px of a day in the calendar
 CLOCK_S = 1e-3  # the trace has its durations in milliseconds
 OWN = {"twin": "twin", "real": "real slice"}
 PUBLISHED = "published, whole trace"
@@ -167,3 +171,112 @@ def _ccdf(data: list[dict[str, Any]], titles: tuple[str, str], ink: str, *, narr
         yaxis=axis(type="log", range=[math.log10(FLOOR), 0.04], tickvals=[t[0] for t in SHARE_TICKS], ticktext=[t[1] for t in SHARE_TICKS]),
     )
     return figure
+
+
+def calendar(page: Page) -> str:
+    """The calendar hour x day, or "" without calls."""
+    found = volumes(page)
+    if not found:
+        return ""
+    source, kind = source_of(page)
+    rows = [
+        {"day": day_name(source, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
+        for day, hours in zip(found["days"], found["calls"], strict=True)
+        for hour, count in enumerate(hours)
+    ]
+    top = max(r["calls"] for r in rows)
+    busiest = max(rows, key=lambda r: r["calls"])
+    at = page.metric("busiest_hour", f"{busiest['day']} {busiest['hour_utc']:02d}:00")
+    page.metric("busiest_hour_calls", top)
+    for name, hours in zip(("train", "validation"), found.get("split_hours") or [], strict=False):
+        page.metric(f"{name}_ends_h", hours)
+    borders = " Heavy lines part train, validation and test." if found.get("split_hours") else ""
+    heading = _finding(page, found)
+    scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
+    ramp = f"<span>0</span>{scale}<span>{num(top)} calls an hour</span>"
+    return page.figure(
+        "calendar",
+        heading=heading,
+        sentence=f"Calls per hour, UTC; the number at the right is the total of the day.{borders}",
+        wide=_calendar(found, source, top, narrow=False),
+        narrow=_calendar(found, source, top, narrow=True),
+        key=ramp,
+        alt=f"{heading}. The busiest hour is {at} with {num(top)} calls.",
+        tags=[kind, "measured"],
+        provenance=provenance(page, plural(len(found["days"]), "day"), plural(found["total"], "call")),
+        command=COMMAND,
+        data=rows,
+    )
+
+
+def _finding(page: Page, found: dict[str, Any]) -> str:
+    by_hour = [sum(day[h] for day in found["calls"]) for h in range(24)]
+    high, low = max(by_hour), min(by_hour)
+    at = by_hour.index(high)
+    page.metric("busiest_hour_utc", at)
+    if len(found["days"]) < 2 or low == 0:
+        share = page.metric("busiest_hour_share", round(high / sum(by_hour), 5))
+        return f"The hour from {at:02d}:00 UTC has {percent(share)} of all calls"
+    ratio = page.metric("busiest_to_quietest_hour", round(high / low, 3))
+    return f"The busiest hour of the day, {at:02d}:00 UTC, has {num(ratio, 1)} times the calls of the quietest"
+
+
+def _calendar(found: dict[str, Any], source: str, top: int, *, narrow: bool) -> Figure:
+    import plotly.graph_objects as go
+
+    days, calls = found["days"], found["calls"]
+    names = [day_name(source, day) for day in days]
+    figure = go.Figure(
+        go.Heatmap(
+            z=calls, x=list(range(24)), y=list(range(len(days))), zmin=0, zmax=max(top, 1), xgap=1.5, ygap=1.5, showscale=False,
+            colorscale=[[i / 5, colour(f"s{i}")] for i in range(6)], customdata=[[n] * 24 for n in names],
+            hovertemplate="%{customdata}, %{x}:00 UTC: %{z:,} calls<extra></extra>",
+        )
+    )  # fmt: skip
+    text = [
+        annotation(1, i, _thousands(sum(hours)), at=("right", "middle"), refs=("paper", "y"), xshift=52, size=12 if not narrow else 11)
+        for i, hours in enumerate(calls)
+    ]
+    text.append(annotation(1, 1, "a day", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=52, yshift=3))
+    lines, names_of_spans = _borders(found)
+    if not narrow:
+        text += [annotation(1, y, n, ink="ink", size=13, refs=("paper", "y"), xshift=68) for y, n in names_of_spans]
+    hours_shown = range(0, 24, 6 if narrow else 3)
+    figure.update_layout(
+        height=len(days) * (ROW_NARROW if narrow else ROW_WIDE) + 66,
+        margin={"l": 66 if narrow else 92, "r": 56 if narrow else 120, "t": 26, "b": 40},
+        annotations=text,
+        shapes=lines,
+        xaxis=axis(
+            range=[-0.5, 23.5], showgrid=False, title="hour of day, UTC",
+            tickvals=list(hours_shown), ticktext=[f"{h:02d}:00" for h in hours_shown],
+        ),
+        yaxis=axis(
+            range=[len(days) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(days))),
+            ticktext=[n.rsplit(" ", 1)[0] if narrow and n[0].isupper() else n for n in names],
+        ),
+    )  # fmt: skip
+    return figure
+
+
+def _borders(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[float, str]]]:
+    """Stepped lines at the ends of train and validation (hours since the first day's midnight), and where the spans' names stand."""
+    split = found.get("split_hours") or []
+    rows = {day - found["days"][0]: i for i, day in enumerate(found["days"])}
+    lines, edges = [], [0.0]
+    for hours in split[:2]:
+        day, hour = divmod(hours, 24)
+        if int(day) not in rows:
+            return [], []
+        y, x = rows[int(day)], hour - 0.5
+        edges.append(y + hour / 24)
+        path = f"M -0.5,{y + 0.5} L {x},{y + 0.5} L {x},{y - 0.5} L 23.5,{y - 0.5}"
+        lines.append({"type": "path", "path": path, "line": {"color": colour("ink"), "width": 2}})
+    edges.append(float(len(found["days"])))
+    if len(edges) != 4 or any(b - a < 0.8 for a, b in pairwise(edges)):
+        return lines, []
+    return lines, [((a + b) / 2 - 0.5, n) for (a, b), n in zip(pairwise(edges), ("train", "valid", "test"), strict=True)]
+
+
+def _thousands(count: int) -> str:
+    return f"{num(count / 1000, 0)}k" if count >= 10_000 else num(count)

@@ -1,21 +1,44 @@
-"""First screen: origin, headline, tiles, calendar, limits. Not here: the evidence (the other sections)."""
+"""First screen: origin, headline, tiles, the ladder, limits. Not here: the evidence (the other sections).
+
+While there is no landscape, headline and tiles speak of the data, and the picture is the calendar (data_times.py).
+"""
 
 from __future__ import annotations
 
 import html
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tasks.page import Page, annotation, interval, num, tag
-from tasks.page_facts import COMMAND, day_name, plural, provenance, share_of_apps, source_of, volumes
-from tasks.page_plot import axis, colour
+from tasks.page_facts import plural, share_of_apps, source_of, volumes
+from tasks.page_plot import axis, both, colour
 from tasks.page_text import percent
+from tasks.sections.arms import (
+    NAMES,
+    ROW_NARROW,
+    ROW_WIDE,
+    Arm,
+    Landscape,
+    add_arm,
+    arms_of,
+    csv_rows,
+    key_of,
+    labels,
+    load,
+    off_axis,
+    reach,
+    said,
+)  # fmt: skip
+from tasks.sections.data_times import calendar
+from tasks.wording import NO_RATIO, TIMES, Effect, finding, heading, too_few
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 TITLE, NAV, QUESTION = "", "Answer", ""
-ROW_WIDE, ROW_NARROW = 23, 21  # px of a day in the calendar
+TILES = 4
+NO_BREAK = "\u00a0"
+FILLERS = ("calls", "fit")  # tiles of the data beside those of the landscape
+LADDER = ("random", "home", "best_static", "hindsight", "optimistic_bound")  # and the best rule
 ORIGINS = {
     "twin": "generated data fitted to the public traces; not the traces themselves",
     "real": "rows of the public traces as they were released; a slice, not the whole",
@@ -26,12 +49,81 @@ def render(page: Page) -> str:
     """HTML of the first screen."""
     _, kind = source_of(page)
     origin = f'<div class="origin">{tag(kind)}<span>{ORIGINS[kind]}</span></div>'
-    tiles = "".join(_tiles(page))
-    return "".join([origin, _headline(page), f'<div class="tiles">{tiles}</div>' if tiles else "", calendar(page), _limits(page)])
+    land, head, facts = load(page), _headline(page), _tiles(page)  # their figures are headline numbers on any page
+    if land is None:
+        tiles, picture, limits = list(facts.values()), calendar(page), _limits(page)
+    else:
+        head, picture = _unbroken(_worth(page, land)), _ladder(page, land)
+        limits = [_unbroken(point) for point in _world_limits(page, land)]
+        tiles = [*_worth_tiles(page, land), *(facts[name] for name in FILLERS if name in facts)][:TILES]
+    shown = f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
+    points = "".join(f"<li>{html.escape(p)}</li>" for p in limits)
+    box = f'<div class="limits"><p><b>Read this first</b></p><ul>{points}</ul></div>' if limits else ""
+    return "".join([origin, f"<h1>{html.escape(head)}</h1>", shown, picture, box])
+
+
+def _unbroken(text: str) -> str:
+    """A text in which no line ends between a number and its per cent or its times."""
+    for joined in (" %", " = ", f" {TIMES} "):
+        text = text.replace(joined, joined.replace(" ", NO_BREAK))
+    return text
+
+
+def _worth(page: Page, land: Landscape) -> str:
+    """Two sentences: what foresight could save, and what one static choice takes of it."""
+    summary = land.summary
+    seeds, found = summary["seeds"], summary["differences"]
+    foresight, static = (
+        Effect.of(found[k]["of_home"], seeds, f) for k, f in (("home_minus_hindsight", -100.0), ("static_minus_home", 100.0))
+    )
+    page.metric("foresight_saves_pct", round(-foresight.value, 3))
+    first = finding("Perfect foresight", "home", foresight, "the objective")
+    second = finding("One good static choice", "home", static)
+    if static.word == "better":
+        second = NO_RATIO.capitalize()
+        if summary["static_share"]:
+            second = f"One good static choice takes {num(_static_share(page, summary), 0)} % of that"
+    page.metric("static_saves_pct", round(-static.value, 3))
+    return f"{first}. {second}{too_few(seeds, summary['scenarios'])}."
+
+
+def _static_share(page: Page, summary: dict[str, Any]) -> float:
+    return float(page.metric("static_share_pct", round(100 * summary["static_share"]["value"], 3)))
+
+
+def _worth_tiles(page: Page, land: Landscape) -> list[str]:
+    summary = land.summary
+    reach_ = summary["differences"]["home_minus_hindsight"]["of_home"]
+    home = page.metric("home_usd", round(summary["home_usd"], 6))
+    between = _between(page, "foresight_saves", reach_, 1)
+    days = (page.json("world/calibration.json") or {}).get("test_days")
+    span = f"test span of {num(page.metric('test_span_days', round(days[1] - days[0], 2)), 1)} days" if days else "test span"
+    tiles = [
+        page.tile(
+            "How much could perfect foresight save?",
+            num(page.metrics["foresight_saves_pct"], 1),
+            "%",
+            f"{between}of home; home costs {num(home, 2)} USD per {span}",
+        )
+    ]
+    page.metric("no_ratio_under_pct", 1.0)
+    question = "How much of that does one good static choice take?"
+    if summary["static_share"] is None:
+        return [*tiles, page.tile(question, "no ratio", "", "the gap is under 1 % of home")]
+    between = _between(page, "static_share", summary["static_share"], 0)
+    return [*tiles, page.tile(question, num(_static_share(page, summary), 0), "%", f"{between}of the saving; no learning, no moves")]
+
+
+def _between(page: Page, name: str, found: dict[str, Any], places: int) -> str:
+    """Interval of a tile, in per cent, with a space behind it; "" below three scenarios."""
+    if found["low"] is None:
+        return ""
+    low, high = (page.metric(f"{name}_{end}_pct", round(100 * found[end], 3)) for end in ("low", "high"))
+    return f"{interval(low, high, places)} "
 
 
 def _headline(page: Page) -> str:
-    said = []
+    parts = []
     found = page.json("eda/concentration.json")
     calls = volumes(page)
     if calls:
@@ -41,17 +133,17 @@ def _headline(page: Page) -> str:
         count = max(1, min(5, len(found["apps"]) - 1))
         share = page.metric(f"share_top{count}_apps", found["top"].get(str(count), sum(found["apps"][:count]) / max(1, sum(found["apps"]))))
         page.metric("apps", len(found["apps"]))
-        said.append(share_of_apps(count, len(found["apps"]), percent(share)) + ".")
+        parts.append(share_of_apps(count, len(found["apps"]), percent(share)) + ".")
     elif calls:
-        said.append(f"{plural(calls['total'], 'call')} in {plural(len(calls['days']), 'day')} are ready for learning.")
+        parts.append(f"{plural(calls['total'], 'call')} in {plural(len(calls['days']), 'day')} are ready for learning.")
     best = best_forecast(page)
     if best:
         apart = page.metric("best_forecast_from_naive", round(abs(1 - best["mase"]), 5))
         verdict = f"errs {num(100 * apart, 0)} % {'less' if best['mase'] < 1 else 'more'} than its naive yardstick"
         if round(100 * best["mase"]) == 100:
             verdict = "equals its naive yardstick"
-        said.append(f"Without learning, the best forecast of calls ({best['arm']}) {verdict}.")
-    return f"<h1>{html.escape(' '.join(said) or 'No source is on: there is nothing to show yet.')}</h1>"
+        parts.append(f"Without learning, the best forecast of calls ({best['arm']}) {verdict}.")
+    return " ".join(parts) or "No source is on: there is nothing to show yet."
 
 
 def best_forecast(page: Page) -> dict[str, Any] | None:
@@ -60,26 +152,28 @@ def best_forecast(page: Page) -> dict[str, Any] | None:
     return best if best and best.get("mase") is not None else None
 
 
-def _tiles(page: Page) -> list[str]:
-    tiles = []
+def _tiles(page: Page) -> dict[str, str]:
+    """The tiles that speak of the data, by name."""
+    tiles = {}
     quality = (page.json("eda/quality.json") or {}).get("sources") or []
     calls = volumes(page)
     if calls:
         days = plural(len(calls["days"]), "day")
-        tiles.append(page.tile("How many calls are staged?", num(calls["total"]), "", f"{calls['source']}, {days}"))
+        tiles["calls"] = page.tile("How many calls are staged?", num(calls["total"]), "", f"{calls['source']}, {days}")
     if quality:
         rows_in = page.metric("rows_in", sum(q["rows_in"] for q in quality))
         rejected = page.metric("rows_rejected", sum(q["rows_rejected"] for q in quality))
         share = f"{percent(page.metric('rows_rejected_share', rejected / rows_in))} of " if rows_in else "of "
-        tiles.append(page.tile("How many rows were rejected?", num(rejected), "", f"{share}{plural(rows_in, 'raw row')}, all sources"))
+        tiles["rejected"] = page.tile(
+            "How many rows were rejected?", num(rejected), "", f"{share}{plural(rows_in, 'raw row')}, all sources"
+        )
     fit = (page.json("validation/twin_fit.json") or {}).get("rows") or []
     if fit:
         passed = page.metric("twin_fit_passed", sum(r["pass"] is True for r in fit))
         judged = page.metric("twin_fit_judged", sum(r["pass"] is not None for r in fit))
         if judged:
-            tiles.append(
-                page.tile("Is the twin near the real traces?", num(passed), f"of {num(judged)}", "targets met within their tolerance")
-            )
+            small = "targets met within their tolerance"
+            tiles["fit"] = page.tile("Is the twin near the real traces?", num(passed), f"of {num(judged)}", small)
     best = best_forecast(page)
     if best:
         mase = page.metric("best_forecast_mase", best["mase"])
@@ -89,120 +183,116 @@ def _tiles(page: Page) -> list[str]:
             low, high = (page.metric(f"best_forecast_mase_{q}", v) for q, v in zip(("p25", "p75"), best["mase_quartiles"], strict=True))
             spread = f", half of the apps in {interval(low, high, 2)}"
         small = f"{best['arm']}, calls, test span{spread}; 1 = naive"
-        tiles.append(page.tile("How good is the best forecast without learning?", num(mase, 2), "MASE", small))
+        tiles["forecast"] = page.tile("How good is the best forecast without learning?", num(mase, 2), "MASE", small)
     return tiles
 
 
-def calendar(page: Page) -> str:
-    """The calendar hour x day, or "" without calls."""
-    found = volumes(page)
-    if not found:
-        return ""
-    source, kind = source_of(page)
-    rows = [
-        {"day": day_name(source, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
-        for day, hours in zip(found["days"], found["calls"], strict=True)
-        for hour, count in enumerate(hours)
-    ]
-    top = max(r["calls"] for r in rows)
-    busiest = max(rows, key=lambda r: r["calls"])
-    at = page.metric("busiest_hour", f"{busiest['day']} {busiest['hour_utc']:02d}:00")
-    page.metric("busiest_hour_calls", top)
-    for name, hours in zip(("train", "validation"), found.get("split_hours") or [], strict=False):
-        page.metric(f"{name}_ends_h", hours)
-    borders = " Heavy lines part train, validation and test." if found.get("split_hours") else ""
-    heading = _finding(page, found)
-    scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
-    ramp = f"<span>0</span>{scale}<span>{num(top)} calls an hour</span>"
+def _ladder(page: Page, land: Landscape) -> str:
+    """Random to bound in one column; the band from the best rule to hindsight is what is left to learn."""
+    summary = land.summary
+    best = summary["best_rule"]
+    arms = arms_of(land.own, summary, best, (*LADDER, best))
+    effect = Effect.of(summary["differences"]["rule_minus_static"]["of_home"], summary["seeds"])
+    page.metric("rule_and_static_apart_pct", round(abs(effect.value), 3))
+    left = summary["differences"]["rule_minus_hindsight"]
+    gap = page.metric("gap_left_pct", round(100 * left["of_home"]["value"], 3))
+    usd = page.metric("gap_left_usd", round(left["usd"]["value"], 6))
+    said_ = heading("The best rule", "best static", effect)
+    name = NAMES.get(best, best)
+    of_gap = f"{num(gap, 1)} % of home = {num(usd, 2)} USD"
+    band = f"the gap left to learn:<br>{of_gap}" if gap > 0 else ""
     return page.figure(
-        "calendar",
-        heading=heading,
-        sentence=f"Calls per hour, UTC; the number at the right is the total of the day.{borders}",
-        wide=_calendar(found, source, top, narrow=False),
-        narrow=_calendar(found, source, top, narrow=True),
-        key=ramp,
-        alt=f"{heading}. The busiest hour is {at} with {num(top)} calls.",
-        tags=[kind, "measured"],
-        provenance=provenance(page, plural(len(found["days"]), "day"), plural(found["total"], "call")),
-        command=COMMAND,
-        data=rows,
+        "ladder",
+        heading=said_,
+        sentence=f"Objective in % of home of the same scenario, family {land.family}: money, carbon, SLA and latency in one sum. The best "
+        f"rule of this span: {name[0].lower()}{name[1:]}.",
+        **both(_ladder_figure, arms, band),
+        key=key_of(page, arms),
+        alt=f"{said_}. From the best rule to hindsight it is {of_gap}.",
+        data=csv_rows(arms),
+        **said(land, land.own),
     )
 
 
-def _finding(page: Page, found: dict[str, Any]) -> str:
-    by_hour = [sum(day[h] for day in found["calls"]) for h in range(24)]
-    high, low = max(by_hour), min(by_hour)
-    at = by_hour.index(high)
-    page.metric("busiest_hour_utc", at)
-    if len(found["days"]) < 2 or low == 0:
-        share = page.metric("busiest_hour_share", round(high / sum(by_hour), 5))
-        return f"The hour from {at:02d}:00 UTC has {percent(share)} of all calls"
-    ratio = page.metric("busiest_to_quietest_hour", round(high / low, 3))
-    return f"The busiest hour of the day, {at:02d}:00 UTC, has {num(ratio, 1)} times the calls of the quietest"
-
-
-def _calendar(found: dict[str, Any], source: str, top: int, *, narrow: bool) -> Figure:
+def _ladder_figure(arms: list[Arm], band: str, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
-    days, calls = found["days"], found["calls"]
-    names = [day_name(source, day) for day in days]
-    figure = go.Figure(
-        go.Heatmap(
-            z=calls, x=list(range(24)), y=list(range(len(days))), zmin=0, zmax=max(top, 1), xgap=1.5, ygap=1.5, showscale=False,
-            colorscale=[[i / 5, colour(f"s{i}")] for i in range(6)], customdata=[[n] * 24 for n in names],
-            hovertemplate="%{customdata}, %{x}:00 UTC: %{z:,} calls<extra></extra>",
+    figure, text, shapes = go.Figure(), [], []
+    low, high = reach(arms)
+    for i, arm in enumerate(arms):
+        if not add_arm(figure, arm, i, high):
+            text.append(off_axis(i, high))
+        text += labels(arm, i, narrow=narrow)
+    top = -1.4 if narrow else -1.7
+    rule, hindsight = (next(a.value for a in arms if is_it(a)) for is_it in (lambda a: a.ink == "rule", lambda a: a.key == "hindsight"))
+    if band:
+        shapes.append(
+            {"type": "rect", "x0": hindsight, "x1": rule, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 0}, "layer": "below"}
+            | {"fillcolor": colour("gap-wash")}
         )
-    )  # fmt: skip
-    text = [
-        annotation(1, i, _thousands(sum(hours)), at=("right", "middle"), refs=("paper", "y"), xshift=52, size=12 if not narrow else 11)
-        for i, hours in enumerate(calls)
-    ]
-    text.append(annotation(1, 1, "a day", ink="ink-3", at=("right", "bottom"), refs=("paper", "paper"), xshift=52, yshift=3))
-    lines, names_of_spans = _borders(found)
-    if not narrow:
-        text += [annotation(1, y, n, ink="ink", size=13, refs=("paper", "y"), xshift=68) for y, n in names_of_spans]
-    hours_shown = range(0, 24, 6 if narrow else 3)
+        is_left = rule - low < 0.5 * (high - low)
+        at, x = ("left", hindsight) if is_left else ("right", rule)
+        text.append(
+            annotation(x, 1, band, ink="rule", at=(at, "top"), refs=("x", "paper"), yshift=-4, align=at, xshift=4 if is_left else -4)
+        )
+    else:
+        top = -0.8 if narrow else -0.5
     figure.update_layout(
-        height=len(days) * (ROW_NARROW if narrow else ROW_WIDE) + 66,
-        margin={"l": 66 if narrow else 92, "r": 56 if narrow else 120, "t": 26, "b": 40},
+        height=round((ROW_NARROW if narrow else ROW_WIDE) * (len(arms) - 0.5 - top)) + 66,
+        margin={"l": 12 if narrow else 186, "r": 12 if narrow else 146, "t": 16, "b": 46},
         annotations=text,
-        shapes=lines,
-        xaxis=axis(
-            range=[-0.5, 23.5], showgrid=False, title="hour of day, UTC",
-            tickvals=list(hours_shown), ticktext=[f"{h:02d}:00" for h in hours_shown],
-        ),
-        yaxis=axis(
-            range=[len(days) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(days))),
-            ticktext=[n.rsplit(" ", 1)[0] if narrow and n[0].isupper() else n for n in names],
-        ),
-    )  # fmt: skip
+        shapes=shapes,
+        xaxis=axis(range=[low, high], nticks=5 if narrow else 9, title=f"objective, % of home (the axis starts at {low})"),
+        yaxis=axis(range=[len(arms) - 0.5, top], showgrid=False, showticklabels=False),
+    )
     return figure
 
 
-def _borders(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[float, str]]]:
-    """Stepped lines at the ends of train and validation (hours since the first day's midnight), and where the spans' names stand."""
-    split = found.get("split_hours") or []
-    rows = {day - found["days"][0]: i for i, day in enumerate(found["days"])}
-    lines, edges = [], [0.0]
-    for hours in split[:2]:
-        day, hour = divmod(hours, 24)
-        if int(day) not in rows:
-            return [], []
-        y, x = rows[int(day)], hour - 0.5
-        edges.append(y + hour / 24)
-        path = f"M -0.5,{y + 0.5} L {x},{y + 0.5} L {x},{y - 0.5} L 23.5,{y - 0.5}"
-        lines.append({"type": "path", "path": path, "line": {"color": colour("ink"), "width": 2}})
-    edges.append(float(len(found["days"])))
-    if len(edges) != 4 or any(b - a < 0.8 for a, b in pairwise(edges)):
-        return lines, []
-    return lines, [((a + b) / 2 - 0.5, n) for (a, b), n in zip(pairwise(edges), ("train", "valid", "test"), strict=True)]
+def _world_limits(page: Page, land: Landscape) -> list[str]:
+    """What bounds every finding about the simulated world, as measured figures."""
+    found = page.json("world/calibration.json") or {}
+    limits, points = found.get("limits") or {}, []
+    if "carbon_correlation_same_metro" in limits:
+        same = page.metric("carbon_correlation_same_metro", round(limits["carbon_correlation_same_metro"], 4))
+        hours = page.metric("cleanest_region_share_of_hours", round(limits["cleanest_region_share_of_hours"], 4))
+        carbon = page.metric("carbon_share_at_1", round(limits["carbon_share_at_1"], 5))
+        points.append(
+            f"Clouds of one metro share one grid (correlation {num(same, 2)}) and one region is cleanest in {percent(hours)} of the hours: "
+            f"carbon, {percent(carbon)} of the objective at home, hardly tells clouds apart."
+        )
+    calls = (page.json("eda/concentration.json") or {}).get("top", {}).get("5")
+    largest = land.summary["gap_by_app"]["largest_share"]
+    if calls is not None:
+        share = page.metric("share_top5_apps", calls)
+        more = ""
+        if largest:
+            one = page.metric("gap_largest_pct", round(100 * largest["value"], 3))
+            more = f", and one app makes {num(one, 0)} % of what hindsight saves over best static"
+        points.append(f"Five apps carry {percent(share)} of the calls{more}.")
+    if "congestion_after_25_min" in limits:
+        soon, late = (page.metric(k, round(limits[k], 4)) for k in ("congestion_after_25_min", "congestion_after_4_h_10"))
+        weak = next((r["home_change"] for r in found.get("sensitivity") or [] if r["change"] == "slowdown k = 1"), None)
+        half = ""
+        if weak is not None:
+            change = page.metric("home_change_half_slowdown", round(100 * weak, 3))
+            half = f"; with half the slowdown the bill at home changes by {num(change, 1)} %"
+        points.append(
+            f"How congested zones are is assumed{half}. Congestion correlates at {num(soon, 2)} with itself one tactical interval later, "
+            f"at {num(late, 2)} one strategic interval later."
+        )
+    felt = {family: _felt(land, family) for family in sorted(land.families)}
+    most = max(felt, key=lambda f: (felt[f], f))
+    shares = [f"in {f} in {num(page.metric(f'felt_at_home_{f}_pct', round(felt[f], 3)), 1)} %" for f in dict.fromkeys([land.family, most])]
+    points.append(f"With all apps at home, capacity is felt {' and '.join(shares)} of the intervals with calls.")
+    return points
 
 
-def _thousands(count: int) -> str:
-    return f"{num(count / 1000, 0)}k" if count >= 10_000 else num(count)
+def _felt(land: Landscape, family: str) -> float:
+    own = [r["binding_share"] for r in land.rows if r["family"] == family and r["arm"] == "home"]
+    return 100 * sum(own) / len(own)
 
 
-def _limits(page: Page) -> str:
+def _limits(page: Page) -> list[str]:
     _, kind = source_of(page)
     points = []
     if kind == "twin":
@@ -221,6 +311,4 @@ def _limits(page: Page) -> str:
     if durations and durations.get("zero_share"):
         zero = page.metric("duration_zero_share", durations["zero_share"])
         points.append(f"{percent(zero)} of the calls have a recorded duration of 0 ms: the clock of the trace is coarse.")
-    if not points:
-        return ""
-    return f'<div class="limits"><p><b>Read this first</b></p><ul>{"".join(f"<li>{html.escape(p)}</li>" for p in points)}</ul></div>'
+    return points

@@ -1,4 +1,4 @@
-"""Section: load over time (concurrency, autocorrelation, hour of day). Not here: the calendar (first.py), cells (cells.py)."""
+"""Section: load over time (concurrency, autocorrelation, hour of day). Not here: the calendar (data_times.py), cells (cells.py)."""
 
 from __future__ import annotations
 

@@ -161,8 +161,11 @@ def build(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page built from the invented inputs."""
+    """The page built from the invented inputs and four small worlds."""
+    from tests.report_world import write_world
+
     root = tmp_path_factory.mktemp("page")
+    write_world(root, ROOT)
     write_inputs(root)
     return build(root)
 

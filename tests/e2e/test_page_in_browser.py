@@ -91,7 +91,7 @@ def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
     tab.width(1280)
     tab.open(page_file)
     tab.value("Plotly.relayout(document.querySelector('.plot'), {'annotations[0].y': 1, 'annotations[1].y': 1}).then(() => true)")
-    assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["calendar-figure"]
+    assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["ladder-figure"]
 
 
 def test_first_figure_is_there_in_time(page_file: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 
 PAPER = (688, 1016)  # A4 less 14 mm on each side, CSS pixels
 A4_PT = (595, 842)
-MOST_PAGES = 12
+MOST_PAGES = 20
 FULL = 200  # characters of a page that is not blank
 LONG_TABLE = 20  # open rows from which a table may go on over the next page
 PRINTING = """[...document.querySelectorAll('figure')].map((f) => [f.id, f.getBoundingClientRect().height, getComputedStyle(f).breakInside,

@@ -188,8 +188,10 @@ def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.D
     assert set(found) == {"families", "without_five", "scenarios"}
     for family, summary in found["families"].items():
         part = landscape.filter(pl.col("family") == family)
-        mean = {arm: frame["total_usd"].mean() for (arm,), frame in part.group_by("arm")}
-        gap = (mean["best_static"] - mean["hindsight"]) / mean["home"]
+        home = part.filter(pl.col("arm") == "home").select("scenario", pl.col("total_usd").alias("home_usd"))
+        shares = part.join(home, on="scenario").with_columns(pl.col("total_usd") / pl.col("home_usd"))
+        mean = {arm: frame["total_usd"].mean() for (arm,), frame in shares.group_by("arm")}  # of home of the same scenario
+        gap = mean["best_static"] - mean["hindsight"]
         assert summary["gap_share_of_home"] == pytest.approx(gap, abs=1e-6)
         for arm, closed in summary["closed_of_static_to_hindsight"].items():
             assert (closed is None) == (gap < compare.SMALL_GAP)
@@ -199,6 +201,20 @@ def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.D
         assert summary["share_of_home"]["home"]["value"] == 1.0
         assert summary["share_of_home"]["home"]["low"] is None  # two scenarios carry no interval
         assert summary["best_rule"] in compare.RULES
+        assert summary["seeds"] == 1
+        arms = {"static": "best_static", "rule": summary["best_rule"], "home": "home", "hindsight": "hindsight"}
+        for a, b in compare.PAIRS:
+            difference = summary["differences"][f"{a}_minus_{b}"]
+            assert difference["of_home"]["value"] == pytest.approx(mean[arms[a]] - mean[arms[b]], abs=1e-6)
+            assert difference["of_home"]["low"] is None
+        classes = summary["classes"].values()
+        assert sum(one["home_usd"] for one in classes) == pytest.approx(summary["home_usd"], abs=1e-6)
+        rejected = part.filter(pl.col("arm") == "best_static").sort("scenario")["rejected"].to_list()
+        for one, all_apps in zip(summary["gap_by_app"]["scenarios"], rejected, strict=True):
+            assert one["rejected_best_static"]["all"] == all_apps
+            assert one["largest_usd"] <= one["five_usd"]
+        gaps = [one["all_usd"] for one in summary["gap_by_app"]["scenarios"]]
+        assert np.mean(gaps) == pytest.approx(summary["gap_usd"], abs=1e-6)
     # Hindsight as dear as home: nothing is left to share out.
     shutil.copytree(built.root, tmp_path, dirs_exist_ok=True)
     paths = Paths(tmp_path)
