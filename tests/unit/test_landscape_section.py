@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models import statistics
 from simulator.fleet import LATENCY_EDGES_US
 from tasks import compare
 from tasks import params as params_module
@@ -44,13 +43,6 @@ def inputs(repository: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(autouse=True)
-def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests hold words and wiring, not the width of a bootstrap interval (tests/unit/test_statistics.py does)."""
-    resamples = statistics._resamples
-    monkeypatch.setattr(statistics, "_resamples", lambda shape, draws: resamples(shape, min(draws, 400)))
 
 
 def invented(scenarios: int, seeds: int = 2, spread: float = 0.02, **changes: float) -> pl.DataFrame:

@@ -46,6 +46,15 @@ def test_interquartile_mean_by_hand() -> None:
     assert st.interquartile_mean(np.arange(6.0)).value == pytest.approx(2.5)
 
 
+def test_resampled_means_are_means_of_drawn_rows_and_columns() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(5, 1, (3, 4)), rng.normal(9, 2, (3, 4))
+    again = np.random.Generator(np.random.PCG64(st.BOOTSTRAP_SEED))
+    rows, columns = again.integers(0, 3, (200, 3)), again.integers(0, 4, (200, 4))
+    for value, found in zip((x, y), st._resampled_means(200, x, y), strict=True):
+        assert found == pytest.approx([value[np.ix_(r, c)].mean() for r, c in zip(rows, columns, strict=True)])
+
+
 def test_bootstrap_covers_and_grows_with_the_level() -> None:
     rng = np.random.default_rng(1)
     hits = 0
