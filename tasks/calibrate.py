@@ -36,7 +36,8 @@ def run(params: Params, paths: Paths) -> str:
     """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
     settings = params.calibrate
     scenarios = read_json(paths.scenario / "scenarios.json")["scenarios"]
-    name = next((row["id"] for row in scenarios if row["family"] == "calm"), scenarios[0]["id"])
+    row = next((row for row in scenarios if row["family"] == "calm"), scenarios[0])
+    name, origin = row["id"], row["from"]
     scenario = load_scenario(paths.scenario / name)
     chosen = read_json(paths.baselines / "chosen.json")["placements"][name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
@@ -53,6 +54,7 @@ def run(params: Params, paths: Paths) -> str:
     rows = [check.row() for check in checks]
     found: dict[str, Any] = {
         "scenario": name,
+        "from": origin,
         "family": scenario.family,
         "seed": scenario.seed,
         "luck_seed": settings.luck_seed,

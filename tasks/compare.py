@@ -49,16 +49,18 @@ def run(params: Params, paths: Paths) -> str:
     rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
     scenarios = {name: load_scenario(paths.scenario / name) for name in sorted(rows["scenario"].unique().to_list())}
     classes = pl.concat([_classes(scenario, params) for scenario in scenarios.values()])
-    landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), params, paths)
+    origins = {row["id"]: row["from"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]}
+    landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), origins, params, paths)
     return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
 
 
-def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], params: Params, paths: Paths) -> pl.DataFrame:
+def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str, str], params: Params, paths: Paths) -> pl.DataFrame:
     """Write the tables and the headline figures, and return the landscape.
 
     Args:
         rows: of the evaluation, with the `class` of the app.
         bounds: facts of each scenario, kept as they are.
+        origins: where the calls of each scenario come from (`from` of scenarios.json), kept as they are.
         params: `objective` is used.
         paths: of the working tree.
     """
@@ -86,7 +88,7 @@ def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], params: Params, pa
         found = _summary(own, params)
         summary[family] = found | {"classes": _by_class(own, params, found), "gap_by_app": _gap_by_app(own, params)}
     without = {family: _summary(smaller.filter(pl.col("family") == family), params) for family in families}
-    write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds})
+    write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds, "from": origins})
     return landscape
 
 

@@ -61,6 +61,7 @@ class Landscape:
     families: dict[str, Any]
     without: dict[str, Any]
     rows: list[dict[str, Any]]
+    origins: dict[str, str]  # twin or real, by scenario
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -84,7 +85,8 @@ def load(page: Page) -> Landscape | None:
     for key in ("seeds", "scenarios"):
         page.metric(f"landscape_{key}", families[family][key])
     page.metric("interval_level_pct", round(100 * families[family]["level"], 1))
-    return Landscape(family, families, found["without_five"], rows)
+    origins = {scenario: page.origin_tag(origin) for scenario, origin in found["from"].items()}
+    return Landscape(family, families, found["without_five"], rows, origins)
 
 
 def table_of(page: Page, name: str) -> list[dict[str, Any]]:
@@ -215,7 +217,7 @@ def said(land: Landscape, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     design += " each" if len(families) > 1 else ""
     names = f"{'family' if len(families) == 1 else 'families'} {', '.join(families)}"
     return {
-        "tags": ["twin", "drawn: home, data, payload, state"],
+        "tags": [*sorted({land.origins[r["scenario"]] for r in rows}, reverse=True), "drawn: home, data, payload, state"],
         "provenance": f"{design} · {names} · test span · some prices assumed, see docs/methods/world.md",
         "command": "dvc repro compare report",
     }

@@ -47,8 +47,6 @@ ORIGINS = {
 
 def render(page: Page) -> str:
     """HTML of the first screen."""
-    _, kind = source_of(page)
-    origin = f'<div class="origin">{tag(kind)}<span>{ORIGINS[kind]}</span></div>'
     land, head, facts = load(page), _headline(page), _tiles(page)  # their figures are headline numbers on any page
     if land is None:
         tiles, picture, limits = list(facts.values()), calendar(page), _limits(page)
@@ -59,7 +57,17 @@ def render(page: Page) -> str:
     shown = f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
     points = "".join(f"<li>{html.escape(p)}</li>" for p in limits)
     box = f'<div class="limits"><p><b>Read this first</b></p><ul>{points}</ul></div>' if limits else ""
-    return "".join([origin, f"<h1>{html.escape(head)}</h1>", shown, picture, box])
+    return "".join([_origin(page, land), f"<h1>{html.escape(head)}</h1>", shown, picture, box])
+
+
+def _origin(page: Page, land: Landscape | None) -> str:
+    """What the page rests on: of one kind, or decisions judged on other calls than the ones whose figures it shows."""
+    _, kind = source_of(page)
+    judged = {land.origins[r["scenario"]] for r in land.own} if land else {kind}
+    if judged == {kind}:
+        return f'<div class="origin">{tag(kind)}<span>{ORIGINS[kind]}</span></div>'
+    parts = [f"{tag(one)}<span>decisions are judged on {ORIGINS[one]}</span>" for one in sorted(judged, reverse=True)]
+    return f'<div class="origin">{"".join(parts)}{tag(kind)}<span>figures of calls: {ORIGINS[kind]}</span></div>'
 
 
 def _unbroken(text: str) -> str:

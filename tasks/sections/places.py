@@ -64,7 +64,7 @@ def render(page: Page) -> str:
         **both(_map, land, metros),
         key=clouds + '<span><i class="ring"></i>at home</span>',
         alt=f"World map with three marks per metro, for AWS, Azure and Google Cloud. {said}. {part}.",
-        tags=["twin", "measured", "drawn: home, data"],
+        tags=[page.origin_tag(found["from"]), "measured", "drawn: home, data"],
         provenance=(
             f"scenario {found['scenario']} · {plural(found['apps'], 'app')} · test span · {num(assumed)} of {num(regions)} regions "
             "have assumed prices · land: Natural Earth"

@@ -40,7 +40,7 @@ def render(page: Page) -> str:
     calls = page.metric("world_calls", found["calls"])
     page.metric("world_apps", found["apps"])
     said = {
-        "tags": ["twin", "drawn: home, data, payload, state"],
+        "tags": [page.origin_tag(found["from"]), "drawn: home, data, payload, state"],
         "provenance": f"scenario {found['scenario']} · {plural(found['apps'], 'app')} · {plural(calls, 'call')} · some prices assumed",
         "command": COMMAND,
     }

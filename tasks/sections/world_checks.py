@@ -40,7 +40,7 @@ def checks(page: Page, found: dict[str, Any], said: dict[str, Any]) -> str:
         alt=f"{heading}: {num(held)} marks lie in the shaded band. {outside}",
         data=[_data(r) for r in rows],
         below=WIDE_FROM,
-        **(said | {"tags": ["twin", "measured"]}),
+        **(said | {"tags": [page.origin_tag(found["from"]), "measured"]}),
     )
 
 

@@ -56,7 +56,7 @@ def stage(root: Path, repository: Path, params: Params, scenario: Scenario, stat
     paths = Paths(root)
     shutil.copytree(repository / "data" / "reference", paths.reference)
     save(scenario, paths.scenario)
-    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm"}]})
+    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm", "from": "twin"}]})
     chosen = {app: scenario.tables.zones[p] for app, p in zip(scenario.apps.app_ids, static, strict=True)}
     write_json(paths.baselines / "chosen.json", {"placements": {NAME: {"best_static": chosen}}})
     calibrate.run(params, paths)

@@ -49,7 +49,7 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         family, seed = name.split("-")
         save(twin_scenario(family, int(seed), days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000)), folder)  # type: ignore[arg-type]
-    write_json(folder / "scenarios.json", {"scenarios": [{"id": name} for name in NAMES]})
+    write_json(folder / "scenarios.json", {"scenarios": [{"id": name, "from": "twin"} for name in NAMES]})
     return folder
 
 
@@ -148,7 +148,7 @@ def test_tuning_does_not_see_the_test_span(built: Paths, scenarios: Path, params
         if name.startswith("fenced"):  # the other family keeps its conditions: calls alone
             seen = dataclasses.replace(seen, capacity=capacity, slowdown_permille=slowdown)
         save(dataclasses.replace(scenario, calls=changed, conditions=seen), paths.scenario)
-    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": name} for name in NAMES]})
+    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": name, "from": "twin"} for name in NAMES]})
     tune_baselines.run(params, paths)
     assert (paths.baselines / "chosen.json").read_bytes() == (built.baselines / "chosen.json").read_bytes()
 
@@ -185,7 +185,8 @@ def test_the_optimistic_bound_is_below_every_rule_in_the_uncoupled_world(built: 
 
 def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.DataFrame, params: Params, tmp_path: Path) -> None:
     found = read_json(built.world / "landscape.json")
-    assert set(found) == {"families", "without_five", "scenarios"}
+    assert set(found) == {"families", "without_five", "scenarios", "from"}
+    assert found["from"] == dict.fromkeys(NAMES, "twin")
     for family, summary in found["families"].items():
         part = landscape.filter(pl.col("family") == family)
         home = part.filter(pl.col("arm") == "home").select("scenario", pl.col("total_usd").alias("home_usd"))

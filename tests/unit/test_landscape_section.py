@@ -75,13 +75,13 @@ def invented(scenarios: int, seeds: int = 2, spread: float = 0.02, **changes: fl
     return pl.DataFrame(rows)
 
 
-def page_of(root: Path, inputs: ModuleType, rows: pl.DataFrame) -> Page:
+def page_of(root: Path, inputs: ModuleType, rows: pl.DataFrame, origin: str = "twin") -> Page:
     root.mkdir(parents=True, exist_ok=True)
     inputs.write_inputs(root)
     paths = Paths(root)
     params = params_module.load(paths.params_file)
     paths.world.mkdir(parents=True, exist_ok=True)
-    compare.publish(rows, [], params, paths)
+    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params, paths)
     return Page(params, paths)
 
 
@@ -104,6 +104,21 @@ def test_without_a_landscape_the_first_screen_is_of_the_data(tmp_path: Path, inp
     assert 'id="ladder"' not in text
     assert landscape.render(page) == ""
     assert 'id="calendar"' not in data.render(page)
+
+
+def test_decisions_judged_on_other_calls_say_so(tmp_path: Path, inputs: ModuleType) -> None:
+    rows = invented(3, seeds=1)
+    same = first.render(page_of(tmp_path / "same", inputs, rows))
+    assert 'class="tag twin"' in same
+    assert "decisions are judged on" not in same
+    other = first.render(page_of(tmp_path / "other", inputs, rows, "path:/traces"))
+    head = other[: other.index("<h1>")]
+    assert re.findall(r'class="tag (twin|real)"', head) == ["real", "twin"]
+    assert "decisions are judged on rows of the public traces" in head
+    assert "figures of calls: generated data" in head
+    ladder = other[other.index('id="ladder"') : other.index("Read this first")]
+    assert 'class="tag real"' in ladder
+    assert 'class="tag twin"' not in ladder
 
 
 def test_the_words_are_those_of_the_intervals(tmp_path: Path, inputs: ModuleType) -> None:
