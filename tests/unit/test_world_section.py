@@ -76,7 +76,8 @@ def calibration(**changes: Any) -> dict[str, Any]:
         {"table": "params.yaml", "row": "world.timeout_s", "column": "timeout_s", "value": "30", "unit": "s", "why": "usual"},
     ]
     return {
-        "scenario": "calm-1", "from": "twin", "apps": 2, "calls": 12, "checks": HELD, "bill": {"steps": steps}, "limits": BOUNDS, "assumed": assumed,
+        "scenario": "calm-1", "from": "twin", "apps": 2, "calls": 12, "checks": HELD, "bill": {"steps": steps}, "limits": BOUNDS,
+        "assumed": assumed,
         "sensitivity": [
             change | {"change": "defaults", "home_usd": 8.0, "home_change": 0.0},
             change | {"change": "quota 30 per zone", "home_usd": 12.0, "home_change": 0.5},
