@@ -64,10 +64,11 @@ def _origin(page: Page, land: Landscape | None) -> str:
     """What the page rests on: of one kind, or decisions judged on other calls than the ones whose figures it shows."""
     _, kind = source_of(page)
     judged = {land.origins[r["scenario"]] for r in land.own} if land else {kind}
-    if judged == {kind}:
-        return f'<div class="origin">{tag(kind)}<span>{ORIGINS[kind]}</span></div>'
-    parts = [f"{tag(one)}<span>decisions are judged on {ORIGINS[one]}</span>" for one in sorted(judged, reverse=True)]
-    return f'<div class="origin">{"".join(parts)}{tag(kind)}<span>figures of calls: {ORIGINS[kind]}</span></div>'
+    lines = [(kind, ORIGINS[kind])]
+    if judged != {kind}:
+        lines = [(one, f"decisions are judged on {ORIGINS[one]}") for one in sorted(judged, reverse=True)]
+        lines.append((kind, f"figures of calls: {ORIGINS[kind]}"))
+    return "".join(f'<div class="origin">{tag(one)}<span>{text}</span></div>' for one, text in lines)
 
 
 def _unbroken(text: str) -> str:
