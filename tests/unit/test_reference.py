@@ -18,11 +18,11 @@ from simulator.laws import quantile_table
 from simulator.parameters import Network, World
 from simulator.reference import Tables, load_tables
 from simulator.reference_parts import FILES
+from tests.changed_tables import Rows, rewrite, with_a_region_more
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "data" / "reference"
 WORLD = World()
-Rows = list[dict[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,6 @@ def folder(tmp_path: Path) -> Path:
 def rows_of(path: Path) -> Rows:
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
-
-
-def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
-    rows = rows_of(path)
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(change(rows))
 
 
 def test_shapes_and_indices(tables: Tables) -> None:
@@ -216,33 +208,9 @@ def test_permuted_rows_permute_the_tables(tables: Tables, folder: Path) -> None:
         assert [other.vcpu(c[cloud], mb) for mb in (128, 700, 4096)] == [tables.vcpu(cloud, mb) for mb in (128, 700, 4096)]
 
 
-def test_a_region_is_added_by_rows(tables: Tables, folder: Path) -> None:
+def test_a_region_is_added_by_rows(tmp_path: Path) -> None:
     """A second aws region of its own metro: clients there who belong to another cloud start from it."""
-
-    def like(key: str, old: str, **changes: str) -> Callable[[Rows], Rows]:
-        return lambda rows: rows + [row | changes for row in rows if row[key] == old]
-
-    rewrite(folder / "metros.csv", like("metro", "iad", metro="cmh", home_share="0.1"))
-    rewrite(folder / "carbon_profiles.csv", like("metro", "iad", metro="cmh"))
-    rewrite(folder / "regions.csv", like("region", "us-east-1", region="us-east-2", metro="cmh"))
-    rewrite(folder / "prices.csv", like("region", "aws:us-east-1", region="aws:us-east-2"))
-    rewrite(
-        folder / "zones.csv",
-        lambda rows: (
-            rows + [r | {"region": "us-east-2", "zone": r["zone"].replace("-1", "-2")} for r in rows if r["region"] == "us-east-1"]
-        ),
-    )
-    added = "aws:us-east-2"
-    pair = {"rtt_us": "12000", "gbps": "", "egress_usd_per_gb": "0.01"}
-    rewrite(
-        folder / "network.csv",
-        lambda rows: (
-            rows
-            + [rows[0] | pair | {"src": added, "dst": region} for region in (*tables.regions, added)]
-            + [rows[0] | pair | {"src": region, "dst": added} for region in tables.regions]
-        ),
-    )
-    grown = load_tables(folder, WORLD)
+    grown = load_tables(with_a_region_more(REFERENCE, tmp_path / "grown"), WORLD)
     assert len(grown.zones) == 75
     assert grown.region_at[:, 8].tolist() == [24, -1, -1]
     assert grown.rtt_us[8].tolist() == [12_000] * 24 + [1000]
