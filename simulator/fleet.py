@@ -236,7 +236,8 @@ class Fleet:
             ConservationError: a call was lost or counted twice.
         """
         calls = self.scenario.calls
-        order = np.lexsort((calls.group_step, calls.group_app))
+        # Groups are sorted by (step, app): a stable sort by app leaves the steps in order; small integers are sorted by their digits.
+        order = np.argsort(calls.group_app.astype(np.min_scalar_type(len(self.state.place))), kind="stable")
         first = np.searchsorted(calls.group_app[order], np.arange(len(self.state.place) + 1)).astype(np.int64)
         alone = self.state._replace(alive=np.zeros(1, np.int64), ring=np.zeros((len(self.state.ring), 1), np.int32))
         calls_of_app, pools_of_app = int(np.diff(calls.first_call).max(initial=0)), int(np.diff(self.static.first_pool).max(initial=0))
@@ -273,7 +274,7 @@ def app_constants(scenario: Scenario, memory_mb: Int64) -> Int64:
     for r in range(len(t.regions)):
         c = int(t.cloud_of_region[r])
         cloud = t.clouds[c]
-        vcpu = np.array([t.vcpu(c, int(mb)) for mb in memory_mb])
+        vcpu = t.vcpu(c, memory_mb)
         step, cap = int(t.memory_step_mb[c]), int(t.memory_cap_mb[c])
         billed_mb = -(-memory_mb // step) * step if step else memory_mb
         billed_mb = np.minimum(billed_mb, cap) if cap else billed_mb

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from simulator.csv_rows import read_rows
 from simulator.parameters import World
@@ -96,12 +96,18 @@ class Tables:
     carbon_profile_mg_per_kwh: Int64
     assumed: tuple[str, ...]
 
-    def vcpu(self, cloud: int, memory_mb: float) -> float:
-        """Return the vCPUs of a memory size: in proportion where the cloud has one point, else linear between points, flat outside."""
-        memory, count = self.vcpu_memory_mb[cloud], self.vcpu_count[cloud]
-        if len(memory) == 1:
-            return float(memory_mb * count[0] / memory[0])
-        return float(np.interp(memory_mb, memory, count))
+    def vcpu(self, cloud: int, memory_mb: ArrayLike) -> Float64:
+        """Return the vCPUs of memory sizes: in proportion where the cloud has one point, else linear between points, flat outside.
+
+        Args:
+            cloud: its index.
+            memory_mb: configured memory, of any shape.
+
+        Returns:
+            float64 of that shape.
+        """
+        memory, count, size = self.vcpu_memory_mb[cloud], self.vcpu_count[cloud], np.asarray(memory_mb, dtype=np.float64)
+        return size * count[0] / memory[0] if len(memory) == 1 else np.asarray(np.interp(size, memory, count))
 
     def billed_gb(self, cloud: int, memory_mb: int) -> float:
         """Return the memory that is billed, GB of 1024 MB: rounded up to the cloud's step, at most its cap."""
@@ -120,7 +126,7 @@ class Tables:
             kind: running; kept warm by a floor; running on an instance that a floor keeps warm.
         """
         cloud = int(self.cloud_of_region[region])
-        gb, vcpu = self.billed_gb(cloud, memory_mb), self.vcpu(cloud, memory_mb)
+        gb, vcpu = self.billed_gb(cloud, memory_mb), float(self.vcpu(cloud, memory_mb))
         if kind == "provisioned":
             usd = gb * self.provisioned_usd_per_gb_s[region] + vcpu * self.provisioned_usd_per_vcpu_s[region]
         elif kind == "provisioned_duration" and not math.isnan(self.provisioned_duration_usd_per_gb_s[region]):
@@ -140,7 +146,7 @@ class Tables:
 
     def _power_uw(self, cloud: int, memory_mb: int, watts_per_vcpu: float) -> int:
         memory_w = memory_mb / MB_PER_GB * self.memory_w_per_gb
-        return round(float(self.pue[cloud]) * (self.vcpu(cloud, memory_mb) * watts_per_vcpu + memory_w) * 1e6)
+        return round(float(self.pue[cloud]) * (float(self.vcpu(cloud, memory_mb)) * watts_per_vcpu + memory_w) * 1e6)
 
 
 def load_tables(folder: Path, world: World) -> Tables:

@@ -94,7 +94,7 @@ class AutoscaleRun(Run):
         ladder = np.array(MEMORY_SIZES_MB)
         at = np.searchsorted(ladder, apps.memory_mb)[:, None] + np.arange(MEMORY_CLASSES)
         sizes = np.maximum(ladder[np.minimum(at, len(ladder) - 1)], apps.memory_mb[:, None])
-        vcpu = np.array([[[t.vcpu(c, int(mb)) for mb in row] for c in range(len(t.clouds))] for row in sizes])
+        vcpu = np.stack([t.vcpu(c, sizes) for c in range(len(t.clouds))], axis=1)
         bound = apps.vcpu_bound_permille[:, None, None] / 1000
         return sizes, np.rint(1000 * ((1 - bound) + bound * vcpu[:, :, :1] / vcpu)).astype(np.int64)
 
