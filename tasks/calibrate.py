@@ -19,7 +19,7 @@ from simulator.scenario import load_scenario
 from tasks.calibration_assumed import assumed_rows
 from tasks.calibration_bill import bill, worked_checks
 from tasks.calibration_places import places, shifts
-from tasks.calibration_theory import law_checks, queue_checks, simfaas_checks
+from tasks.calibration_theory import law_checks, queue_checks, short, simfaas_checks
 from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity
 from tasks.files import read_json, write_json, write_text_atomic
 
@@ -63,7 +63,7 @@ def run(params: Params, paths: Paths) -> str:
         "calls": len(scenario.calls.arrival_us),
         "checks": rows,
         "bill": bill(scenario, settings.luck_seed, paths.reference),
-        "limits": {key: float(f"{value:.9g}") for key, value in limits(scenario, home, paths.reference).items()},
+        "limits": {key: short(value) for key, value in limits(scenario, home, paths.reference).items()},
         "sensitivity": sensitivity(scenario, static, settings.luck_seed, paths.reference),
         "places": places(scenario, static, paths.reference),
         "shifts": shifts(scenario, static, replays(scenario, static, settings.luck_seed)),

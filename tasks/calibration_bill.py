@@ -21,7 +21,7 @@ from simulator.rng import hash_u64
 from simulator.scenario import Scenario
 from simulator.workload import Apps, Calls
 from tasks.calibration_assumed import Basis, weakest
-from tasks.calibration_theory import Check
+from tasks.calibration_theory import Check, short
 
 LUCK, CALL_ID, HOUR_STEPS = 11, 12_345, 240
 MEDIUM = 1  # the package class whose law is ours
@@ -165,7 +165,7 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
         "bytes_out": sent,
         "duration_ms": duration / 1e3,
     }
-    return {"call": facts, "steps": [dict(zip(names, step, strict=True)) | {"value": float(f"{step[2]:.9g}")} for step in steps]}
+    return {"call": facts, "steps": [dict(zip(names, step, strict=True)) | {"value": short(step[2])} for step in steps]}
 
 
 class _Words:

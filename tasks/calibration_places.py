@@ -14,6 +14,7 @@ from simulator.kernel import HOUR_US
 from simulator.money import components_usd
 from simulator.scenario import Scenario
 from tasks.calibration_assumed import Basis, weakest
+from tasks.calibration_theory import short
 
 Int64 = NDArray[np.int64]
 MEMORY_MB = 256  # the size whose price is shown
@@ -45,12 +46,12 @@ def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str,
             "metro_name": names[t.metros[t.metro_of_region[r]]],
             "lat": float(t.lat[t.metro_of_region[r]]),
             "lon": float(t.lon[t.metro_of_region[r]]),
-            "g_per_kwh": _short(float(grid[r])),
+            "g_per_kwh": short(float(grid[r])),
             "nanousd_per_s_of_256_mb": t.price_fusd_per_us(r, MEMORY_MB),
-            "internet_usd_per_gb": _short(float(t.internet_nanousd_per_mb[r]) / 1e6),
+            "internet_usd_per_gb": short(float(t.internet_nanousd_per_mb[r]) / 1e6),
             "price_basis": weakest(basis.price(name, "execution"), basis.price(name, "internet_egress")),
-            "home_share": _short(float(shares[0][r])),
-            "static_share": _short(float(shares[1][r])),
+            "home_share": short(float(shares[0][r])),
+            "static_share": short(float(shares[1][r])),
         }
         for r, name in enumerate(t.regions)
     ]
@@ -79,8 +80,8 @@ def shifts(scenario: Scenario, static: Int64, sums: tuple[Int64, Int64]) -> list
             for side, r in (("from", old), ("to", new))
             for kind, names, of in (("metro", t.metros, t.metro_of_region), ("cloud", t.clouds, t.cloud_of_region))
         }
-        change = {f"{name}_usd": _short(float((after[name] - before[name])[own].sum())) for name in before if name != "moves"}
-        rows.append(where | {"apps": int(own.sum()), "share": _short(float(counts[own].sum() / max(1, counts.sum())))} | change)
+        change = {f"{name}_usd": short(float((after[name] - before[name])[own].sum())) for name in before if name != "moves"}
+        rows.append(where | {"apps": int(own.sum()), "share": short(float(counts[own].sum() / max(1, counts.sum())))} | change)
     return sorted(rows, key=lambda row: -row["share"])
 
 
@@ -90,7 +91,3 @@ def _test_calls(scenario: Scenario) -> Int64:
     calls = scenario.calls
     app = np.repeat(np.arange(len(scenario.apps.app_ids)), np.diff(calls.first_call))
     return np.bincount(app[(calls.arrival_us >= begin) & (calls.arrival_us < end)], minlength=len(scenario.apps.app_ids))
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.9g}")

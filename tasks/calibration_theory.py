@@ -49,7 +49,8 @@ class Check:
 
     def row(self) -> dict[str, Any]:
         """The row of the table; floats to nine significant digits, so that equal input gives equal bytes."""
-        numbers = {name: _short(getattr(self, name)) for name in ("expected", "found", "standard_error", "low", "high")}
+        found = {name: getattr(self, name) for name in ("expected", "found", "standard_error", "low", "high")}
+        numbers = {name: None if value is None else short(value) for name, value in found.items()}
         within = bool(self.low <= self.found <= self.high) if self.is_judged else None
         return {"what": self.what, "unit": self.unit, "source": self.source, "kind": self.kind, "is_within": within} | numbers
 
@@ -226,5 +227,6 @@ def _simfaas(rng: Rng) -> PoolResult:
     return simulate_pool(arrival_us, duration_us, 0, keep_alive_us=600 * SECOND_US, cold_us=cold_us)
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.9g}")
+def short(value: float) -> float:
+    """Return a figure with nine significant digits, as the files of the stage hold them."""
+    return float(f"{value:.9g}")

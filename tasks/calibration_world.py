@@ -25,7 +25,7 @@ from simulator.parameters import Objective, World
 from simulator.reference import load_tables
 from simulator.scenario import Scenario
 from tasks.calibration_assumed import ASSUMED, Basis
-from tasks.calibration_theory import Check
+from tasks.calibration_theory import Check, short
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -151,7 +151,7 @@ def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Pa
         shares = [assumed_share(changed, part, place, basis) for part, place in zip(sums, (scenario.apps.home, static), strict=True)]
         money = {"home_usd": home, "static_usd": moved, "static_of_home": moved / home}
         numbers = money | dict(zip(("home_assumed", "static_assumed"), shares, strict=True))
-        return {"change": change, "how": how} | {name: _short(value) for name, value in numbers.items()}
+        return {"change": change, "how": how} | {name: short(value) for name, value in numbers.items()}
 
     rows = [row("defaults", "replayed", scenario, sums)]
     for name, change in _changes(scenario, reference).items():
@@ -167,7 +167,7 @@ def sensitivity(scenario: Scenario, static: Int64, luck_seed: int, reference: Pa
             name = label.format(np.format_float_positional(value, trim="-"))
             rows.append(row(name, "priced anew", replace(scenario, objective=objective), sums))
     for found in rows:
-        found["home_change"] = _short(found["home_usd"] / rows[0]["home_usd"] - 1.0)
+        found["home_change"] = short(found["home_usd"] / rows[0]["home_usd"] - 1.0)
     return rows
 
 
@@ -249,7 +249,3 @@ def _autocorrelation(scenario: Scenario, steps: int) -> float:
 def _mean(values: Float64, mask: NDArray[np.bool_]) -> Float64:
     count = mask.sum(axis=1)
     return np.where(count > 0, (values * mask).sum(axis=1) / np.maximum(count, 1), np.nan)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.9g}")

@@ -9,11 +9,11 @@ from typing import Any
 
 from tasks.page import Column, Page, num
 from tasks.page_text import percent
+from tasks.sections.arms import CALM
+from tasks.wording import SMALL_GAP
 
-CALM = "calm"
 HARDLY, OFTEN = 0.01, 0.05  # shares of the intervals in which capacity is felt
 NO_BREAK = "\u00a0"
-SMALL_GAP = 0.01  # of home; below it no ratio is formed
 Rows = list[dict[str, Any]]
 Bounds = dict[str, float]
 
@@ -125,7 +125,7 @@ def limit_rows(bounds: dict[str, float], runs: Rows, rest: Rows, landscape: dict
     """
     rows = [_row(x.limit, x.shown(bounds[x.key]), x.unit, x.so if x.holds(bounds) else x.otherwise) for x in LIMITS]
     for family, share in binding(runs).items():
-        why = "Capacity hardly binds: little can be gained from it." if share < HARDLY else "Capacity binds now and then."
+        why = "Capacity hardly binds; what such bursts cost: see who makes the gap." if share < HARDLY else "Capacity binds now and then."
         why = "Capacity binds often: where others are matters." if share >= OFTEN else why
         rows.append(_row(f"Intervals in which capacity is felt, {family}", percent(round(share, 5)), "of those with calls", why))
     rows += _five(runs, rest) + _left(landscape)
@@ -155,8 +155,8 @@ def _left(landscape: dict[str, Any]) -> Rows:
     family = _family(set(families))
     gap = families[family]["gap_share_of_home"]
     why = (
-        "The most that deciding better than best static could earn."
-        if gap >= SMALL_GAP
+        "What the best schedule found with foresight earns over best static."
+        if 100 * gap >= SMALL_GAP
         else "Too little for a ratio: nothing to learn here."
     )
     return [_row(f"Between best static and hindsight, {family}", percent(round(gap, 5)), "of home", why)]
