@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clouds.errors import ParameterError
-from simulator.twin_profile import PROFILE_DAYS, REFERENCE, SHORT_GAP_S, Profile, duration_table, round_to_sum, scaled_profile
+from simulator.twin_profile import PROFILE_DAYS, REFERENCE, RUSH_GAP_S, SHORT_GAP_S, Profile, duration_table, round_to_sum, scaled_profile
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-TIMER_SHARE, TIMER_CALLS = 0.5, (100, 4_000)  # share of the mid-sized apps that are timers
 OTHER_DISPERSION = 25.0  # of apps without a published one: like ranks 7, 8 and 10, which are called about as often
 STRATA, ACTIVITY_POWER = 10, 4.0  # active hours of apps without a published share: few apps are active in more than a tenth
 CALLS_OF_ACTIVE, LEAST_ACTIVITY = 2e5, (0.02, 0.11)  # but no frequent app is squeezed into fewer hours than the published ones are
 BETWEEN_HOURS = 0.4  # at most this part of an app's dispersion may come from the variance between hours
 TIMER_JITTER, TIMER_MISSED = (0.01, 0.05), 0.01
+TIMER_LAG_US = 20_000  # the functions of a timer fire within this of each other
+ACTIVE_FUNCTIONS, RARE_WEIGHT = 0.6, 1e-3  # of an app's functions this part makes nearly all calls; weight of the others
+ONE_FUNCTION_BURSTS = 0.5  # of the bursts call one function only; in the others every call draws its own
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,10 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
     profile = scaled_profile(apps, rate * days / PROFILE_DAYS, targets)
     rng = np.random.Generator(np.random.PCG64([seed, 2021]))
     first_function = np.concatenate([[0], np.cumsum(profile.functions)])
-    timers = _choose_timers(profile, rng)
-    cells = _cell_weights(profile, timers, days, targets, rng)
+    cells = _cell_weights(profile, days, targets, rng)
     app_parts, function_parts, arrival_parts = [], [], []
     for a in range(apps):
-        if timers[a]:
+        if profile.timer[a]:
             arrival, function = _timer_arrivals(int(profile.calls[a]), int(profile.functions[a]), days, rng)
         else:
             arrival, function = _burst_arrivals(int(profile.calls[a]), int(profile.functions[a]), cells[a], profile, a, rng)
@@ -90,13 +92,7 @@ def _hex_id(seed: int, kind: str, index: int) -> str:
     return hashlib.sha256(f"trine twin {seed} {kind} {index}".encode()).hexdigest()
 
 
-def _choose_timers(profile: Profile, rng: np.random.Generator) -> NDArray[np.bool_]:
-    eligible = (profile.calls >= TIMER_CALLS[0]) & (profile.calls < TIMER_CALLS[1]) & np.isnan(profile.dispersion)
-    chosen = rng.permutation(np.flatnonzero(eligible))[: round(TIMER_SHARE * eligible.sum())]
-    return np.isin(np.arange(len(eligible)), chosen)
-
-
-def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, targets: dict, rng: np.random.Generator) -> Float64:
+def _cell_weights(profile: Profile, days: int, targets: dict, rng: np.random.Generator) -> Float64:
     """Expected calls per (app, day, hour): bursty weights of each app, balanced so that days, hours and apps have their totals.
 
     Returns:
@@ -111,13 +107,13 @@ def _cell_weights(profile: Profile, timers: NDArray[np.bool_], days: int, target
     weights = np.stack(
         [_calmed(on[a], noise[a], day[:, None] * hour, float(c), profile.dispersion[a]) for a, c in enumerate(profile.calls)]
     )
-    weights[timers] = 1.0
+    weights[profile.timer] = 1.0
     calls = profile.calls.astype(np.float64)
     weights *= (calls / weights.sum(axis=(1, 2)))[:, None, None]
     day_total, hour_total = day / day.sum() * calls.sum(), hour / hour.sum() * calls.sum()
-    free = ~timers
+    free = ~profile.timer
     for _ in range(60 if free.any() else 0):
-        fixed = weights[timers].sum(axis=0)
+        fixed = weights[profile.timer].sum(axis=0)
         weights[free] *= (np.maximum(day_total - fixed.sum(axis=1), 1e-9) / weights[free].sum(axis=(0, 2)))[None, :, None]
         weights[free] *= (np.maximum(hour_total - fixed.sum(axis=0), 1e-9) / weights[free].sum(axis=(0, 1)))[None, None, :]
         weights[free] *= (calls[free] / weights[free].sum(axis=(1, 2)))[:, None, None]
@@ -154,11 +150,16 @@ def _burst_arrivals(
     hour = np.repeat(np.arange(len(flat)), counts)
     place = np.arange(calls) - np.repeat(np.cumsum(counts) - counts, counts)
     singles = np.minimum(counts, round(profile.single_share[app] * calls / max((counts > 0).sum(), 1)))
-    starts = (place <= singles[hour]) | (rng.random(calls) < 1.0 / profile.burst_calls[app])
+    fullest = np.argsort(-counts, kind="stable")
+    rushing = np.empty_like(counts)
+    rushing[fullest] = np.diff(np.minimum(np.cumsum(counts[fullest]), round(profile.rush_share[app] * calls)), prepend=0)
+    is_rush = place < rushing[hour]
+    starts = (place <= singles[hour]) | (place == rushing[hour]) | (~is_rush & (rng.random(calls) < 1.0 / profile.burst_calls[app]))
     number = np.cumsum(starts) - 1
     sigma = profile.gap_sigma[app]
     gap_us = np.exp(np.log(profile.gap_mean_s[app] * 1e6) - sigma**2 / 2 + sigma * rng.standard_normal(calls))
     gap_us = np.where(rng.random(calls) < profile.short_gap_share[app], SHORT_GAP_S * 1e6 * rng.random(calls), gap_us)
+    gap_us = np.where(is_rush, RUSH_GAP_S * 1e6 * (0.5 + rng.random(calls)), gap_us)
     gap_us[starts] = 0.0
     run = np.cumsum(np.rint(gap_us).astype(np.int64))  # whole microseconds: their sum is exact on any machine
     at, of = place[starts], singles[hour[starts]]  # a single call has one of `of` equal parts of its hour to itself
@@ -166,29 +167,34 @@ def _burst_arrivals(
     part = np.where(at < of, (at + part) / np.maximum(of, 1), part)
     offset = run - run[starts][number] + (part * HOUR_US).astype(np.int64)[number]
     arrival = hour * HOUR_US + offset % HOUR_US
-    weight = np.exp(1.2 * rng.standard_normal(functions))
+    weight = np.exp(rng.standard_normal(functions))
+    weight[_active(functions) :] *= RARE_WEIGHT
     function = rng.choice(functions, size=calls, p=weight / weight.sum())
+    is_one = rng.random(len(at)) < ONE_FUNCTION_BURSTS
+    function = np.where(is_one[number], function[starts][number], function)
     if functions <= calls:  # every function is called at least once
         function[rng.choice(calls, size=functions, replace=False)] = np.arange(functions)
     return arrival, function.astype(np.int64)
 
 
+def _active(functions: int) -> int:
+    return math.ceil(ACTIVE_FUNCTIONS * functions)
+
+
 def _timer_arrivals(calls: int, functions: int, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
-    """Timers: equal periods per function with 1-5 % jitter, missed runs and a slow drift; exactly `calls` arrivals."""
-    share = round_to_sum(np.full(functions, calls / functions))
-    arrivals, owner = [], []
-    for f, n in enumerate(share):
-        if n == 0:
-            continue
-        planned = int(np.ceil(n * (1 + TIMER_MISSED))) if n >= 50 else int(n)
-        period = days * DAY_US / planned
-        jitter = rng.uniform(*TIMER_JITTER) * period
-        drift = 1.0 - rng.uniform(0.0, 1e-3)
-        at = (np.arange(planned) + rng.random()) * period * drift + jitter * rng.standard_normal(planned)
-        kept = np.sort(rng.choice(planned, size=int(n), replace=False))
-        arrivals.append(np.mod(at[kept], days * DAY_US).astype(np.int64))
-        owner.append(np.full(int(n), f, dtype=np.int64))
-    return np.concatenate(arrivals), np.concatenate(owner)
+    """Timers: the active functions fire together, 1-5 % jitter, missed runs, a slow drift; exactly `calls` arrivals."""
+    active = min(_active(functions), calls)
+    others = min(functions - active, calls - active)  # called once
+    share = np.concatenate([round_to_sum(np.full(active, (calls - others) / active)), np.ones(others, dtype=np.int64)])
+    runs = int(share.max())
+    planned = int(np.ceil(runs * (1 + TIMER_MISSED))) if runs >= 50 else runs
+    period = days * DAY_US / planned
+    jitter = rng.uniform(*TIMER_JITTER) * period
+    drift = 1.0 - rng.uniform(0.0, 1e-3)
+    at = (np.arange(planned) + rng.random()) * period * drift + jitter * rng.standard_normal(planned)
+    kept = np.concatenate([np.sort(rng.choice(planned, size=int(n), replace=False)) for n in share])
+    lag = TIMER_LAG_US * rng.random(calls)
+    return np.mod(at[kept] + lag, days * DAY_US).astype(np.int64), np.repeat(np.arange(len(share)), share)
 
 
 def _durations(function: Int64, profile: Profile, targets: dict, rng: np.random.Generator) -> Int64:

@@ -1,0 +1,34 @@
+"""What a call costs at home, on the twin and on arrivals drawn as the first implementation of the world drew them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.twin_scenario import twin_scenario
+from tasks import params
+from tasks.calibration_world import home_checks, home_run, per_call
+from tasks.scenario import twin_invocations, with_steady_apps
+from tests.specified_arrivals import specified_invocations
+
+SEEDS = (1, 2, 3, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arrivals", ["twin", "specified"])
+def test_golden_aggregates_hold(arrivals: str, repository: Path, proof: Any) -> None:
+    """Each figure within its tolerance on average over the seeds: memory, callers and durations of a few large apps move single ones."""
+    settings = params.load(repository / "params.yaml")
+    found = []
+    for seed in SEEDS:
+        trace = twin_invocations(settings, seed) if arrivals == "twin" else specified_invocations(seed)
+        trace = with_steady_apps(trace, settings)
+        scenario = twin_scenario(seed=seed, trace=trace, split_steps=settings.scenario.split_steps)
+        found.append(per_call(home_run(scenario, luck_seed=1)))
+    figures = {what: [float(f"{of[what]:.4g}") for of in found] for what in found[0]}
+    proof(figure=figures, bound="mean over the seeds within the tolerance of the golden aggregates")
+    checks = home_checks(found, is_full_size=True)
+    assert len(checks) == 8
+    assert [check for check in checks if not check.low <= check.found <= check.high] == []
