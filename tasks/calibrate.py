@@ -1,8 +1,8 @@
 """Stage `calibrate`: our world against theory and measurement, the bill of one call, its limits, other assumptions. Not here: the arms.
 
 `calibration.csv`: one row per check. `calibration.json`: the checks, the bill, the limits, the sensitivity table, where calls run and every
-assumed value, of the first calm scenario (of the first scenario where no family is calm). What a call costs at home is the average over all
-scenarios of that family.
+assumed value, of the first calm scenario (of the first scenario where no family is calm). What a call costs at home is the average over
+twins of several seeds.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from tasks.calibration_assumed import assumed_rows
 from tasks.calibration_bill import bill, worked_checks
 from tasks.calibration_places import places, shifts
 from tasks.calibration_theory import law_checks, queue_checks, short, simfaas_checks
-from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, per_call, replays, sensitivity
+from tasks.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity, twin_at_home
 from tasks.files import read_json, write_json, write_text_atomic
+from tasks.parallel import map_in_processes
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -40,7 +41,6 @@ def run(params: Params, paths: Paths) -> str:
     row = next((row for row in scenarios if row["family"] == "calm"), scenarios[0])
     name, origin = row["id"], row["from"]
     scenario = load_scenario(paths.scenario / name)
-    others = (load_scenario(paths.scenario / r["id"]) for r in scenarios if r["family"] == row["family"] and r["id"] != name)
     chosen = read_json(paths.baselines / "chosen.json")["placements"][name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
@@ -51,7 +51,7 @@ def run(params: Params, paths: Paths) -> str:
         *_laws(scenario, paths, settings.draws),
         *night_shift_checks(scenario),
         *worked_checks(load_tables(paths.reference, World())),
-        *home_checks([per_call(home), *(per_call(home_run(other, settings.luck_seed)) for other in others)], _is_full_size(params)),
+        *home_checks(map_in_processes(twin_at_home, [(params, seed) for seed in settings.home_seeds]), _is_full_size(params)),
     ]
     rows = [check.row() for check in checks]
     found: dict[str, Any] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,13 @@ from simulator.money import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import Objective, World
 from simulator.reference import load_tables
 from simulator.scenario import Scenario
+from simulator.twin_scenario import twin_scenario
 from tasks.calibration_assumed import ASSUMED, Basis
 from tasks.calibration_theory import Check, short
+from tasks.twin_calls import twin_invocations, with_steady_apps
+
+if TYPE_CHECKING:
+    from tasks.params import Params
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -55,6 +60,24 @@ def per_call(fleet: Fleet) -> dict[str, float]:
     return {what: float(total[field] * factor / total[Field.CALLS]) for what, field, factor, *_ in PER_CALL}
 
 
+def twin_at_home(piece: tuple[Params, int]) -> dict[str, float]:
+    """`per_call` of the calm world on the twin of a seed, of the size that the section `scenario` says, on the carried tables."""
+    params, seed = piece
+    wanted = params.scenario
+    scenario = twin_scenario(
+        "calm",
+        seed,
+        days=wanted.days,
+        split_steps=wanted.split_steps,
+        world=params.world,
+        slo=params.slo,
+        objective=params.objective,
+        carbon_month=wanted.carbon_month,
+        trace=with_steady_apps(twin_invocations(params, seed), params),
+    )
+    return per_call(home_run(scenario, params.calibrate.luck_seed))
+
+
 def home_checks(worlds: Sequence[dict[str, float]], is_full_size: bool) -> list[Check]:
     """What a call costs at home, on average over worlds: a few large apps move the figures of a single one.
 
@@ -63,7 +86,7 @@ def home_checks(worlds: Sequence[dict[str, float]], is_full_size: bool) -> list[
         is_full_size: whether they have the full length and rate; judged only then.
     """
     out = []
-    mean = f", mean of {len(worlds)} worlds" if len(worlds) > 1 else ""
+    mean = f", mean of {len(worlds)} twins" if len(worlds) > 1 else ""
     for what, _, _, unit, expected, low, high in PER_CALL:
         found = float(np.mean([world[what] for world in worlds]))
         source = "independent prototype of the world"

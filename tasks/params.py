@@ -122,6 +122,7 @@ class Calibrate(Section):
     runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
     calls: int = Field(ge=1000, description="calls of a run")
     draws: int = Field(ge=1000, description="draws from each law of cold starts and keep-alives")
+    home_seeds: tuple[int, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
     luck_seed: int = Field(ge=0, description="of the home run, the bill of one call and the sensitivities")
 
 

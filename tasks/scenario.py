@@ -7,7 +7,6 @@ replay the staged days of the Google cells. Scenarios of one seed share one work
 from __future__ import annotations
 
 import csv
-import dataclasses
 import datetime as dt
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,12 @@ from simulator.conditions import CellSeries, cell_series, hours_of, profile_carb
 from simulator.home_run import record_home
 from simulator.parameters import US
 from simulator.reference import load_tables
-from simulator.rng import normal_quantile
 from simulator.scenario import Scenario, build_scenario, save
-from simulator.twin import generate_azure2021
 from simulator.workload import Invocations, build
 from tasks.database import connect, literal, load_sql
 from tasks.files import read_json, write_json
 from tasks.raw_files import resolve_folder
-from tasks.sources.drawn import memory_mb
+from tasks.twin_calls import twin_invocations, with_steady_apps
 from tasks.verdict import require_success
 
 if TYPE_CHECKING:
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from tasks.paths import Paths
 
 DAY_S = 86_400
-MEMORY_STRIDE, PAYLOAD_STRIDE = (5**0.5 - 1) / 2, 2**0.5 - 1  # spread the ranks of the most called apps over the quantiles
-ID_DIGITS = 15  # leading hex digits of a name that make the integer id, as in the staged tables
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -120,16 +115,6 @@ def finish(scenario: Scenario, folder: Path) -> dict[str, Any]:
     }
 
 
-def twin_invocations(params: Params, seed: int) -> Invocations:
-    """Calls of the twin of a seed, as long, wide and busy as the section `scenario` says."""
-    settings = params.scenario
-    twin = generate_azure2021(seed, settings.days, settings.apps, settings.rate)
-    memory = memory_mb([int(name[:ID_DIGITS], 16) for name in twin.app_ids], params)
-    return Invocations(
-        twin.app_ids, twin.function_ids, twin.app, twin.function, twin.arrival_us, twin.duration_us, np.array(memory, dtype=np.int64)
-    )
-
-
 def staged_invocations(params: Params, paths: Paths) -> Invocations:
     """Staged calls of the last `scenario.days` days before `as_of_day`, times from the first of these days.
 
@@ -153,24 +138,6 @@ def staged_invocations(params: Params, paths: Paths) -> Invocations:
     app, function, arrival_us, duration_us = (np.asarray(calls[k], np.int64) for k in ("app", "function", "arrival_us", "duration_us"))
     memory = np.asarray(apps["memory_mb"], dtype=np.int64)
     return Invocations(apps["app"].tolist(), functions["function"].tolist(), app, function, arrival_us, duration_us, memory)
-
-
-def with_steady_apps(trace: Invocations, params: Params) -> Invocations:
-    """Give the most called apps of the train span a memory and a payload class by their rank, the same for every seed.
-
-    A few apps make most of the bill; with draws of their own, the fleet's cost would change with the seed by a factor of 1.7, its egress
-    by a factor of 10. Ranks take evenly spread quantiles of the two laws (multiples of an irrational number, modulo 1).
-    """
-    end_us = params.scenario.split_steps[0] * params.world.step_us
-    counts = np.bincount(trace.app[trace.arrival_us < end_us], minlength=len(trace.app_ids))
-    order = sorted(range(len(counts)), key=lambda a: (-counts[a], trace.app_ids[a]))[: params.scenario.steady_apps]
-    ranks = np.arange(1, len(order) + 1, dtype=np.float64)
-    z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
-    memory, payload = trace.memory_mb.copy(), np.full(len(counts), -1, dtype=np.int64)
-    memory[order] = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
-    shares = np.cumsum(params.world.workload.payload_share)
-    payload[order] = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
-    return dataclasses.replace(trace, memory_mb=memory, payload=payload)
 
 
 def read_cells(paths: Paths) -> dict[str, CellSeries]:

@@ -9,11 +9,9 @@ import pytest
 
 from simulator.twin_scenario import twin_scenario
 from tasks import params
-from tasks.calibration_world import home_checks, home_run, per_call
-from tasks.scenario import twin_invocations, with_steady_apps
+from tasks.calibration_world import home_checks, home_run, per_call, twin_at_home
+from tasks.twin_calls import with_steady_apps
 from tests.specified_arrivals import specified_invocations
-
-SEEDS = (1, 2, 3, 4)
 
 
 @pytest.mark.slow
@@ -21,12 +19,13 @@ SEEDS = (1, 2, 3, 4)
 def test_golden_aggregates_hold(arrivals: str, repository: Path, proof: Any) -> None:
     """Each figure within its tolerance on average over the seeds: memory, callers and durations of a few large apps move single ones."""
     settings = params.load(repository / "params.yaml")
-    found = []
-    for seed in SEEDS:
-        trace = twin_invocations(settings, seed) if arrivals == "twin" else specified_invocations(seed)
-        trace = with_steady_apps(trace, settings)
-        scenario = twin_scenario(seed=seed, trace=trace, split_steps=settings.scenario.split_steps)
-        found.append(per_call(home_run(scenario, luck_seed=1)))
+    if arrivals == "twin":
+        found = [twin_at_home((settings, seed)) for seed in settings.calibrate.home_seeds]
+    else:
+        traces = {seed: with_steady_apps(specified_invocations(seed), settings) for seed in settings.calibrate.home_seeds}
+        worlds = (twin_scenario(seed=seed, trace=trace, split_steps=settings.scenario.split_steps) for seed, trace in traces.items())
+        found = [per_call(home_run(world, settings.calibrate.luck_seed)) for world in worlds]
+    assert len(found) == 4
     figures = {what: [float(f"{of[what]:.4g}") for of in found] for what in found[0]}
     proof(figure=figures, bound="mean over the seeds within the tolerance of the golden aggregates")
     checks = home_checks(found, is_full_size=True)

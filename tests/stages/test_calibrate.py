@@ -32,17 +32,18 @@ from tasks.paths import Paths
 from tasks.reference import NETWORK_SOURCES
 
 NAME = "calm-3"
+SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
 
 
 @pytest.fixture(scope="module")
 def params(repository: Path) -> Params:
     found = load(repository / "params.yaml")
-    return found.model_copy(update={"scenario": found.scenario.model_copy(update={"days": 3, "apps": 40, "rate": 0.2})})
+    return found.model_copy(update={"scenario": found.scenario.model_copy(update=SIZE)})
 
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    return twin_scenario("calm", 3, days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000))
+    return twin_scenario("calm", 3, **SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from tasks.files import read_json, write_json
 from tasks.params import Params, load
 from tasks.paths import Paths
 from tasks.sources.drawn import memory_mb
+from tasks.twin_calls import twin_invocations, with_steady_apps
 from tasks.verdict import write_verdict
 
 DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
@@ -164,10 +165,10 @@ def test_the_most_called_apps_use_the_same_memory_in_every_seed(built: Paths, pa
         order = sorted(range(APPS), key=lambda a: (-counts[a], found.apps.app_ids[a]))
         ranked.append(found.apps.memory_mb[order].tolist())
     assert ranked[0] == ranked[1]
-    own = scenario.twin_invocations(params, 1).memory_mb
-    none = scenario.with_steady_apps(scenario.twin_invocations(params, 1), small(params, steady_apps=0)).memory_mb
+    own = twin_invocations(params, 1).memory_mb
+    none = with_steady_apps(twin_invocations(params, 1), small(params, steady_apps=0)).memory_mb
     assert own.tolist() == none.tolist()
-    assert own.tolist() != scenario.with_steady_apps(scenario.twin_invocations(params, 1), params).memory_mb.tolist()
+    assert own.tolist() != with_steady_apps(twin_invocations(params, 1), params).memory_mb.tolist()
 
 
 def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_path: Path) -> None:
