@@ -151,7 +151,7 @@ def _burst_arrivals(
     place = np.arange(calls) - np.repeat(np.cumsum(counts) - counts, counts)
     singles = np.minimum(counts, round(profile.single_share[app] * calls / max((counts > 0).sum(), 1)))
     fullest = np.argsort(-counts, kind="stable")
-    rushing = np.empty_like(counts)
+    rushing = np.empty_like(counts)  # calls of an hour that belong to its rush: the first ones
     rushing[fullest] = np.diff(np.minimum(np.cumsum(counts[fullest]), round(profile.rush_share[app] * calls)), prepend=0)
     is_rush = place < rushing[hour]
     starts = (place <= singles[hour]) | (place == rushing[hour]) | (~is_rush & (rng.random(calls) < 1.0 / profile.burst_calls[app]))

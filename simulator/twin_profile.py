@@ -36,7 +36,7 @@ BURSTS = (
 OTHER_BURSTS = (12.0, 13.0, 2.2, 0.0, 0.0, 0.0)  # at most these calls; fitted to the gaps of all apps, nothing else is published
 RUSH_GAP_S = 0.0258  # rank 9, the only app with rushes: its published peak minute has 2,320 calls
 SHORT_GAP_S = 0.05
-TIMERS = ("seen", "assumed")  # column `timer`: seen in the first 998 calls of the trace, not seen though called there, or assumed
+TIMERS = ("seen", "assumed")  # values of the column `timer` that make a timer: seen in the first 998 calls of the trace, or ours
 # Above p95 and above p99 the quantile function sags between published points: gives the published mean and standard deviation.
 TAIL_BOWS = (1.05, 1.7)
 DURATION_BINS, BALANCE_ROUNDS, CLOSING_ROUNDS = 240, 300, 60
@@ -52,7 +52,7 @@ class Profile:
     calls: Int64
     zeros: Int64  # of these, calls of zero duration
     functions: Int64
-    timer: NDArray[np.bool_]
+    timer: NDArray[np.bool_]  # fires at a fixed period; the others come in bursts
     mean_s: Float64
     std_s: Float64
     min_s: Float64

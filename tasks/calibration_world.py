@@ -89,7 +89,7 @@ def home_checks(worlds: Sequence[dict[str, float]], is_full_size: bool) -> list[
     mean = f", mean of {len(worlds)} twins" if len(worlds) > 1 else ""
     for what, _, _, unit, expected, low, high in PER_CALL:
         found = float(np.mean([world[what] for world in worlds]))
-        source = "independent prototype of the world"
+        source = "first implementation of the world; a target of the twin, not a confirmation"
         out.append(Check(f"Home run{mean}, per call: {what}", expected, found, None, unit, low, high, source, "prototype", is_full_size))
     return out
 

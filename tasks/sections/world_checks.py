@@ -16,7 +16,7 @@ KINDS = {
     "theory": "Queueing theory",
     "measured": "Measured elsewhere",
     "hand": "Calculated by hand",
-    "prototype": "Independent prototype of the world",
+    "prototype": "First implementation, a target",
 }
 REACH = 2.0  # the axis, in bounds; what is farther is named, not drawn
 WRONG = 99.0  # stands for the distance of a figure that should be exact and is not
