@@ -232,7 +232,7 @@ def test_limits_say_what_follows(page: Page) -> None:
     (page.paths.world / "landscape.json").write_text(json.dumps({"families": {"calm": {"gap_share_of_home": 0.042}}}), encoding="utf-8")
     assert "Capacity binds in 1.2 % of app intervals at home in calm, 6.0 % in crunch" in world.render(page)
     rows = {row["limit"]: row for row in page.tables["world_limits"][1]}
-    assert rows["Intervals in which capacity is felt, calm"]["consequence"] == "Capacity binds now and then."
+    assert rows["Intervals in which capacity is felt, calm"]["consequence"] == "Capacity binds now and then, in bursts: see Load over time."
     assert rows["Intervals in which capacity is felt, crunch"]["consequence"].startswith("Capacity binds often")
     assert rows["Intervals in which capacity is felt, fenced"]["consequence"].startswith("Capacity hardly binds")
     assert rows["Money of the five largest apps, calm"]["figure"] == "60\u00a0%"
