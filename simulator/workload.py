@@ -117,6 +117,7 @@ class Invocations:
         arrival_us, duration_us: int64 [n], since the start of the scenario (00:00 UTC).
         memory_mb: int64, memory that each app of `app_ids` uses.
         payload: int64, class of each app of `app_ids`, -1: drawn; None: all are drawn.
+        draw: int64, which of its equally likely draws of home, data and callers each app of `app_ids` gets; None: the first, 0.
     """
 
     app_ids: Sequence[str]
@@ -127,6 +128,7 @@ class Invocations:
     duration_us: Int64
     memory_mb: Int64
     payload: Int64 | None = None
+    draw: Int64 | None = None
 
 
 def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: int) -> tuple[Apps, Calls, int]:
@@ -156,7 +158,8 @@ def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: i
     by_time = np.lexsort((duration_us, function, arrival_us, app))
     app, arrival_us, duration_us, function = (x[by_time] for x in (app, arrival_us, duration_us, function))
     first_call = np.searchsorted(app, np.arange(len(order) + 1)).astype(np.int64)
-    apps = _draw_apps(seed, tables, world, tuple(trace.app_ids[i] for i in order), trace.memory_mb[order], names, first_function)
+    draw = np.zeros(len(order), dtype=np.int64) if trace.draw is None else trace.draw[order]
+    apps = _draw_apps(seed, tables, world, tuple(trace.app_ids[i] for i in order), draw, trace.memory_mb[order], names, first_function)
     if trace.payload is not None:
         given = trace.payload[order]
         apps = dataclasses.replace(apps, payload=np.where(given >= 0, given, apps.payload))
@@ -197,12 +200,13 @@ def _functions(app: Int64, function: Int64, function_ids: Sequence[str], apps: i
 
 
 def _draw_apps(
-    seed: int, tables: Tables, world: World, app_ids: tuple[str, ...], use_mb: Int64, functions: tuple[str, ...], first: Int64
+    seed: int, tables: Tables, world: World, app_ids: tuple[str, ...], draw: Int64, use_mb: Int64, functions: tuple[str, ...], first: Int64
 ) -> Apps:
     """Attributes of the apps, each keyed by the app's id."""
     ids = np.array([text_id(name) for name in app_ids], dtype=np.int64)
     law = world.workload
-    home, data_region = _draw_places(seed, tables, world, ids)
+    region, data_region, is_global = draw_regions(seed, tables, world, ids + draw)
+    home = choose(seed, ids + draw, HOME_ZONE, tables.zones, tables.region_of_placement[None, :] == region[:, None])
     sizes = np.array(MEMORY_SIZES_MB)
     memory = sizes[np.minimum(np.searchsorted(sizes, use_mb * MEMORY_HEADROOM), len(sizes) - 1)]
     state = world.move.state_median_gb * np.exp(world.move.state_sigma * normal(seed, ids, STATE))
@@ -217,24 +221,32 @@ def _draw_apps(
         data_region=data_region,
         state_bytes=np.rint(np.minimum(state, world.move.state_cap_gb) * 1e9).astype(np.int64),
         vcpu_bound_permille=least + np.floor(uniform(seed, ids, VCPU_BOUND) * (most - least + 1)).astype(np.int64),
-        is_global=uniform(seed, ids, GLOBAL) < law.global_share,
+        is_global=is_global,
         function_ids=functions,
         first_function=first,
     )
 
 
-def _draw_places(seed: int, tables: Tables, world: World, ids: Int64) -> tuple[Int64, Int64]:
-    """Home placement and data region of each app; a cloud without a region in the metro is never drawn there."""
+def draw_regions(seed: int, tables: Tables, world: World, ids: Int64) -> tuple[Int64, Int64, Bool]:
+    """Home region, data region, and whether callers are in all metros, of each app; int64 [A], int64 [A], bool [A].
+
+    A cloud without a region in the metro is never drawn there. Other draws of the same app have the keys `ids` + 1, + 2 and so on.
+
+    Args:
+        seed: of the draws.
+        tables: names and shares of clouds, metros, regions.
+        world: shares of the drawn attributes.
+        ids: int64 [A], keys of the draws.
+    """
     is_there = tables.region_at >= 0
     cloud = choose(seed, ids, HOME_CLOUD, tables.clouds, tables.home_share_cloud * is_there.any(axis=1))
     metro = choose(seed, ids, HOME_METRO, tables.metros, tables.home_share_metro * is_there[cloud])
-    region = tables.region_at[cloud, metro]
-    home = choose(seed, ids, HOME_ZONE, tables.zones, tables.region_of_placement[None, :] == region[:, None])
     elsewhere = choose(seed, ids, DATA_METRO, tables.metros, is_there[cloud])
     data_metro = np.where(uniform(seed, ids, DATA_ELSEWHERE) < world.workload.data_elsewhere, elsewhere, metro)
     other = choose(seed, ids, DATA_CLOUD, tables.clouds, is_there[:, data_metro].T)
     data_cloud = np.where(uniform(seed, ids, DATA_OTHER_CLOUD) < world.workload.data_other_cloud, other, cloud)
-    return home, tables.region_at[data_cloud, data_metro]
+    is_global = uniform(seed, ids, GLOBAL) < world.workload.global_share
+    return tables.region_at[cloud, metro], tables.region_at[data_cloud, data_metro], is_global
 
 
 def _draw_calls(
@@ -245,7 +257,7 @@ def _draw_calls(
     bytes_in, bytes_out = np.empty(calls, dtype=np.int32), np.empty(calls, dtype=np.int32)
     origin = tables.metro_of_region[tables.region_of_placement[apps.home]].astype(np.int8)[app]
     median_in, median_out = np.log(BYTES_IN_MEDIAN)[apps.payload], np.log(BYTES_OUT_MEDIAN)[apps.payload]
-    by_hour = _weights_by_hour(tables, world)
+    by_hour = callers_by_hour(tables, world)
     for start in range(0, calls, BLOCK):
         part = slice(start, min(start + BLOCK, calls))
         a = app[part]
@@ -259,8 +271,8 @@ def _draw_calls(
     return bytes_in, bytes_out, origin
 
 
-def _weights_by_hour(tables: Tables, world: World) -> Float64:
-    """How much each metro calls a global app: float64 [24 hours UTC, M], its share of homes times its local time of day."""
+def callers_by_hour(tables: Tables, world: World) -> Float64:
+    """Return how much each metro calls a global app: float64 [24 hours UTC, M], its share of homes times its local time of day."""
     offset_h = utc_offsets_min(tables.timezone, world.carbon.start) / 60.0
     local = np.arange(24)[:, None] + offset_h[None, :]
     day = NIGHT_CALLS + np.maximum(0.0, np.cos(2.0 * np.pi * (local - PEAK_HOUR) / 24.0))

@@ -24,10 +24,11 @@ from simulator.money import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import Objective, World
 from simulator.reference import load_tables
 from simulator.scenario import Scenario
-from simulator.twin_scenario import twin_scenario
+from simulator.twin import published_calls
+from simulator.twin_scenario import REFERENCE, twin_scenario
 from tasks.calibration_assumed import ASSUMED, Basis
 from tasks.calibration_theory import Check, short
-from tasks.twin_calls import twin_invocations, with_steady_apps
+from tasks.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
     from tasks.params import Params
@@ -63,7 +64,8 @@ def per_call(fleet: Fleet) -> dict[str, float]:
 def twin_at_home(piece: tuple[Params, int]) -> dict[str, float]:
     """`per_call` of the calm world on the twin of a seed, of the size that the section `scenario` says, on the carried tables."""
     params, seed = piece
-    wanted = params.scenario
+    wanted, tables = params.scenario, load_tables(REFERENCE, params.world)
+    trace = with_comparable_apps(twin_invocations(params, seed), published_calls(seed, wanted.apps), seed, tables, params)
     scenario = twin_scenario(
         "calm",
         seed,
@@ -73,7 +75,7 @@ def twin_at_home(piece: tuple[Params, int]) -> dict[str, float]:
         slo=params.slo,
         objective=params.objective,
         carbon_month=wanted.carbon_month,
-        trace=with_steady_apps(twin_invocations(params, seed), params),
+        trace=trace,
     )
     return per_call(home_run(scenario, params.calibrate.luck_seed))
 

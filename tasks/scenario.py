@@ -20,11 +20,12 @@ from simulator.home_run import record_home
 from simulator.parameters import US
 from simulator.reference import load_tables
 from simulator.scenario import Scenario, build_scenario, save
+from simulator.twin import published_calls
 from simulator.workload import Invocations, build
 from tasks.database import connect, literal, load_sql
 from tasks.files import read_json, write_json
 from tasks.raw_files import resolve_folder
-from tasks.twin_calls import twin_invocations, with_steady_apps
+from tasks.twin_calls import twin_invocations, with_comparable_apps
 from tasks.verdict import require_success
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ def run(params: Params, paths: Paths) -> str:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        apps, calls, left_out = build(seed, tables, params.world, with_steady_apps(trace, params), steps * params.world.step_us)
         origin = read_json(paths.ingest_report("azure2021"))["from"] if is_staged else "twin"
+        if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
+            ranked = published_calls(seed, params.traces["azure2021"].apps if is_staged else settings.apps)
+            trace = with_comparable_apps(trace, ranked, seed, tables, params)
+        apps, calls, left_out = build(seed, tables, params.world, trace, steps * params.world.step_us)
         carbon = _carbon(params, paths, tables, hours_of(steps, params.world), first_day)
         total, clipped = total + len(calls.arrival_us), clipped + left_out
         for family in settings.families:

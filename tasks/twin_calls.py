@@ -1,4 +1,4 @@
-"""Calls of the twin as the section `scenario` wants them, and what all seeds share. Not here: the twin (simulator/), staged calls."""
+"""Calls of the twin as the section `scenario` wants them, made comparable between seeds. Not here: the twin, staged calls."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.rng import normal_quantile
+from simulator.balance import balanced_draws
+from simulator.rng import normal_quantile, text_id
 from simulator.twin import generate_azure2021
 from simulator.workload import Invocations
 from tasks.sources.drawn import memory_mb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simulator.reference import Tables
     from tasks.params import Params
 
 ID_DIGITS = 15  # leading hex digits of a name that make the integer id, as in the staged tables
@@ -29,19 +33,32 @@ def twin_invocations(params: Params, seed: int) -> Invocations:
     )
 
 
-def with_steady_apps(trace: Invocations, params: Params) -> Invocations:
-    """Give the most called apps of the train span a memory and a payload class by their rank, the same for every seed.
+def with_comparable_apps(trace: Invocations, ranked: Mapping[str, int], seed: int, tables: Tables, params: Params) -> Invocations:
+    """Keep the luck of a few large apps out of what a seed shows: they make most of the calls and nearly all of the bill.
 
-    A few apps make most of the bill; with draws of their own, the fleet's cost would change with the seed by a factor of 1.7, its egress
-    by a factor of 10. Ranks take evenly spread quantiles of the two laws (multiples of an irrational number, modulo 1).
+    The first `scenario.steady_apps` have a memory and a payload class by their rank, the same for every seed; else the fleet's cost would
+    change with the seed by a factor of 1.7, its egress by a factor of 10. Ranks take evenly spread quantiles of the two laws (multiples of
+    an irrational number, modulo 1). Homes, data and callers differ between seeds, but are balanced inside each (simulator/balance.py).
+
+    Args:
+        trace: calls of a twin.
+        ranked: published calls of the twin's apps by name, most called first; of an app that is not in it, nothing changes.
+        seed: of the draws.
+        tables: clouds, metros, regions.
+        params: laws of the attributes.
     """
-    end_us = params.scenario.split_steps[0] * params.world.step_us
-    counts = np.bincount(trace.app[trace.arrival_us < end_us], minlength=len(trace.app_ids))
-    order = sorted(range(len(counts)), key=lambda a: (-counts[a], trace.app_ids[a]))[: params.scenario.steady_apps]
-    ranks = np.arange(1, len(order) + 1, dtype=np.float64)
+    ids = np.array([text_id(name) for name in ranked], dtype=np.int64)
+    draws = balanced_draws(seed, tables, params.world, params.slo, ids, np.array(list(ranked.values()), dtype=np.int64))
+    ranks = np.arange(1, min(params.scenario.steady_apps, len(ranked)) + 1, dtype=np.float64)
     z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
-    memory, payload = trace.memory_mb.copy(), np.full(len(counts), -1, dtype=np.int64)
-    memory[order] = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
+    memories = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
     shares = np.cumsum(params.world.workload.payload_share)
-    payload[order] = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
-    return dataclasses.replace(trace, memory_mb=memory, payload=payload)
+    payloads = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
+    memory, payload, draw = trace.memory_mb.copy(), np.full(len(trace.app_ids), -1), np.zeros(len(trace.app_ids), dtype=np.int64)
+    place = {name: k for k, name in enumerate(trace.app_ids)}
+    for rank, name in enumerate(ranked):
+        if name in place:
+            draw[place[name]] = draws[rank]
+            if rank < len(ranks):
+                memory[place[name]], payload[place[name]] = memories[rank], payloads[rank]
+    return dataclasses.replace(trace, memory_mb=memory, payload=payload, draw=draw)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from simulator.reference import load_tables
+from simulator.twin import published_calls
 from simulator.twin_scenario import twin_scenario
 from tasks import params
 from tasks.calibration_world import home_checks, home_run, per_call, twin_at_home
-from tasks.twin_calls import with_steady_apps
+from tasks.twin_calls import with_comparable_apps
 from tests.specified_arrivals import specified_invocations
 
 
@@ -22,7 +24,12 @@ def test_golden_aggregates_hold(arrivals: str, repository: Path, proof: Any) -> 
     if arrivals == "twin":
         found = [twin_at_home((settings, seed)) for seed in settings.calibrate.home_seeds]
     else:
-        traces = {seed: with_steady_apps(specified_invocations(seed), settings) for seed in settings.calibrate.home_seeds}
+        tables = load_tables(repository / "data" / "reference", settings.world)
+        traces = {}
+        for seed in settings.calibrate.home_seeds:
+            trace = specified_invocations(seed)
+            calls = dict(zip(trace.app_ids, published_calls(seed, len(trace.app_ids)).values(), strict=True))
+            traces[seed] = with_comparable_apps(trace, calls, seed, tables, settings)
         worlds = (twin_scenario(seed=seed, trace=trace, split_steps=settings.scenario.split_steps) for seed, trace in traces.items())
         found = [per_call(home_run(world, settings.calibrate.luck_seed)) for world in worlds]
     assert len(found) == 4

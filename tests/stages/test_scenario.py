@@ -19,15 +19,17 @@ import yaml
 
 from clouds.errors import GateError, ParameterError, RawDataError
 from simulator.parameters import Objective, Slo, World
+from simulator.reference import load_tables
 from simulator.scenario import load_scenario
-from simulator.twin import generate_azure2021
+from simulator.twin import generate_azure2021, published_calls
 from simulator.twin_google import CELLS, generate_google2019
+from simulator.workload import build
 from tasks import scenario
 from tasks.files import read_json, write_json
 from tasks.params import Params, load
 from tasks.paths import Paths
 from tasks.sources.drawn import memory_mb
-from tasks.twin_calls import twin_invocations, with_steady_apps
+from tasks.twin_calls import twin_invocations
 from tasks.verdict import write_verdict
 
 DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
@@ -41,7 +43,8 @@ def params(repository: Path) -> Params:
 
 def small(params: Params, **changes: Any) -> Params:
     settings = {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": SPLITS, "seeds": (1, 2), "families": ("calm", "fenced")} | changes
-    return params.model_copy(update={"as_of_day": DAYS, "scenario": params.scenario.model_copy(update=settings)})
+    traces = params.traces | {"azure2021": params.traces["azure2021"].model_copy(update={"apps": APPS})}
+    return params.model_copy(update={"as_of_day": DAYS, "traces": traces, "scenario": params.scenario.model_copy(update=settings)})
 
 
 def stage(root: Path, repository: Path, params: Params, google: bool = True) -> Paths:
@@ -156,19 +159,55 @@ def test_the_later_days_of_the_window_are_replayed(built: Paths, params: Params,
     assert (last.conditions.utilisation_ppm != first.conditions.utilisation_ppm[:, :288]).mean() > 0.5  # a Wednesday, not the Sunday
 
 
-def test_the_most_called_apps_use_the_same_memory_in_every_seed(built: Paths, params: Params) -> None:
+def attributes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Memory, payload, home, data region and whether callers are global, of each app by its name."""
+    apps = load_scenario(folder).apps
+    columns = (apps.memory_mb, apps.payload, apps.home, apps.data_region, apps.is_global)
+    return {name: tuple(int(column[a]) for column in columns) for a, name in enumerate(apps.app_ids)}
+
+
+def test_the_most_called_apps_use_the_same_memory_and_payload_in_every_seed(built: Paths, params: Params) -> None:
     ranked = []
     for seed in (1, 2):
-        found = load_scenario(built.scenario / f"calm-{seed}")
-        train = found.split_steps[0] * found.world.step_us
-        counts = np.add.reduceat(found.calls.arrival_us < train, found.calls.first_call[:-1])
-        order = sorted(range(APPS), key=lambda a: (-counts[a], found.apps.app_ids[a]))
-        ranked.append(found.apps.memory_mb[order].tolist())
-    assert ranked[0] == ranked[1]
-    own = twin_invocations(params, 1).memory_mb
-    none = with_steady_apps(twin_invocations(params, 1), small(params, steady_apps=0)).memory_mb
-    assert own.tolist() == none.tolist()
-    assert own.tolist() != with_steady_apps(twin_invocations(params, 1), params).memory_mb.tolist()
+        found = attributes(built.scenario / f"calm-{seed}")
+        ranked.append([found[name] for name in published_calls(seed, APPS)])
+    assert [row[:2] for row in ranked[0]] == [row[:2] for row in ranked[1]]
+    assert [row[2:] for row in ranked[0]] != [row[2:] for row in ranked[1]]
+    assert len({row[:2] for row in ranked[0]}) > 3
+
+
+def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, params: Params, tmp_path: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    scenario.run(small(params, steady_apps=0, seeds=(1,), families=("calm",)), paths)
+    own, steady = attributes(paths.scenario / "calm-1"), attributes(built.scenario / "calm-1")
+    memory = dict(zip(generate_azure2021(1, DAYS, APPS, RATE).app_ids, twin_invocations(params, 1).memory_mb.tolist(), strict=True))
+    assert {name: row[0] >= memory[name] for name, row in own.items()} == dict.fromkeys(own, True)
+    assert {name: row[2:] for name, row in own.items()} == {name: row[2:] for name, row in steady.items()}
+    assert own != steady
+
+
+def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, tmp_path: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    write_json(paths.ingest_report("azure2021"), {"from": "path"})
+    write_verdict(paths, "azure2021", "path", [])
+    settings = small(params, seeds=(1,), families=("calm",))
+    scenario.run(settings, paths)
+    found = attributes(paths.scenario / "calm-1")
+    trace = scenario.staged_invocations(settings, paths)
+    apps, _, _ = build(1, load_tables(paths.reference, World()), World(), trace, DAYS * DAY_US)
+    assert {name: row[2] for name, row in found.items()} == dict(zip(apps.app_ids, apps.home.tolist(), strict=True))
+    assert {name: row[0] for name, row in found.items()} == dict(zip(apps.app_ids, apps.memory_mb.tolist(), strict=True))
+    assert found != attributes(built.scenario / "calm-1")
+
+
+def test_the_next_nights_window_moves_no_app(built: Paths, params: Params, tmp_path: Path) -> None:
+    paths = copy_of(built, tmp_path)
+    settings = small(params, days=2, split_steps=(8000, 9000, 11_000), seeds=(1,), families=("calm",))
+    nights = []
+    for night in (2, 3):
+        scenario.run(settings.model_copy(update={"as_of_day": night}), paths)
+        nights.append(attributes(paths.scenario / "calm-1"))
+    assert nights[0] == nights[1] == attributes(built.scenario / "calm-1")
 
 
 def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_path: Path) -> None:
@@ -207,6 +246,7 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp
     paths = copy_of(built, tmp_path)
     raw = yaml.safe_load(paths.params_file.read_text(encoding="utf-8"))
     raw["as_of_day"] = DAYS
+    raw["traces"]["azure2021"]["apps"] = APPS
     raw["scenario"] |= {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": list(SPLITS), "families": ["calm", "fenced"]}
     paths.params_file.write_text(yaml.safe_dump(raw), encoding="utf-8")
     seen = []
