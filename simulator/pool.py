@@ -244,7 +244,9 @@ def _serve(arrival, duration, pool, keep, cold, ceiling, timeout, last, wait, en
             while k > low and _is_before(done, expires, free[k - 1], expiry[k - 1]):
                 free[k], expiry[k] = free[k - 1], expiry[k - 1]
                 k -= 1
-        while k + 1 < high and _is_before(free[k + 1], expiry[k + 1], done, expires):
+        while k + 1 < high and free[k + 1] <= done:  # `_is_before`, with the frequent branch first
+            if free[k + 1] == done and expiry[k + 1] >= expires:
+                break
             free[k], expiry[k] = free[k + 1], expiry[k + 1]
             k += 1
         free[k], expiry[k] = done, expires
