@@ -26,7 +26,7 @@ UNITS = {
     "egress_usd_per_gb": "USD per GB",
 }
 WHY = {  # by table and column, or by the source of the row
-    "clouds.csv home_share": "no trace names the cloud of an app",
+    "clouds.csv home_share": "no trace names the cloud of an app; balanced among the apps of a twin",
     "metros.csv home_share": "no trace names the home of an app",
     "zones.csv cell": "which Google cell a zone replays is our assignment",
     "cold_start.csv seconds": "geometric mean of the small and the large package",
@@ -62,10 +62,10 @@ PARAMETERS = {  # of `world`, with unit and reason
     "network.cap_gbps": ("Gbit/s", "a usual limit of one function"),
     "egress.inter_zone_usd_per_gb": ("USD per GB", "price between zones of machines"),
     "move.state_median_gb": ("GB", "no trace has the state of an app"),
-    "workload.data_elsewhere": ("share of apps", "no trace has the place of the data"),
+    "workload.data_elsewhere": ("share of apps", "no trace has the place of the data; balanced among the apps of a twin"),
     "workload.data_other_cloud": ("share of apps", "no trace has the place of the data"),
     "workload.payload_share": ("light, medium, heavy", "no trace has the bytes of a call"),
-    "workload.global_share": ("share of apps", "no trace has the place of the caller"),
+    "workload.global_share": ("share of apps", "no trace has the place of the caller; balanced among the apps of a twin"),
     "provisioned.release": ("rule", "argued from the providers' pages"),
 }
 
