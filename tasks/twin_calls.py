@@ -48,7 +48,7 @@ def with_comparable_apps(trace: Invocations, ranked: Mapping[str, int], seed: in
         params: laws of the attributes.
     """
     ids = np.array([text_id(name) for name in ranked], dtype=np.int64)
-    draws = balanced_draws(seed, tables, params.world, params.slo, ids, np.array(list(ranked.values()), dtype=np.int64))
+    draws = balanced_draws(seed, tables, params.world, ids, np.array(list(ranked.values()), dtype=np.int64))
     ranks = np.arange(1, min(params.scenario.steady_apps, len(ranked)) + 1, dtype=np.float64)
     z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
     memories = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)

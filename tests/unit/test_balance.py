@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import random
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simulator.balance import DRAWS, NEIGHBOURS, balanced_draws
-from simulator.parameters import Slo, World
+from simulator.balance import DRAWS, FAR_US, NEIGHBOURS, balanced_draws
+from simulator.parameters import World
 from simulator.reference import Tables, load_tables
 from simulator.rng import text_id
 from simulator.twin import generate_azure2021, published_calls
 from simulator.workload import draw_regions
+from tests.changed_tables import shuffle_rows
 
-WORLD, SLO = World(), Slo()
+WORLD = World()
 SEEDS = range(1, 41)
 
 
@@ -34,9 +32,9 @@ def ids_and_calls(seed: int, apps: int = 119) -> tuple[np.ndarray, np.ndarray]:
 def shares(seed: int, tables: Tables, is_balanced: bool) -> list[float]:
     """Shares of the calls: on each cloud, of global apps, of apps at home whose way to the data alone is too long."""
     ids, calls = ids_and_calls(seed)
-    draw = balanced_draws(seed, tables, WORLD, SLO, ids, calls) if is_balanced else 0
+    draw = balanced_draws(seed, tables, WORLD, ids, calls) if is_balanced else 0
     region, data, is_global = draw_regions(seed, tables, WORLD, ids + draw)
-    far = ~is_global & (tables.data_rtt_us[data, region] + WORLD.network.same_region_rtt_us > SLO.floor_ms * 1000)
+    far = ~is_global & (tables.data_rtt_us[data, region] + WORLD.network.same_region_rtt_us > FAR_US)
     masks = [tables.cloud_of_region[region] == c for c in range(len(tables.clouds))]
     return [float(calls[mask].sum() / calls.sum()) for mask in (*masks, is_global, far)]
 
@@ -54,7 +52,7 @@ def test_seeds_have_alike_shares_of_clouds_and_the_means_stay(tables: Tables) ->
 
 def test_ten_neighbours_share_a_draw_and_no_order_matters(tables: Tables) -> None:
     ids, calls = ids_and_calls(3, apps=1234)
-    draws = balanced_draws(3, tables, WORLD, SLO, ids, calls)
+    draws = balanced_draws(3, tables, WORLD, ids, calls)
     assert draws.min() >= 0
     assert draws.max() < DRAWS
     order = np.lexsort((ids, -calls))
@@ -63,28 +61,20 @@ def test_ten_neighbours_share_a_draw_and_no_order_matters(tables: Tables) -> Non
     assert all(len(set(ten.tolist())) == 1 for ten in tens)
     assert len({int(ten[0]) for ten in tens}) > 50
     mixed = np.random.default_rng(1).permutation(len(ids))
-    assert balanced_draws(3, tables, WORLD, SLO, ids[mixed], calls[mixed]).tolist() == draws[mixed].tolist()
+    assert balanced_draws(3, tables, WORLD, ids[mixed], calls[mixed]).tolist() == draws[mixed].tolist()
 
 
 def test_the_order_of_the_tables_changes_no_draw(tmp_path: Path, repository: Path, tables: Tables) -> None:
-    folder = tmp_path / "reference"
-    shutil.copytree(repository / "data" / "reference", folder, ignore=shutil.ignore_patterns("twin"))
-    for file in folder.glob("*.csv"):
-        with file.open(encoding="utf-8", newline="") as handle:
-            header, *rows = list(csv.reader(handle))
-        random.Random(5).shuffle(rows)
-        with file.open("w", encoding="utf-8", newline="") as handle:
-            csv.writer(handle, lineterminator="\n").writerows([header, *rows])
-    other = load_tables(folder, WORLD)
+    other = load_tables(shuffle_rows(repository / "data" / "reference", tmp_path / "reference", 5), WORLD)
     assert other.regions != tables.regions
     ids, calls = ids_and_calls(2)
-    assert balanced_draws(2, other, WORLD, SLO, ids, calls).tolist() == balanced_draws(2, tables, WORLD, SLO, ids, calls).tolist()
+    assert balanced_draws(2, other, WORLD, ids, calls).tolist() == balanced_draws(2, tables, WORLD, ids, calls).tolist()
 
 
 def test_apps_without_a_call_and_no_apps_at_all(tables: Tables) -> None:
     ids, _ = ids_and_calls(1, apps=15)
-    assert balanced_draws(1, tables, WORLD, SLO, ids, np.zeros(15, dtype=np.int64)).tolist() == [0] * 15  # all draws are as even
-    assert balanced_draws(1, tables, WORLD, SLO, ids[:0], np.zeros(0, dtype=np.int64)).tolist() == []
+    assert balanced_draws(1, tables, WORLD, ids, np.zeros(15, dtype=np.int64)).tolist() == [0] * 15  # all draws are as even
+    assert balanced_draws(1, tables, WORLD, ids[:0], np.zeros(0, dtype=np.int64)).tolist() == []
 
 
 def test_the_published_calls_name_the_apps_of_the_twin() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import random
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from clouds.errors import ParameterError
 from simulator.parameters import World
 from simulator.reference import Tables, load_tables
 from simulator.workload import BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN, Apps, Calls, Invocations, build
+from tests.changed_tables import shuffle_rows
 
 WORLD, DAY_US = World(), 86_400_000_000
 SEED, APPS = 5, 40
@@ -181,15 +179,8 @@ def test_no_draw_depends_on_the_order_of_anything(tables: Tables) -> None:
 
 
 def test_no_draw_depends_on_the_order_of_the_rows_of_the_tables(tmp_path: Path, repository: Path, tables: Tables) -> None:
-    folder = tmp_path / "reference"
-    shutil.copytree(repository / "data" / "reference", folder)
-    for file in folder.glob("*.csv"):
-        with file.open(encoding="utf-8", newline="") as handle:
-            header, *rows = list(csv.reader(handle))
-        random.Random(4).shuffle(rows)
-        with file.open("w", encoding="utf-8", newline="") as handle:
-            csv.writer(handle, lineterminator="\n").writerows([header, *rows])
-    other = load_tables(folder, WORLD)
+    reference = repository / "data" / "reference"
+    other = load_tables(shuffle_rows(reference, tmp_path / "reference", 4, [file.stem for file in reference.glob("*.csv")]), WORLD)
     assert other.zones != tables.zones
     assert other.metros != tables.metros
     first, second = build_some(tables, some_trace()), build_some(other, some_trace())
