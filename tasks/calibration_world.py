@@ -6,7 +6,7 @@ chosen under the defaults, so a sensitivity says what the assumption does, not w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,19 +80,19 @@ def twin_at_home(piece: tuple[Params, int]) -> dict[str, float]:
     return per_call(home_run(scenario, params.calibrate.luck_seed))
 
 
-def home_checks(worlds: Sequence[dict[str, float]], is_full_size: bool) -> list[Check]:
+def home_checks(worlds: Mapping[int, dict[str, float]], is_full_size: bool) -> list[Check]:
     """What a call costs at home, on average over worlds: a few large apps move the figures of a single one.
 
     Args:
-        worlds: `per_call` of each world.
+        worlds: `per_call` of the twin of each seed; none: no checks.
         is_full_size: whether they have the full length and rate; judged only then.
     """
     out = []
-    mean = f", mean of {len(worlds)} twins" if len(worlds) > 1 else ""
-    for what, _, _, unit, expected, low, high in PER_CALL:
-        found = float(np.mean([world[what] for world in worlds]))
+    which = f"mean of {len(worlds)} twins" if len(worlds) > 1 else f"twin {min(worlds, default=0)}"
+    for what, _, _, unit, expected, low, high in PER_CALL if worlds else ():
+        found = float(np.mean([world[what] for world in worlds.values()]))
         source = "first implementation of the world; a target of the twin, not a confirmation"
-        out.append(Check(f"Home run{mean}, per call: {what}", expected, found, None, unit, low, high, source, "prototype", is_full_size))
+        out.append(Check(f"Home run, {which}, per call: {what}", expected, found, None, unit, low, high, source, "prototype", is_full_size))
     return out
 
 

@@ -71,7 +71,7 @@ def _data(row: dict[str, Any]) -> dict[str, Any]:
 def _rows(rows: list[dict[str, Any]], *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
-    step, right = (38, NARROW_RIGHT) if narrow else (19, RIGHT)
+    step, right = (38, NARROW_RIGHT) if narrow else (16, RIGHT)  # so that all rows fit on a printed page
     text: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     marks: dict[bool, tuple[list[float], list[float]]] = {True: ([], []), False: ([], [])}
