@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulator.reference import Tables
 
 Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
 DRAWS, NEIGHBOURS = 100, 10
 FAR_US = 300_000  # a longer way makes a short call miss the default objective; no parameter: another objective should meet the same fleet
 BLOCK = 100 * NEIGHBOURS  # apps at once, so that memory does not grow with the fleet
@@ -36,24 +37,28 @@ def balanced_draws(seed: int, tables: Tables, world: World, ids: Int64, calls: I
         ids: int64 [A], keys of the draws.
         calls: int64 [A], of each app, known beforehand.
     """
+    by_hour = callers_by_hour(tables, world)
+    callers = (by_hour / by_hour.sum(axis=1, keepdims=True)).mean(axis=0)
     chosen = np.zeros(len(ids), dtype=np.int64)
     order = np.lexsort((ids, -calls))
     for start in range(0, len(order), BLOCK):
         block = order[start : start + BLOCK]
         firsts = np.arange(0, len(block), NEIGHBOURS)
-        held = [np.add.reduceat(_permille(seed, tables, world, ids[block] + k) * calls[block], firsts, axis=1) for k in range(DRAWS)]
+        drawn = (_permille(seed, tables, world, callers, ids[block] + k) for k in range(DRAWS))
+        held = [np.add.reduceat(permille * calls[block], firsts, axis=1) for permille in drawn]
         total = np.sum(held, axis=0)
         best = np.stack([np.abs(DRAWS * one - total).sum(axis=0) for one in held]).argmin(axis=0)
         chosen[block] = np.repeat(best, np.diff(np.append(firsts, len(block))))
     return chosen
 
 
-def _permille(seed: int, tables: Tables, world: World, ids: Int64) -> Int64:
-    """What is balanced: how much of each app lives on each cloud, and has too long a way; int64 [clouds + 1, A], per mille of its calls."""
+def _permille(seed: int, tables: Tables, world: World, callers: Float64, ids: Int64) -> Int64:
+    """What is balanced: how much of each app lives on each cloud, and has too long a way; int64 [clouds + 1, A], per mille of its calls.
+
+    `callers`: float64 [M], share of each metro in the calls of a global app.
+    """
     region, data_region, is_global = draw_regions(seed, tables, world, ids)
     is_far = tables.rtt_us[:, region] + tables.data_rtt_us[data_region, region] > FAR_US  # [M, A]
-    callers = callers_by_hour(tables, world)
-    of_metro = (callers / callers.sum(axis=1, keepdims=True)).mean(axis=0)
-    far = np.where(is_global, of_metro @ is_far, is_far[tables.metro_of_region[region], np.arange(len(ids))])
+    far = np.where(is_global, callers @ is_far, is_far[tables.metro_of_region[region], np.arange(len(ids))])
     on_cloud = tables.cloud_of_region[region] == np.arange(len(tables.clouds))[:, None]
     return np.rint(1000.0 * np.concatenate([on_cloud, far[None]])).astype(np.int64)

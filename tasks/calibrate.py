@@ -2,7 +2,7 @@
 
 `calibration.csv`: one row per check. `calibration.json`: the checks, the bill, the limits, the sensitivity table, where calls run and every
 assumed value, of the first calm scenario (of the first scenario where no family is calm). What a call costs at home is the average over
-twins of several seeds.
+twins of several seeds, and that of the twin of `seed`.
 """
 
 from __future__ import annotations
@@ -46,15 +46,14 @@ def run(params: Params, paths: Paths) -> str:
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
     twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, [(params, seed) for seed in settings.home_seeds]), strict=True))
-    default = {seed: world for seed, world in twins.items() if seed == params.seed and len(twins) > 1}
+    groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
         *queue_checks(settings.runs, settings.calls),
         *simfaas_checks(settings.runs),
         *_laws(scenario, paths, settings.draws),
         *night_shift_checks(scenario),
         *worked_checks(load_tables(paths.reference, World())),
-        *home_checks(twins, _is_full_size(params)),
-        *home_checks(default, _is_full_size(params)),
+        *(check for group in groups for check in home_checks(group, _is_full_size(params))),
     ]
     rows = [check.row() for check in checks]
     found: dict[str, Any] = {

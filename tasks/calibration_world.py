@@ -84,12 +84,12 @@ def home_checks(worlds: Mapping[int, dict[str, float]], is_full_size: bool) -> l
     """What a call costs at home, on average over worlds: a few large apps move the figures of a single one.
 
     Args:
-        worlds: `per_call` of the twin of each seed; none: no checks.
+        worlds: `per_call` of the twin of each seed, at least one.
         is_full_size: whether they have the full length and rate; judged only then.
     """
     out = []
-    which = f"mean of {len(worlds)} twins" if len(worlds) > 1 else f"twin {min(worlds, default=0)}"
-    for what, _, _, unit, expected, low, high in PER_CALL if worlds else ():
+    which = f"mean of {len(worlds)} twins" if len(worlds) > 1 else f"twin {min(worlds)}"
+    for what, _, _, unit, expected, low, high in PER_CALL:
         found = float(np.mean([world[what] for world in worlds.values()]))
         source = "first implementation of the world; a target of the twin, not a confirmation"
         out.append(Check(f"Home run, {which}, per call: {what}", expected, found, None, unit, low, high, source, "prototype", is_full_size))

@@ -11,7 +11,7 @@ from simulator.balance import balanced_draws
 from simulator.rng import normal_quantile, text_id
 from simulator.twin import generate_azure2021
 from simulator.workload import Invocations
-from tasks.sources.drawn import memory_mb
+from tasks.sources.drawn import ID_DIGITS, memory_mb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from simulator.reference import Tables
     from tasks.params import Params
 
-ID_DIGITS = 15  # leading hex digits of a name that make the integer id, as in the staged tables
 MEMORY_STRIDE, PAYLOAD_STRIDE = (5**0.5 - 1) / 2, 2**0.5 - 1  # spread the ranks of the most called apps over the quantiles
 
 

@@ -125,12 +125,12 @@ def limit_rows(bounds: dict[str, float], runs: Rows, rest: Rows, landscape: dict
     """
     rows = [_row(x.limit, x.shown(bounds[x.key]), x.unit, x.so if x.holds(bounds) else x.otherwise) for x in LIMITS]
     for family, share in binding(runs).items():
-        why = (
-            "Capacity hardly binds; what such bursts cost: see who makes the gap."
-            if share < HARDLY
-            else "Capacity binds now and then, in bursts: see Load over time."
-        )
-        why = "Capacity binds often: where others are matters." if share >= OFTEN else why
+        if share < HARDLY:
+            why = "Capacity hardly binds; what such bursts cost: see who makes the gap."
+        elif share < OFTEN:
+            why = "Capacity binds now and then, in bursts: see Load over time."
+        else:
+            why = "Capacity binds often: where others are matters."
         rows.append(_row(f"Intervals in which capacity is felt, {family}", percent(round(share, 5)), "of those with calls", why))
     rows += _five(runs, rest) + _left(landscape)
     share = bounds["assumed_prices_share_of_home"]

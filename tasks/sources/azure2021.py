@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from clouds.errors import RawDataError
 from tasks.raw_files import BOM, open_raw
 from tasks.sources.base import Kind, RawFile
-from tasks.sources.drawn import memory_mb
+from tasks.sources.drawn import ID_DIGITS, memory_mb
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
 DAY_US = 86_400_000_000
-ID_DIGITS = 15  # leading hex digits of an id that make its integer
 TRIGGER_STREAM = 11  # random stream of the drawn trigger
 TRIGGER_MIX = Path(__file__).resolve().parents[2] / "data" / "reference" / "trigger_mix.csv"
 REFERENCE_FILES = (

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tasks.params import Params
 
+ID_DIGITS = 15  # leading hex digits of an id that make its integer
+
 
 def memory_mb(app_ids: Sequence[int], params: Params) -> list[int]:
     """Return the drawn memory of each app in MB (simulator/draws.py has the law)."""

@@ -171,12 +171,19 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """One browser for all files."""
-    from browser import NAMES, browser, executable
+def has_browser() -> None:
+    """Skip what needs a browser where none is installed."""
+    from browser import NAMES, executable
 
     if executable() is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+
+
+@pytest.fixture(scope="session")
+def tab(tmp_path_factory: pytest.TempPathFactory, has_browser: None) -> Iterator[Tab]:
+    """One browser for all files."""
+    from browser import browser
+
     with browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
 

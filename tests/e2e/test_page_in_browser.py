@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from browser import NAMES, Tab, browser, executable
+from browser import Tab, browser
 
 WIDTHS = (1280, 1000, 820, 600, 420)
 FIRST_FIGURE_MS = 2000
@@ -94,14 +94,13 @@ def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
     assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["ladder-figure"]
 
 
+@pytest.mark.usefixtures("has_browser")
 def test_first_figure_is_there_in_time(page_file: Path, tmp_path: Path) -> None:
     """Figure 1 is drawn within two seconds of navigation, in a browser that has not seen the page before.
 
     Other work on the machine makes the clock run on while the page waits. So the best of three fresh browsers counts, by the clock or by
     the processor time of the page until all its figures are drawn, which is more than figure 1 needs.
     """
-    if executable() is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
     times = []
     for attempt in range(3):
         with browser(tmp_path / str(attempt), watched=False) as fresh:

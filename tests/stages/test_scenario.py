@@ -29,7 +29,7 @@ from tasks.files import read_json, write_json
 from tasks.params import Params, load
 from tasks.paths import Paths
 from tasks.sources.drawn import memory_mb
-from tasks.twin_calls import twin_invocations
+from tasks.twin_calls import twin_invocations, with_comparable_apps
 from tasks.verdict import write_verdict
 
 DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
@@ -176,14 +176,17 @@ def test_the_most_called_apps_use_the_same_memory_and_payload_in_every_seed(buil
     assert len({row[:2] for row in ranked[0]}) > 3
 
 
-def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, params: Params, tmp_path: Path) -> None:
-    paths = copy_of(built, tmp_path)
-    scenario.run(small(params, steady_apps=0, seeds=(1,), families=("calm",)), paths)
-    own, steady = attributes(paths.scenario / "calm-1"), attributes(built.scenario / "calm-1")
-    memory = dict(zip(generate_azure2021(1, DAYS, APPS, RATE).app_ids, twin_invocations(params, 1).memory_mb.tolist(), strict=True))
-    assert {name: row[0] >= memory[name] for name, row in own.items()} == dict.fromkeys(own, True)
-    assert {name: row[2:] for name, row in own.items()} == {name: row[2:] for name, row in steady.items()}
-    assert own != steady
+def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, params: Params) -> None:
+    own, tables = twin_invocations(params, 1), load_tables(built.reference, World())
+    ranked = published_calls(1, APPS)
+    none, steady = (with_comparable_apps(own, ranked, 1, tables, p) for p in (small(params, steady_apps=0), params))
+    assert none.memory_mb.tolist() == own.memory_mb.tolist()
+    assert steady.memory_mb.tolist() != own.memory_mb.tolist()
+    assert none.payload is not None
+    assert none.payload.tolist() == [-1] * APPS
+    assert none.draw is not None
+    assert steady.draw is not None
+    assert none.draw.tolist() == steady.draw.tolist()
 
 
 def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, tmp_path: Path) -> None:
