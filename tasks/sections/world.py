@@ -89,7 +89,7 @@ def _sensitivity(page: Page, found: dict[str, Any], said: dict[str, Any]) -> str
     return page.table(
         "world_sensitivity",
         heading=heading,
-        sentence="Each row changes one assumption; best static stays where the default assumptions put it.",
+        sentence="Each row changes one assumption, on the test span; best static stays where the default assumptions put it.",
         columns=[
             Column("change", "Change"),
             Column("home_usd", "Home", "USD", "number"),

@@ -135,7 +135,7 @@ def limit_rows(bounds: dict[str, float], runs: Rows, rest: Rows, landscape: dict
     rows += _five(runs, rest) + _left(landscape)
     share = bounds["assumed_prices_share_of_home"]
     why = "So much of the bill would move with prices that are not confirmed." if share else "Every price is confirmed."
-    return [*rows, _row("Execution and egress at assumed prices", percent(round(share, 4)), "of the objective", why)]
+    return [*rows, _row("Execution and egress at assumed prices", percent(round(share, 4)), "of the objective, all days", why)]
 
 
 def _five(runs: Rows, rest: Rows) -> Rows:

@@ -138,6 +138,8 @@ def test_one_figure_outside(page: Page) -> None:
         assert sum(len(trace["x"]) for trace in plot[layout]["data"]) == 3
     heading, outside = world_checks.findings(OUTSIDE)
     assert outside == "Outside: Keep-alive."
+    target = check("Misses", 0.085, 0.2, 0.05, 0.15, "prototype")
+    assert world_checks.findings([*OUTSIDE, target]) == (heading, "Outside: Keep-alive; Misses.")  # a target confirms nothing
     assert len(heading) <= HEADING_LIMIT
 
 
