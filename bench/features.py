@@ -62,9 +62,9 @@ def generate(rows: int, tree: Path) -> None:
 
 def ours(tree: Path, target: Path) -> None:
     """The stage's tables: train, valid, test and apps.parquet in the folder `target`."""
-    from tasks import features
-    from tasks import params as params_module
-    from tasks.paths import Paths
+    from tasks.core import params as params_module
+    from tasks.core.paths import Paths
+    from tasks.data import features
 
     paths = Paths(tree)
     shutil.rmtree(target, ignore_errors=True)

@@ -26,7 +26,7 @@ MEMORY_LIMIT, MEMORY_BOUND_MB = "1GB", 1500
 
 def generate(rows: int, folder: Path) -> None:
     """Write the twin with about `rows` calls of 14 days as one CSV file into `folder`."""
-    from tasks.twin_files import write_twin
+    from tasks.data.twin_files import write_twin
 
     parts = write_twin("azure2021", folder / "parts", seed=1, days=14, apps=119, rate=rows / TRACE_ROWS)
     with (folder / NAME).open("wb") as out:
@@ -41,9 +41,9 @@ def generate(rows: int, folder: Path) -> None:
 
 def prepare(tree: Path, folder: Path) -> None:
     """Make a working tree whose one source is `folder`, and scan it."""
-    from tasks import params as params_module
-    from tasks import scan
-    from tasks.paths import Paths
+    from tasks.core import params as params_module
+    from tasks.core.paths import Paths
+    from tasks.data import scan
 
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     old = "azure2021: {from: twin,"
@@ -56,9 +56,9 @@ def prepare(tree: Path, folder: Path) -> None:
 
 def ours(tree: Path) -> dict[str, int]:
     """Ingest from scratch; rows and summed duration."""
-    from tasks import ingest
-    from tasks import params as params_module
-    from tasks.paths import Paths
+    from tasks.core import params as params_module
+    from tasks.core.paths import Paths
+    from tasks.data import ingest
 
     paths = Paths(tree)
     shutil.rmtree(paths.staged("azure2021"), ignore_errors=True)

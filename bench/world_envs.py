@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 
 import simulator.envs  # noqa: F401  (registers the environments)
-from simulator.twin_scenario import twin_scenario
+from simulator.twin.fleets import twin_scenario
 
 BOUND_PER_S = 50_000
 SPLITS = (56_000, 68_000, 80_000)

@@ -21,7 +21,7 @@ import numpy as np
 
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario
-from simulator.twin_scenario import twin_scenario
+from simulator.twin.fleets import twin_scenario
 from simulator.workload import Calls
 
 ROOT = Path(__file__).resolve().parent.parent

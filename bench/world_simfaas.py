@@ -31,11 +31,11 @@ from simfaas.FunctionInstance import FunctionInstance
 from simfaas.ServerlessSimulator import ServerlessSimulator
 from simfaas.SimProcess import SimProcess
 
+from simulator.checks.warm_pool import simulate_pool
 from simulator.fleet import Fleet
-from simulator.pool import simulate_pool
 from simulator.scenario import Scenario
-from simulator.twin import generate_azure2021
-from simulator.twin_scenario import twin_scenario
+from simulator.twin.azure2021 import generate_azure2021
+from simulator.twin.fleets import twin_scenario
 
 Int64 = NDArray[np.int64]
 SECOND_US = 1_000_000

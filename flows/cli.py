@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from clouds.errors import TrineError
+from core.errors import TrineError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -75,7 +75,7 @@ def _always_changed(root: Path) -> set[str]:
 
 
 def _say_report(root: Path) -> None:
-    from tasks.paths import Paths
+    from tasks.core.paths import Paths
 
     page = Paths(root).report
     typer.echo(f"report: {page}" if page.is_file() else "report: not built (run: trine report)")
@@ -123,7 +123,7 @@ def status() -> None:
     """Show which stages are out of date, what was ingested and what validation says."""
     from flows import graph
     from flows.process import find_root
-    from tasks.paths import SOURCES, Paths
+    from tasks.core.paths import SOURCES, Paths
 
     root = find_root()
     stages, stale = graph.read(root), graph.status(root)
@@ -143,7 +143,7 @@ def status() -> None:
 
 def _read(path: Path) -> dict[str, object]:
     """Return a JSON object, or an empty one where the stage has not run."""
-    from tasks.files import read_json
+    from tasks.core.files import read_json
 
     try:
         value: dict[str, object] = read_json(path)
@@ -177,7 +177,7 @@ def twin(
         raise TrineError(f"rate {rate} is not a positive number", where="--rate", how="use for example --rate 0.5")
     if day is not None and day >= days:
         raise TrineError(f"day {day} lies outside the {days} days", where="--day", how=f"use 0 to {days - 1}, or raise --days")
-    from tasks.twin_files import write_twin
+    from tasks.data.twin_files import write_twin
 
     write_twin(source, out, seed, days, apps, rate, day)
     typer.echo(f"{source}: written to {out}")
@@ -192,7 +192,7 @@ def simulate(
 ) -> None:
     """Run a trace at given placements through the world."""
     from flows.process import find_root
-    from tasks.simulate import simulate as play
+    from tasks.world.simulate import simulate as play
 
     summary = play(find_root(), trace, placements, out, seed)
     typer.echo(f"{summary['calls']} calls, {summary['served']} served, written to {out / 'summary.json'}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clouds.errors import ParameterError, TrineError
+from core.errors import ParameterError, TrineError
 from flows.process import dvc, environment
 
 STATUS_LIMIT_S = 300

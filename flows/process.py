@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from clouds.errors import TrineError
+from core.errors import TrineError
 
 KILL_AFTER_S = 5.0  # a child that ignores SIGTERM this long gets SIGKILL
 TAIL_LINES = 40  # lines of a failed stage that its error repeats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
 
 # The value of a top-level `profile:` only; what follows it (a comment) stays.
 LINE = re.compile(r"^(profile:[ \t]*)([^\s#]+)", re.MULTILINE)
@@ -22,7 +22,7 @@ def set_profile(params_file: Path, profile: str) -> bool:
     """
     import yaml
 
-    from tasks.files import write_text_atomic
+    from tasks.core.files import write_text_atomic
 
     if not params_file.is_file():
         raise ParameterError("params.yaml is missing", where=str(params_file), how="restore it: git checkout params.yaml")

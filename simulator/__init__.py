@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.judge import evaluate as evaluate
+    from simulator.control.judge import evaluate as evaluate
     from simulator.scenario import load_scenario as load_scenario
 
-_MODULES = {"evaluate": "simulator.judge", "load_scenario": "simulator.scenario"}
+_MODULES = {"evaluate": "simulator.control.judge", "load_scenario": "simulator.scenario"}
 
 
 def __getattr__(name: str) -> Any:

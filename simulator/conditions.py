@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
 from simulator.draws import HALF_CELL, named_seed
 from simulator.parameters import HOUR_US, SLOT_US
 from simulator.rng import normal, uniform
 
 if TYPE_CHECKING:
     from simulator.parameters import Utilisation, World
-    from simulator.reference import Tables
+    from simulator.places.tables import Tables
 
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clouds.errors import TrineError
+from core.errors import TrineError
 from simulator import kernel, rng
 
 if TYPE_CHECKING:

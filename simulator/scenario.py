@@ -17,10 +17,10 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError, ScenarioError
+from core.errors import ParameterError, ScenarioError
 from simulator.conditions import CellSeries, Conditions, build_conditions
 from simulator.parameters import Objective, Slo, World
-from simulator.reference import Tables
+from simulator.places.tables import Tables
 from simulator.workload import Apps, Calls
 
 Int64 = NDArray[np.int64]

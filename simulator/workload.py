@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
 from simulator.conditions import utc_offsets_min
 from simulator.draws import choose
 from simulator.rng import normal, text_id, uniform
 
 if TYPE_CHECKING:
     from simulator.parameters import World
-    from simulator.reference import Tables
+    from simulator.places.tables import Tables
 
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]

@@ -12,10 +12,12 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-STAGES = (
-    *("scan", "ingest", "validate", "twin_fit", "features", "eda", "scenario"),
-    *("tune_baselines", "calibrate", "evaluate", "compare", "report"),
-)
+ROOMS = {
+    **dict.fromkeys(("scan", "ingest", "validate", "twin_fit", "features"), "data"),
+    **{"eda": "eda", "scenario": "world", "tune_baselines": "learning", "calibrate": "world"},
+    **{"evaluate": "evaluation", "compare": "evaluation", "report": "report"},
+}
+STAGES = tuple(ROOMS)
 PER_SOURCE = ("scan", "ingest", "validate")
 GROUPS = ("baselines", "bound")  # of the stage `evaluate`
 
@@ -26,9 +28,9 @@ def main(argv: list[str]) -> int:
     Returns:
         0 on success, 1 on an error that the user can mend (printed without a traceback), 2 on wrong usage.
     """
-    from clouds.errors import TrineError
-    from tasks import params as params_module
-    from tasks.paths import SOURCES, Paths
+    from core.errors import TrineError
+    from tasks.core import params as params_module
+    from tasks.core.paths import SOURCES, Paths
 
     items = dict.fromkeys(PER_SOURCE, SOURCES) | {"evaluate": GROUPS}
     allowed = items.get(argv[0], ()) if argv else ()
@@ -39,7 +41,7 @@ def main(argv: list[str]) -> int:
     paths = Paths(Path.cwd())
     try:
         params = params_module.load(paths.params_file)
-        stage = importlib.import_module(f"tasks.{argv[0]}")
+        stage = importlib.import_module(f"tasks.{ROOMS[argv[0]]}.{argv[0]}")
         summary = stage.run(params, paths, *argv[1:])
     except TrineError as error:
         print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines.tables import move_cost_usd, placement_fields
+from simulator.control.judge import span_steps
 from simulator.fleet import Field, app_constants
-from simulator.judge import span_steps
 from simulator.kernel import HOUR_US, PRICE, SLOT_US
-from simulator.money import components_usd, objective_usd
+from simulator.objective import components_usd, objective_usd
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario

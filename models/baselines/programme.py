@@ -1,4 +1,4 @@
-"""The optimistic bound: the best schedule of an app that knows the future and is alone. Not here: running schedules (simulator/judge.py).
+"""The optimistic bound: the best schedule of an app that knows the future and is alone. Not here: running schedules (the judge).
 
 An exact dynamic programme over placements and tactical intervals on two tables: what an interval costs an app that stays, and one that
 has just moved in. It ignores shared capacity, so it bounds no coupled run: it is called optimistic, and its schedule is run coupled, too.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
+from simulator.control.judge import Span, span_steps
 from simulator.fleet import Fleet, copy_price
-from simulator.judge import Span, span_steps
-from simulator.money import objective_usd
+from simulator.objective import objective_usd
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario

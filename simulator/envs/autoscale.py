@@ -9,16 +9,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from simulator.envs.features import instances
-from simulator.envs.history import DAY_US
+from simulator.control.baseline import HOME_SEED
+from simulator.control.features.estimate import instances
+from simulator.control.history import DAY_US
+from simulator.control.judge import Span
+from simulator.control.view import Observation
 from simulator.envs.run import Float32, Float64, Int64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
 from simulator.fleet import Field
-from simulator.home_run import HOME_SEED
-from simulator.judge import Span
-from simulator.money import objective_usd
-from simulator.observation import Observation
+from simulator.objective import objective_usd
 from simulator.workload import MEMORY_SIZES_MB
 
 WINDOW, SERIES = 12, 5  # three minutes of 15 s

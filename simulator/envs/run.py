@@ -16,13 +16,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError, TrineError
+from core.errors import ParameterError, TrineError
 from simulator import kernel
+from simulator.control.baseline import HOME_SEED, home_objective, reward_scale, stored_home
+from simulator.control.judge import Span, span_steps
+from simulator.control.view import Observation, observe
 from simulator.fleet import Fleet
-from simulator.home_run import HOME_SEED, home_objective, reward_scale, stored_home
-from simulator.judge import Span, span_steps
-from simulator.money import objective_usd
-from simulator.observation import Observation, observe
+from simulator.objective import objective_usd
 from simulator.scenario import Scenario, load_scenario
 
 Int64 = NDArray[np.int64]
@@ -37,7 +37,7 @@ class Setting:
 
     Args:
         scenario: the world.
-        home_usd: float64 [A, tactical intervals], see simulator/home_run.py.
+        home_usd: float64 [A, tactical intervals], see simulator/control/baseline.py.
         apps: int64 [A], index of each app in the scenario it comes from.
         is_eligible: bool [A], apps with enough train calls to learn from (objective.reward.min_train_calls).
         is_coupled: apps share capacity.

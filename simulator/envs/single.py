@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
+from simulator.control.baseline import HOME_SEED
+from simulator.control.judge import Span
 from simulator.envs.run import Float32, Run, Setting
-from simulator.home_run import HOME_SEED
-from simulator.judge import Span
 from simulator.scenario import Scenario
 
 

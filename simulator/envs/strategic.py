@@ -9,15 +9,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from simulator.envs.features import DIRTIEST_MG_PER_KWH, Estimate, Places
-from simulator.envs.history import DAY_US, history
+from simulator.control.baseline import HOME_SEED
+from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, Estimate, Places
+from simulator.control.history import DAY_US, history
+from simulator.control.judge import Span
+from simulator.control.view import Observation, observe
 from simulator.envs.run import Bool, Float32, Float64, Int64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
 from simulator.fleet import Field
-from simulator.home_run import HOME_SEED
-from simulator.judge import Span
-from simulator.observation import Observation, observe
 from simulator.scenario import Scenario
 
 Lower = Callable[[Scenario, Observation, Int64], Int64]

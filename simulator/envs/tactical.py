@@ -9,16 +9,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
-from simulator.envs.features import DIRTIEST_MG_PER_KWH, FAR_US, Estimate, Places, instances
-from simulator.envs.history import history
+from core.errors import ParameterError
+from simulator.control.baseline import HOME_SEED
+from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, FAR_US, Estimate, Places, instances
+from simulator.control.history import history
+from simulator.control.judge import Span
+from simulator.control.view import Observation
 from simulator.envs.run import Bool, Float32, Float64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
-from simulator.home_run import HOME_SEED
-from simulator.judge import Span
 from simulator.kernel import PRICE, SLOT_US
-from simulator.observation import Observation
 
 TREND_SLOTS = 5  # the trend of the utilisation is its change over 25 minutes
 CANDIDATE_FEATURES = 11

@@ -11,10 +11,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
+from simulator.control.baseline import HOME_SEED
+from simulator.control.judge import Span
 from simulator.envs.run import Bool, Float32, Float64, Run, Setting
-from simulator.home_run import HOME_SEED
-from simulator.judge import Span
 from simulator.scenario import Scenario
 
 

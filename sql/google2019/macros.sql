@@ -1,4 +1,4 @@
--- Readings of the texts of a usage row, the same as in tasks/sources/google2019_usage.py; null where a text is none.
+-- Readings of the texts of a usage row, the same as in tasks/data/sources/google2019_usage.py; null where a text is none.
 create or replace temp macro usage_time(t) as
     case when regexp_full_match(t, '[0-9]{1,19}(?:\.[0-9]{0,19})?(?:[eE]\+?[0-9]{1,2})?') then try_cast(t as double) end;
 create or replace temp macro usage_measure(t) as

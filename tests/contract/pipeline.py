@@ -12,8 +12,10 @@ from typing import Any
 import grimp
 import yaml
 
+from tasks.__main__ import ROOMS
+
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("flows", "tasks", "models", "simulator", "clouds")
+PACKAGES = ("flows", "tasks", "models", "simulator", "core")
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,15 @@ def file_of(module: str) -> str | None:
 def modules_of(stage: Stage) -> set[str]:
     """Modules that a stage imports, directly or not, and those it loads by name."""
     graph = import_graph()
-    roots = {f"tasks.{stage.group}", "tasks.params", "tasks.paths"}  # tasks/__main__ loads the last two for every stage
+    roots = {
+        f"tasks.{ROOMS[stage.group]}.{stage.group}",
+        "tasks.core.params",
+        "tasks.core.paths",
+    }  # tasks/__main__ loads the last two for every stage
     if stage.group in ("scan", "ingest"):
-        roots.add(f"tasks.sources.{stage.item}")
+        roots.add(f"tasks.data.sources.{stage.item}")
     if stage.group == "report":
-        roots |= set(graph.find_children("tasks.sections"))
+        roots |= set(graph.find_children("tasks.report.sections"))
     found = set(roots)
     for root in roots:
         found |= graph.find_upstream_modules(root)

@@ -9,7 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pipeline import PACKAGES, ROOT
+
+from tests.contract.pipeline import PACKAGES, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Spelled in pieces, so that this file passes its own test.

@@ -1,4 +1,4 @@
-"""dvc.yaml, params.yaml, tasks/paths.py and the stage modules say the same thing."""
+"""dvc.yaml, params.yaml, tasks/core/paths.py and the stage modules say the same thing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipeline import ROOT, Stage, covers, file_of, modules_of, sql_of, stages
 
-from tasks.__main__ import GROUPS, PER_SOURCE, STAGES
-from tasks.paths import SOURCES, Paths
+from tasks.__main__ import GROUPS, PER_SOURCE, ROOMS, STAGES
+from tasks.core.paths import SOURCES, Paths
+from tests.contract.pipeline import ROOT, Stage, covers, file_of, modules_of, sql_of, stages
 
 RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
@@ -37,7 +37,7 @@ def test_every_stage_has_a_section_of_parameters() -> None:
 @pytest.mark.parametrize("stage", stages(), ids=by_name)
 def test_a_stage_runs_its_module(stage: Stage) -> None:
     assert stage.cmd == f"python -m tasks {stage.group}" + (f" {stage.item}" if stage.item else "")
-    text = (ROOT / "tasks" / f"{stage.group}.py").read_text(encoding="utf-8")
+    text = (ROOT / "tasks" / ROOMS[stage.group] / f"{stage.group}.py").read_text(encoding="utf-8")
     assert re.search(r"^def run\(", text, re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ def test_a_stage_lists_the_parameters_it_uses(stage: Stage) -> None:
         assert head in RAW
         assert not rest or rest[0] in RAW[head]
     files = [file for module in modules_of(stage) if (file := file_of(module)) and file.startswith("tasks/")]
-    text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files if file != "tasks/params.py")
+    text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files if file != "tasks/core/params.py")
     for word, field in (("seed", "seed"), ("as_of_day", "as_of_day"), ("window_days", "window_days"), ("profile", "profile")):
         if re.search(rf"\bparams\.{field}\b", text):
             assert word in stage.params, f"{stage.name} reads params.{field} but does not list it"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from browser import Tab
+    from tests.e2e.browser import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = "abcdefgh"
@@ -151,8 +151,9 @@ def write_inputs(root: Path, *, eda: dict[str, Any] | None = None, real: bool = 
 
 def build(root: Path) -> Path:
     """Run the stage in `root` and return the page."""
-    from tasks import params, report
-    from tasks.paths import Paths
+    from tasks.core import params
+    from tasks.core.paths import Paths
+    from tasks.report import report
 
     paths = Paths(root)
     report.run(params.load(paths.params_file), paths)
@@ -173,7 +174,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def has_browser() -> None:
     """Skip what needs a browser where none is installed."""
-    from browser import NAMES, executable
+    from tests.e2e.browser import NAMES, executable
 
     if executable() is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
@@ -182,7 +183,7 @@ def has_browser() -> None:
 @pytest.fixture(scope="session")
 def tab(tmp_path_factory: pytest.TempPathFactory, has_browser: None) -> Iterator[Tab]:
     """One browser for all files."""
-    from browser import browser
+    from tests.e2e.browser import browser
 
     with browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened

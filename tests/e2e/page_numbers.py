@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from browser import Tab
+from tests.e2e.browser import Tab
 
 SHOWN_ROWS = 200  # a longer table shows every k-th row
 DIGITS = 5  # significant digits of a number in a plot

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser import Tab
-from page_numbers import numbers, without_origin
+
+from tests.e2e.browser import Tab
+from tests.e2e.page_numbers import numbers, without_origin
 
 PLANTED = {
     "headline": "document.querySelector('h1').textContent = 'Five of 118 apps'",

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from browser import Tab, browser
+
+from tests.e2e.browser import Tab, browser
 
 WIDTHS = (1280, 1000, 820, 600, 420)
 FIRST_FIGURE_MS = 2000

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Tab
 from pypdf import PdfReader
+
+from tests.e2e.browser import Tab
 
 PAPER = (688, 1016)  # A4 less 14 mm on each side, CSS pixels
 A4_PT = (595, 842)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clouds.errors import ParameterError
+from core.errors import ParameterError
 from flows import graph as graphs
 from flows.process import dvc, environment
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator import twin as twin_calls
 from simulator.parameters import World
 from simulator.rng import normal, text_id
 from simulator.scenario import Family, Scenario
-from simulator.twin import generate_azure2021
-from simulator.twin_scenario import REFERENCE, twin_cells, twin_scenario
+from simulator.twin import azure2021 as twin_calls
+from simulator.twin.azure2021 import generate_azure2021
+from simulator.twin.fleets import REFERENCE, twin_cells, twin_scenario
 from simulator.workload import Invocations
 
 SEED, DAYS, RATE = 1, 3, 0.2

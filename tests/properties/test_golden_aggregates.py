@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from simulator.reference import load_tables
-from simulator.twin import published_calls
-from simulator.twin_scenario import twin_scenario
-from tasks import params
-from tasks.calibration_world import home_checks, home_run, per_call, twin_at_home
-from tasks.twin_calls import with_comparable_apps
-from tests.specified_arrivals import specified_invocations
+from simulator.places.tables import load_tables
+from simulator.twin.azure2021 import published_calls
+from simulator.twin.fleets import twin_scenario
+from tasks.core import params
+from tasks.world.calibration_world import home_checks, home_run, per_call, twin_at_home
+from tasks.world.twin_calls import with_comparable_apps
+from tests.worlds.specified_arrivals import specified_invocations
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import ingest, scan
-from tasks import params as params_module
-from tasks.paths import Paths
+from tasks.core import params as params_module
+from tasks.core.paths import Paths
+from tasks.data import ingest, scan
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = b"app,func,end_timestamp,duration\n"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from world_runs import OF_CALLS, TOTAL_SUMS, BuildTwin, Int64, even, run, with_conditions
 
-from simulator import judge
+from simulator.control import judge
+from simulator.control.view import Observation
 from simulator.fleet import Field, Fleet
 from simulator.kernel import HOUR_US, SLOT_US
-from simulator.observation import Observation
 from simulator.scenario import Scenario
+from tests.worlds.world_runs import OF_CALLS, TOTAL_SUMS, BuildTwin, Int64, even, run, with_conditions
 
 
 def test_clouds_differ_in_the_same_state(twin: Scenario) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from kernel_play import differences, play
-from reference_simulator import simulate
-from small_worlds import draw_small_world
-from world_runs import GROUPS, OF_CALLS, BuildTwin, even, run, turned, with_conditions
 
 from simulator.fleet import Field, Fleet
 from simulator.parameters import World
 from simulator.scenario import Scenario
+from tests.worlds.kernel_play import differences, play
+from tests.worlds.second_simulator import simulate
+from tests.worlds.small_worlds import draw_small_world
+from tests.worlds.world_runs import GROUPS, OF_CALLS, BuildTwin, even, run, turned, with_conditions
 
 
 def test_out_and_back_costs_two_copies(twin: Scenario) -> None:

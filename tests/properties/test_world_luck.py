@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from world_runs import even, run, turned
 
 from simulator.fleet import Field
 from simulator.scenario import Scenario
+from tests.worlds.world_runs import even, run, turned
 
 
 def test_an_empty_pool_meets_the_same_luck_anywhere(twin: Scenario) -> None:

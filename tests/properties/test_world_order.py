@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from changed_tables import shuffle_rows
-from small_worlds import draw_small_world
-from world_runs import BuildTwin, run, turned
 
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario, load_scenario, save
+from tests.worlds.changed_tables import shuffle_rows
+from tests.worlds.small_worlds import draw_small_world
+from tests.worlds.world_runs import BuildTwin, run, turned
 
 
 @pytest.mark.parametrize("files", [("clouds",), ("metros",), ("zones",), ("clouds", "metros", "zones", "network", "prices", "energy")])

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from world_runs import BuildTwin, run, turned
 
 from simulator.fleet import Field, Fleet
 from simulator.kernel import HOUR_US, SLOT_US
-from simulator.money import components_usd
+from simulator.objective import components_usd
 from simulator.scenario import Scenario
+from tests.worlds.world_runs import BuildTwin, run, turned
 
 
 def test_sums_of_apps_are_the_sums_of_the_fleet(twin: Scenario) -> None:

@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.baselines.placement import Fixed
-from simulator.judge import run as play
-from simulator.judge import span_steps
-from simulator.money import COMPONENTS, components_usd, objective_usd
+from models.baselines.rules import Fixed
+from simulator.control.judge import run as play
+from simulator.control.judge import span_steps
+from simulator.objective import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import World
-from simulator.reference import load_tables
+from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, save
-from simulator.twin_scenario import twin_scenario
-from tasks import calibrate
-from tasks.calibration_assumed import MEASURED, Basis, assumed_rows, weakest
-from tasks.calibration_bill import bill
-from tasks.calibration_world import assumed_share, home_run
-from tasks.files import read_json, write_json
-from tasks.params import Params, load
-from tasks.paths import Paths
-from tasks.reference import NETWORK_SOURCES
+from simulator.twin.fleets import twin_scenario
+from tasks.core.files import read_json, write_json
+from tasks.core.params import Params, load
+from tasks.core.paths import Paths
+from tasks.world import calibrate
+from tasks.world.calibration_assumed import MEASURED, Basis, assumed_rows, weakest
+from tasks.world.calibration_bill import bill
+from tasks.world.calibration_world import assumed_share, home_run
+from tasks.world.reference_tables import NETWORK_SOURCES
 
 NAME = "calm-3"
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}

@@ -10,13 +10,14 @@ import duckdb
 import numpy as np
 import pytest
 
-from clouds.errors import GateError
-from tasks import eda, params
-from tasks.eda_calls import autocorrelation, quantile, survival
-from tasks.eda_forecasts import errors
-from tasks.files import read_json, write_json
-from tasks.paths import SOURCES, Paths
-from tasks.verdict import write_verdict
+from core.errors import GateError
+from tasks.core import params
+from tasks.core.files import read_json, write_json
+from tasks.core.paths import SOURCES, Paths
+from tasks.core.verdict import write_verdict
+from tasks.eda import eda
+from tasks.eda.calls import autocorrelation, quantile, survival
+from tasks.eda.forecasts import errors
 
 OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}}
 # (app, function, arrival in s, duration in ms): two calls of app 1 overlap; app 2 has one call of zero duration.

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clouds.errors import GateError, RawDataError
-from tasks import features
-from tasks.files import read_json, write_json
-from tasks.params import Params, load
-from tasks.paths import Paths
-from tasks.verdict import write_verdict
+from core.errors import GateError, RawDataError
+from tasks.core.files import read_json, write_json
+from tasks.core.params import Params, load
+from tasks.core.paths import Paths
+from tasks.core.verdict import write_verdict
+from tasks.data import features
 
 DAYS, DAY_US, STEP_US = 2, 86_400_000_000, 15_000_000
 

@@ -9,7 +9,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from google2019_files import (
+
+from tasks.core import params as params_module
+from tasks.data import ingest, scan, validate
+from tasks.eda.cells import correlation
+from tests.worlds.google2019_files import (
     EXPECTED,
     FORMS,
     ROOT,
@@ -22,10 +26,6 @@ from google2019_files import (
     tree,
     used,
 )
-
-from tasks import ingest, scan, validate
-from tasks import params as params_module
-from tasks.eda_cells import correlation
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -6,7 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
-from google2019_files import (
+
+from core.errors import RawDataError
+from tasks.data.sources import google2019_usage
+from tests.worlds.google2019_files import (
     EXPECTED,
     FORMS,
     ROWS,
@@ -18,9 +21,6 @@ from google2019_files import (
     go,
     used,
 )
-
-from clouds.errors import RawDataError
-from tasks.sources import google2019_usage
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from google2019_files import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tasks.core import params as params_module
+from tasks.core.database import connect
+from tasks.core.paths import Paths
+from tasks.data.cleaning import clean, split_record
+from tasks.data.sources import google2019
+from tasks.data.sources.base import RawFile
+from tests.worlds.google2019_files import (
     FORMS,
     KAGGLE,
     KAGGLE_HEADER,
@@ -26,15 +35,6 @@ from google2019_files import (
     rejects,
     used,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from tasks import params as params_module
-from tasks.cleaning import clean, split_record
-from tasks.database import connect
-from tasks.paths import Paths
-from tasks.sources import google2019
-from tasks.sources.base import RawFile
 
 LATE = str(T0 + 366 * 86_400 * S)
 BAD_JSON = {

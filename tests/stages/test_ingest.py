@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from clouds.errors import LostRowsError, RawDataError, SpaceError
-from tasks import ingest, scan
-from tasks import params as params_module
-from tasks.paths import Paths
-from tasks.sources import azure2021
+from core.errors import LostRowsError, RawDataError, SpaceError
+from tasks.core import params as params_module
+from tasks.core.paths import Paths
+from tasks.data import ingest, scan
+from tasks.data.sources import azure2021
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "app,func,end_timestamp,duration"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tasks import ingest, scan
-from tasks import params as params_module
-from tasks.files import read_json
-from tasks.paths import Paths
-from tasks.sources.azure2019 import DURATION_HEADER, MEMORY_HEADER
+from tasks.core import params as params_module
+from tasks.core.files import read_json
+from tasks.core.paths import Paths
+from tasks.data import ingest, scan
+from tasks.data.sources.azure2019 import DURATION_HEADER, MEMORY_HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER, APP, FUNCTION = "a" * 64, "b" * 64, "c" * 64

@@ -11,20 +11,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.baselines.placement import Scheduled
 from models.baselines.programme import best_schedule
+from models.baselines.rules import Scheduled
 from models.baselines.tables import move_cost_usd, objective_table
+from simulator.control.judge import run, span_steps
 from simulator.fleet import Field
-from simulator.judge import run, span_steps
 from simulator.kernel import HOUR_US
-from simulator.money import objective_usd
+from simulator.objective import objective_usd
 from simulator.scenario import Scenario, load_scenario, save
-from simulator.twin_scenario import twin_scenario
-from tasks import compare, evaluate, tune_baselines
-from tasks.baseline_arms import GRIDS, policies
-from tasks.files import read_json, write_json
-from tasks.params import Params, load
-from tasks.paths import Paths
+from simulator.twin.fleets import twin_scenario
+from tasks.core.files import read_json, write_json
+from tasks.core.params import Params, load
+from tasks.core.paths import Paths
+from tasks.evaluation import compare, evaluate
+from tasks.evaluation.baseline_arms import GRIDS, policies
+from tasks.learning import tune_baselines
 
 NAMES = ("crunch-1", "crunch-2", "fenced-1", "fenced-2")
 FIRST = ["arm", "scenario", "family", "total_usd", "execution_usd", "egress_usd", "carbon_usd", "sla_usd", "latency_usd", "moves_usd"]
@@ -177,7 +178,7 @@ def test_the_optimistic_bound_is_below_every_rule_in_the_uncoupled_world(built: 
         facts = next(f for f in read_json(built.evaluation / "bound.json")["scenarios"] if f["scenario"] == name)
         assert facts["programme_usd"] == pytest.approx(value.sum(), abs=1e-8)
         assert facts["programme_usd"] <= facts["static_alone_usd"] + 1e-9
-        # Where the tables leave something out (tests/unit/test_programme.py), the replay of the schedule says it.
+        # Where the tables leave something out (tests/unit/models/baselines/test_programme.py), the replay of the schedule says it.
         assert replayed == pytest.approx(value.sum(), rel=1e-3)
         for rule in policies(scenario, read_json(built.baselines / "chosen.json"), built.baselines, 1):
             assert replayed <= alone(scenario, rule) + 1e-9, (name, rule.name)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from clouds.errors import GateError
+from core.errors import GateError
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import duckdb
 import numpy as np
 import pytest
 
-from clouds.errors import RawDataError
-from tasks import ingest, scan, validate
-from tasks import params as params_module
-from tasks.files import read_json
-from tasks.paths import Paths
-from tasks.sources import azure2019, google2011
+from core.errors import RawDataError
+from tasks.core import params as params_module
+from tasks.core.files import read_json
+from tasks.core.paths import Paths
+from tasks.data import ingest, scan, validate
+from tasks.data.sources import azure2019, google2011
 
 Staged = tuple[dict[str, Any], Paths]
 FOLDERS = {"azure2019": "azure/2019", "google2011": "google/original/2011"}

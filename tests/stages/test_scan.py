@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from clouds.errors import RawDataError
-from tasks import params as params_module
-from tasks import scan
-from tasks.paths import Paths
+from core.errors import RawDataError
+from tasks.core import params as params_module
+from tasks.core.paths import Paths
+from tasks.data import scan
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "app,func,end_timestamp,duration\n"

@@ -17,20 +17,20 @@ import polars as pl
 import pytest
 import yaml
 
-from clouds.errors import GateError, ParameterError, RawDataError
+from core.errors import GateError, ParameterError, RawDataError
 from simulator.parameters import Objective, Slo, World
-from simulator.reference import load_tables
+from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
-from simulator.twin import generate_azure2021, published_calls
-from simulator.twin_google import CELLS, generate_google2019
+from simulator.twin.azure2021 import generate_azure2021, published_calls
+from simulator.twin.google2019 import CELLS, generate_google2019
 from simulator.workload import build
-from tasks import scenario
-from tasks.files import read_json, write_json
-from tasks.params import Params, load
-from tasks.paths import Paths
-from tasks.sources.drawn import memory_mb
-from tasks.twin_calls import twin_invocations, with_comparable_apps
-from tasks.verdict import write_verdict
+from tasks.core.files import read_json, write_json
+from tasks.core.params import Params, load
+from tasks.core.paths import Paths
+from tasks.core.verdict import write_verdict
+from tasks.data.sources.drawn import memory_mb
+from tasks.world import scenario
+from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)

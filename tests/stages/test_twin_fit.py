@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.twin import Calls, generate_azure2021
-from simulator.twin_google import generate_google2019
-from tasks.twin_fit import azure_fit, google_fit
+from simulator.twin.azure2021 import Calls, generate_azure2021
+from simulator.twin.google2019 import generate_google2019
+from tasks.data.twin_fit import azure_fit, google_fit
 
 Rows = list[dict[str, Any]]
 

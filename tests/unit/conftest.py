@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from env_worlds import make_scenario
-from hand_cases import Run
-from kernel_play import outcome_of, play
-from reference_simulator import Outcome, simulate
-from small_worlds import SmallWorld
 
 from simulator.scenario import Scenario
+from tests.worlds.env_worlds import make_scenario
+from tests.worlds.hand_cases import Run
+from tests.worlds.kernel_play import outcome_of, play
+from tests.worlds.second_simulator import Outcome, simulate
+from tests.worlds.small_worlds import SmallWorld
 
 
 @pytest.fixture(params=["reference", "kernel"])

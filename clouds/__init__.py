@@ -1,1 +1,0 @@
-"""The vendor-neutral cloud layer. Importing it loads no provider."""

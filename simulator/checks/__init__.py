@@ -1,0 +1,1 @@
+"""Independent calculations that the world is held against. Never part of it."""

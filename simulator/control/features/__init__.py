@@ -1,0 +1,1 @@
+"""From a view to what a learner observes. Not here: learners, scaling."""

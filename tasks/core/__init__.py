@@ -1,0 +1,1 @@
+"""What all stages share: parameters, paths, files, databases. Not here: any stage."""

@@ -1,0 +1,1 @@
+"""Stages from raw traces to features."""

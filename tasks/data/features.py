@@ -1,0 +1,327 @@
+"""Stage `features`: temporal features per app and 15-second step, regions, rate classes, scaler. Not here: kernels (tasks/data/binning.py).
+
+The table is sparse: a row exists where an app had an arrival or a running call; windows and lags run over the dense axis. No row needs
+another app, so the calls are read for some apps at a time: memory follows GROUP_CALLS or the largest app, not the trace.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from core.errors import RawDataError
+from tasks.core.database import connect, literal, load_sql
+from tasks.core.files import read_json, write_json
+from tasks.core.settings import Settings
+from tasks.core.verdict import require_success
+from tasks.data.binning import NONE, bin_calls, lagged, rolling
+from tasks.data.split import split_steps
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+DAY_US = 86_400_000_000
+GROUP_CALLS, WORKERS = 1_000_000, 2  # apps are worked on in groups of up to this many calls (a larger app alone), two groups at a time
+PARTS = ("train", "valid", "test")
+CLASS_DAYS = 14  # rate classes are calls per 14 days
+SLOT_S, SLOTS_PER_DAY, HOUR_SLOTS = 300, 288, 12
+FIRST_SUNDAY_SLOT = 1068  # Google slot of Sunday 2019-05-05 00:00 UTC; day 0 of the Azure trace is a Sunday, too
+NOT_SCALED = ("app_id", "step")
+LAG_NAMES = {15: "15s", 3600: "1h", 86_400: "1d", 604_800: "1w"}
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write train/valid/test/apps/regions.parquet, scaler.json and features.json; return the summary line.
+
+    Raises:
+        GateError: a source that is used has no successful verdict of its present data.
+        RawDataError: the source of the calls is off or has no call in the window.
+    """
+    source = params.features.source
+    require_success(paths, source)
+    require_success(paths, "google2019")
+    draft = paths.features.with_name(".features.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    facts = write_tables(params, paths, draft)
+    regions = region_table(params, paths, facts["span_steps"])
+    _write(regions.lazy(), draft / "regions.parquet")
+    write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
+    calls = facts.pop("calls")
+    origin = read_json(paths.ingest_report(source))["from"]
+    write_json(draft / "features.json", {"source": source, "from": origin, **facts, "regions": regions.height})
+    shutil.rmtree(paths.features, ignore_errors=True)
+    draft.rename(paths.features)
+    return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"
+
+
+def first_day(params: Params) -> int:
+    """Return the first day of the window, counted from the start of the trace."""
+    return max(params.as_of_day - params.window_days, 0)
+
+
+def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
+    """Write train, valid, test and apps.parquet, reading the staged calls for some apps at a time.
+
+    Args:
+        params: the window, the step, the split.
+        paths: where the staged calls are.
+        folder: where the tables go; it exists.
+
+    Returns:
+        calls, span_steps, unit_steps, split_steps, early_stopping_step, rows by table, rows_run_out (after the test), columns.
+
+    Raises:
+        RawDataError: the source of the calls is off or has no call in the window.
+    """
+    files = _files_of_window(params, paths)
+    apps = _apps_of_window(paths, files)
+    span_steps = _span_steps(params, int(apps["last_us"].max()))
+    unit, train_end, valid_end, test_end = split_steps(span_steps, params.features.split)
+    ends = {"train": (0, train_end), "valid": (train_end, valid_end), "test": (valid_end, test_end), "run_out": (test_end, span_steps)}
+    with TemporaryDirectory(dir=folder) as pieces, ThreadPoolExecutor(min(Settings().threads, WORKERS)) as pool:
+
+        def work(group: tuple[int, int]) -> tuple[pl.DataFrame, list[int], list[str]]:
+            calls = _read_calls(params, files, *group)
+            table = feature_table(calls, params, span_steps)
+            parts = {name: table.filter(pl.col("step").is_between(a, b, closed="left")) for name, (a, b) in ends.items()}
+            for name in PARTS:
+                parts[name].write_parquet(f"{pieces}/{name}-{group[0]:020d}.parquet", compression="uncompressed")
+            return rate_classes(calls, params, train_end), [part.height for part in parts.values()], table.columns
+
+        classes, heights, columns = zip(*pool.map(work, _groups(apps["app_id"], apps["calls"])), strict=True)
+        for name in PARTS:
+            _write(pl.scan_parquet(sorted(Path(pieces).glob(f"{name}-*.parquet")), glob=False), folder / f"{name}.parquet")
+    _write(pl.concat(classes, rechunk=True).lazy(), folder / "apps.parquet")
+    rows = dict(zip(ends, (sum(h) for h in zip(*heights, strict=True)), strict=True))
+    return {
+        "calls": int(apps["calls"].sum()),
+        "span_steps": span_steps,
+        "unit_steps": unit,
+        "split_steps": [train_end, valid_end, test_end],
+        "early_stopping_step": round(train_end * (1 - params.features.early_stopping_share)),
+        "rows": {name: rows[name] for name in PARTS},
+        "rows_run_out": rows["run_out"],
+        "columns": columns[0],
+    }
+
+
+def _files_of_window(params: Params, paths: Paths) -> list[Path]:
+    """Staged calls of the days of the window, in order of the day."""
+    source = params.features.source
+    staged = {int(f.parent.name.removeprefix("day=")): f for f in paths.staged(source).glob("day=*/invocations.parquet")}
+    if not staged:
+        raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
+    return [staged[day] for day in sorted(staged) if first_day(params) <= day < params.as_of_day]
+
+
+def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
+    """Return app_id (ascending), calls and last_us of the apps that call in these files."""
+    apps: dict[str, np.ndarray] = {"app_id": np.zeros(0, dtype=np.int64)}
+    if files:
+        listed = "[" + ", ".join(literal(f) for f in files) + "]"
+        with connect(paths) as con:
+            apps = con.sql(load_sql("features/apps.sql").format(invocations=listed)).fetchnumpy()
+    if not len(apps["app_id"]):
+        raise RawDataError("no call lies in the window", where="params.yaml: as_of_day, window_days", how="choose days that the trace has")
+    return apps
+
+
+def _span_steps(params: Params, last_us: int) -> int:
+    """Return the steps of the window: all of them where the trace reaches its last day, else up to the last arrival `last_us`."""
+    step_us, first_us = params.features.step_s * 1_000_000, first_day(params) * DAY_US
+    reaches_last_day = last_us >= (params.as_of_day - 1) * DAY_US
+    return (params.as_of_day * DAY_US - first_us) // step_us if reaches_last_day else (last_us - first_us) // step_us + 1
+
+
+def _groups(app_id: np.ndarray, calls: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last app of every group of neighbours with up to GROUP_CALLS calls together, or one larger app."""
+    groups, together = [], GROUP_CALLS
+    for app, n in zip(app_id.tolist(), calls.tolist(), strict=True):
+        if together + n > GROUP_CALLS:
+            groups.append((app, app))
+            together = 0
+        groups[-1] = (groups[-1][0], app)
+        together += n
+    return groups
+
+
+def _read_calls(params: Params, files: list[Path], first_app: int, last_app: int) -> pl.DataFrame:
+    """Return the calls of some apps sorted by (app, arrival), with times from the window's start.
+
+    A day's file is sorted by app and arrival: Parquet's statistics pass over most of it, and the days in turn are one app in order.
+    """
+    calls = (
+        pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        .filter(pl.col("app_id").is_between(first_app, last_app))
+        .select("app_id", "function_id", pl.col("arrival_us") - first_day(params) * DAY_US, "duration_us")
+        .collect()
+    )
+    return calls.sort("app_id", maintain_order=True) if first_app < last_app else calls
+
+
+def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.DataFrame:
+    """Return the sparse feature table of all apps, sorted by (app_id, step).
+
+    Args:
+        calls: app_id, function_id, arrival_us, duration_us, sorted by app and arrival.
+        params: windows, lags and the step.
+        span_steps: steps of the window.
+    """
+    feature = params.features
+    step_us = feature.step_s * 1_000_000
+    app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_id", "arrival_us", "duration_us"))
+    binned = bin_calls(app_of, function, arrival, duration, step_us, span_steps)
+    app, step = binned["app_id"], binned["step"]
+    frame = pl.DataFrame(
+        {
+            "app_id": app,
+            "step": step.astype(np.int32),
+            "calls": binned["calls"].astype(np.int32),
+            "functions": binned["functions"].astype(np.int32),
+            "busy_us": binned["busy_us"],
+            "concurrency_mean": binned["busy_us"] / step_us,
+            "concurrency_max": binned["concurrency_max"].astype(np.int32),
+            **{c: pl.Series(binned[c]).replace(NONE, None) for c in ("duration_p50_us", "duration_p95_us")},
+            **{c: pl.Series(binned[c]).fill_nan(None) for c in ("gap_mean_us", "gap_cv")},
+            "since_last_call_us": binned["since_last_call_us"],
+        }
+    )
+    extra: dict[str, Any] = {}
+    for minutes in feature.rolling_min:
+        window = minutes * 60 // feature.step_s
+        exists = np.minimum(step + 1, window)
+        total, highest = rolling(app, step, binned["calls"], window)
+        extra[f"calls_mean_{minutes}min"], extra[f"calls_max_{minutes}min"] = total / exists, highest.astype(np.int32)
+        busy, _ = rolling(app, step, binned["busy_us"], window)
+        _, peak = rolling(app, step, binned["concurrency_max"], window)
+        extra[f"concurrency_mean_{minutes}min"] = busy / (exists * step_us)
+        extra[f"concurrency_max_{minutes}min"] = peak.astype(np.int32)
+    for seconds in feature.lags_s:
+        name, lag = LAG_NAMES.get(seconds, f"{seconds}s"), max(seconds // feature.step_s, 1)
+        extra[f"calls_lag_{name}"] = lagged(app, step, binned["calls"], lag).astype(np.int32)
+        extra[f"concurrency_lag_{name}"] = lagged(app, step, binned["busy_us"], lag) / step_us
+    # The hour and the weekday are those of the trace, also when the window does not begin on its first day.
+    clock = step + first_day(params) * (86_400 // feature.step_s)
+    day, week = 86_400 // feature.step_s, 604_800 // feature.step_s
+    for name, period in (("time", day), ("week", week)):
+        angle = 2 * math.pi * np.arange(period) / period
+        extra[f"{name}_sin"], extra[f"{name}_cos"] = (np.round(turn(angle), 12)[clock % period] for turn in (np.sin, np.cos))
+    return frame.with_columns(**{k: pl.Series(v) for k, v in extra.items()})
+
+
+def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.DataFrame:
+    """Return app_id, calls_train, calls_per_14d and rate_class of every app of the window, counted on the train span only."""
+    feature = params.features
+    train_us = train_end * feature.step_s * 1_000_000
+    scale = CLASS_DAYS * DAY_US / max(train_us, 1)
+    per_app = calls.group_by("app_id").agg((pl.col("arrival_us") < train_us).sum().cast(pl.Int64).alias("calls_train")).sort("app_id")
+    rate = pl.col("calls_train") * scale
+    name = (
+        pl.when(rate < feature.rare_below)
+        .then(pl.lit("rare"))
+        .when(rate < feature.low_below)
+        .then(pl.lit("low"))
+        .when(rate < feature.mid_below)
+        .then(pl.lit("mid"))
+        .otherwise(pl.lit("high"))
+    )
+    return per_app.with_columns(rate.alias("calls_per_14d"), name.alias("rate_class"))
+
+
+def fit_scaler(train: Path) -> dict[str, Any]:
+    """Fit scikit-learn's RobustScaler (median and interquartile range) on the rows of the file `train`; nulls do not count."""
+    from sklearn.preprocessing import RobustScaler
+
+    table = pl.scan_parquet(train)
+    names = [c for c in table.collect_schema().names() if c not in NOT_SCALED]
+    rows = int(table.select(pl.len()).collect().item())
+    if not rows:
+        return {"fitted_on": "train", "rows": 0, "features": {}}
+    found: dict[str, Any] = {}
+    for name in names:  # one column at a time: the same numbers in a fraction of the memory
+        values = table.select(pl.col(name).cast(pl.Float64).drop_nulls()).collect()[name].to_numpy()
+        scaler = RobustScaler().fit(values[:, None]) if len(values) else None
+        found[name] = {"center": float(scaler.center_[0]), "scale": float(scaler.scale_[0])} if scaler else {"center": None, "scale": None}
+    return {"fitted_on": "train", "rows": rows, "features": found}
+
+
+def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
+    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where google2019 is off).
+
+    Slot s of the Azure calendar is slot 1068 + s of the Google trace (both Sundays 00:00 UTC at s = 0), modulo the whole weeks that
+    exist (28 days of the real cells), so that the weekday keeps; modulo the whole days of a shorter series, or all of less than a day.
+    """
+    schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
+    schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
+    if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
+        return pl.DataFrame(schema=schema)
+    slots = max(span_steps * params.features.step_s // SLOT_S, 1)
+    offset = first_day(params) * SLOTS_PER_DAY
+    used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False)
+    carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
+    index = np.arange(slots) + offset
+    parts = []
+    with (paths.reference / "regions.csv").open(encoding="utf-8", newline="") as handle:
+        regions = list(csv.DictReader(handle))
+    for region in regions:
+        series = used.filter(pl.col("cell") == region["cell"]).sort("slot")
+        if series.is_empty():  # a source with some of the cells only
+            continue
+        position = google_positions(series["slot"].to_numpy(), index)
+        cpu, memory = series["cpu_fraction"].to_numpy()[position], series["memory_fraction"].to_numpy()[position]
+        grams = carbon[region["metro"]][(index // HOUR_SLOTS) % 24]
+        frame = pl.DataFrame(
+            {
+                "slot": index.astype(np.int32),
+                "cpu_fraction": cpu,
+                "memory_fraction": memory,
+                "cpu_slope": np.diff(cpu, prepend=cpu[0]),
+                "carbon_g_per_kwh": grams,
+                "carbon_rank_24h": _trailing_rank(grams),
+            }
+        )
+        parts.append(frame.with_columns(**{k: pl.lit(region[k]) for k in ("region", "cloud", "metro", "cell")}).select(list(schema)))
+    return pl.concat(parts).sort("cloud", "metro", "slot") if parts else pl.DataFrame(schema=schema)
+
+
+def google_positions(slots: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the rows of a cell's series that stand for the 5-minute slots `index` of the Azure calendar (a gap takes the next row).
+
+    Args:
+        slots: int [n], the Google slots that exist, ascending.
+        index: int [m], slots since Sunday 2021-01-31 00:00 UTC.
+    """
+    first, length = int(slots[0]), int(slots[-1] - slots[0]) + 1
+    period = next((length // p * p for p in (7 * SLOTS_PER_DAY, SLOTS_PER_DAY) if length >= p), length)
+    wanted = first + (FIRST_SUNDAY_SLOT - first + index) % period
+    return np.searchsorted(slots, wanted).clip(0, len(slots) - 1)
+
+
+def _carbon_by_metro(file: Path, month: int) -> dict[str, np.ndarray]:
+    with file.open(encoding="utf-8", newline="") as handle:
+        rows = [r for r in csv.DictReader(handle) if int(r["month"]) == month]
+    out: dict[str, np.ndarray] = {r["metro"]: np.zeros(24) for r in rows}
+    for r in rows:
+        out[r["metro"]][int(r["hour_utc"])] = float(r["carbon_g_per_kwh"])
+    return out
+
+
+def _trailing_rank(grams: np.ndarray) -> np.ndarray:
+    """Share of the trailing 24 h, own hour included, with carbon not above the slot's; only the past counts."""
+    hourly = grams[::HOUR_SLOTS]
+    rank = np.array([np.mean(hourly[max(0, h - 23) : h + 1] <= hourly[h]) for h in range(len(hourly))])
+    return np.repeat(rank, HOUR_SLOTS)[: len(grams)]
+
+
+def _write(table: pl.LazyFrame, file: Path) -> None:
+    table.sink_parquet(file, compression="zstd", row_group_size=1_000_000, statistics=True)

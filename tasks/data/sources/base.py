@@ -1,0 +1,78 @@
+"""What a trace source has to say about itself. Belongs here: the shared types. Does not: anything about one source.
+
+A source module (`tasks/sources/<name>.py`) offers the five names of `Source` at module level. `scan` uses KINDS,
+`ingest` uses the rest: it reads each changed file once into unsorted per-day pieces, then writes each changed day sorted.
+Optional: REFERENCE_FILES, the other files of the repository that a staged byte depends on; all days are rebuilt when one changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tasks.core.params import Params
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of raw file.
+
+    Args:
+        name: of the table it feeds, e.g. `invocations` or `job_events`.
+        pattern: regular expression on the POSIX path below the source's folder (full match).
+        columns: the expected header in order, or a function of the header found that returns a complaint or None;
+            for files without a header, the number of fields is what counts.
+        has_header: whether line 1 is a header.
+        layout: `csv`; `quoted_csv` when fields may hold newlines in quotes; `jsonl`; `parquet`.
+        fields: what `check_fields` is given, for kinds whose columns stand in any order: names of columns (inside an object with a
+            dot), '' where the row has none; `filename` is the file's name. Without it: all fields of the row. JSON lines and Parquet
+            need it.
+    """
+
+    name: str
+    pattern: str
+    columns: tuple[str, ...] | Callable[[list[str]], str | None]
+    has_header: bool = True
+    layout: Literal["csv", "quoted_csv", "jsonl", "parquet"] = "csv"
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file as the manifest lists it (`name` is relative to the folder; `rows` excludes the header)."""
+
+    name: str
+    kind: str
+    bytes: int
+    sha256: str
+    rows: int
+    first_day: int | None
+    last_day: int | None
+
+
+class Source(Protocol):
+    """The interface of a source module."""
+
+    KINDS: tuple[Kind, ...]
+
+    def check_fields(self, kind: str, fields: Sequence[str], params: Params) -> str | None:
+        """Return why a row is not usable (a short snake_case reason), or None. Used line by line on files with faults."""
+
+    def read(self, con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
+        """Read one file into `work/<table>/day=<N>/<stem>.parquet` (unsorted, typed).
+
+        Returns:
+            (rows read, rows that fail a check). When the second is not zero, or on a duckdb.Error, `ingest` discards the pieces,
+            cleans the file line by line with `check_fields`, and calls `read` again with the cleaned copy.
+        """
+
+    def write_day(self, con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, params: Params) -> int:
+        """Sort the pieces of one day into `out/<table>.parquet`; returns the rows staged from the raw files."""
+
+    def summarise(self, con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
+        """Write tables that span days (ids) into `staged` and return the source's own keys of ingest.json."""

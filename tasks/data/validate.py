@@ -1,0 +1,117 @@
+"""Stage `validate`: judges the staged tables of one source by expectations/<source>.json. Not here: the gate (tasks/core/verdict.py).
+
+A critical failure does not fail this stage: the verdict must stay on disk for the report, and DVC deletes the outputs of a failed stage.
+It fails every consumer instead, which asks `require_success` first.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import ParameterError, RawDataError
+from tasks.core.database import connection_config, literal
+from tasks.core.files import read_json
+from tasks.core.verdict import describe_failures, write_verdict
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+
+def run(params: Params, paths: Paths, source: str) -> str:
+    """Write the verdict of `source`; return the summary line.
+
+    Raises:
+        RawDataError: the source has not been ingested.
+        ParameterError: the suite names a value that ingest.json does not have.
+    """
+    if not paths.ingest_report(source).exists():
+        raise RawDataError(f"{source} has not been ingested", where="data/staged", how=f"run: dvc repro ingest@{source}")
+    counts = read_json(paths.ingest_report(source))
+    if counts["from"] == "off":
+        write_verdict(paths, source, "off", [])
+        return "off"
+    suite = json.loads((paths.expectations / f"{source}.json").read_text(encoding="utf-8"))
+    results: list[dict[str, Any]] = []
+    scratch = Path(tempfile.mkdtemp(prefix="trine-validate-"))
+    try:
+        for table, expectations in sorted(suite["tables"].items()):
+            results += _judge(params, paths, source, table, expectations, counts, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    success = write_verdict(paths, source, counts["from"], results)
+    failed = [r for r in results if not r["success"]]
+    verdict = "success" if success else f"FAILED: {describe_failures(results)}"
+    return f"{len(results)} expectations, {len(failed)} not met, {verdict}"
+
+
+def _judge(
+    params: Params, paths: Paths, source: str, table: str, expectations: list[dict[str, Any]], counts: dict[str, Any], scratch: Path
+) -> list[dict[str, Any]]:
+    from tasks.data.gx_duckdb import run_suite
+
+    if table != "ingest" and not any(paths.staged(source).glob(f"day=*/{table}.parquet")):
+        if not counts.get(table, counts["rows_staged"]):
+            return []  # an optional table of which the raw files held nothing
+        missing = {"expectation": "table_exists", "column": None, "table": table, "severity": "critical", "success": False}
+        return [missing | {"observed": "no staged file"}]
+    filled = [_filled(e, counts, params) for e in expectations]
+    for i, expectation in enumerate(filled):
+        expectation.setdefault("meta", {})["position"] = i
+    view = _view(paths, source, table, counts)
+    raw = run_suite(view, {"name": f"{source}.{table}", "expectations": filled}, scratch / f"{table}.duckdb", connection_config(paths))
+    shown = params.validation.sample_rows
+    return [_row(table, r, shown) for r in sorted(raw, key=lambda r: r["expectation_config"]["meta"]["position"])]
+
+
+def _view(paths: Paths, source: str, table: str, counts: dict[str, Any]) -> str:
+    """The query whose rows are judged: the staged files with their partition's day, or the counts of ingest.json."""
+    if table == "ingest":
+        n_in, staged, rejected = (int(counts[k]) for k in ("rows_in", "rows_staged", "rows_rejected"))
+        share = rejected / n_in if n_in else 0.0
+        return f"select {n_in} as rows_in, {staged} as rows_staged, {rejected} as rows_rejected, {share!r}::double as rejected_share"
+    files = literal(paths.staged(source) / "day=*" / f"{table}.parquet")
+    return f"select * from read_parquet({files}, hive_partitioning = true, hive_types = {{'day': bigint}})"
+
+
+def _filled(expectation: dict[str, Any], counts: dict[str, Any], params: Params) -> dict[str, Any]:
+    """Replace `$ingest.<key>` and `$params.max_duration_us` in the arguments by their values."""
+    known = {f"$ingest.{k}": v for k, v in counts.items()} | {"$params.max_duration_us": params.ingest.max_duration_s * 1_000_000}
+    kwargs = {}
+    for key, value in expectation["kwargs"].items():
+        if isinstance(value, str) and value.startswith("$"):
+            if value not in known:
+                raise ParameterError(f"unknown value {value}", where="expectations/", how=f"known: {', '.join(sorted(known))}")
+            value = known[value]
+        kwargs[key] = value
+    return {**expectation, "kwargs": kwargs}
+
+
+def _row(table: str, result: dict[str, Any], shown: int) -> dict[str, Any]:
+    """One row of the verdict: sorted, without times and ids."""
+    config, found = result["expectation_config"], result["result"]
+    meta = config.get("meta") or {}
+    if "unexpected_count" in found and "element_count" in found:
+        observed = f"{found['unexpected_count']} of {found['element_count']} unexpected"
+    elif found.get("observed_value") is not None:
+        observed = str(found["observed_value"])
+    else:
+        observed = str(found.get("unexpected_count", "no value"))
+    raised = (result.get("exception_info") or {}).get("raised_exception")
+    name = meta.get("name") or config["type"].removeprefix("expect_")
+    row = {
+        "expectation": name,
+        "column": meta.get("column") or config["kwargs"].get("column"),
+        "table": table,
+        "severity": config["severity"],
+        "success": bool(result["success"]),
+        "observed": "could not be evaluated" if raised else observed,
+    }
+    examples = found.get("partial_unexpected_list") or (found.get("details") or {}).get("unexpected_rows") or []
+    if not row["success"] and shown and examples:
+        row["examples"] = [str(e) for e in examples[:shown]]
+    return row

@@ -1,0 +1,1 @@
+"""The stage that explores the data."""

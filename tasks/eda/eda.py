@@ -1,0 +1,61 @@
+"""Stage `eda`: one small JSON per question of the analysis. Not here: drawing (tasks/sections/), forecasts (tasks/eda/forecasts.py).
+
+A question that the data cannot answer (its source is off) writes {}: the section that draws it is then left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.database import connect
+from tasks.core.files import read_json, write_json
+from tasks.core.paths import SOURCES
+from tasks.core.verdict import require_success
+from tasks.eda.calls import call_questions
+from tasks.eda.cells import cell_questions, jobs_2011
+from tasks.eda.forecasts import forecasts
+from tasks.eda.quality import source_rows
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+DIGITS = 5  # significant digits of a float in the files; counts stay exact
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Answer every question and write one file each; return the summary line.
+
+    Raises:
+        GateError: a source has no successful verdict of what is staged now.
+    """
+    verdicts = {source: require_success(paths, source) for source in SOURCES}
+    features = read_json(paths.features / "features.json")
+    answers: dict[str, Any] = {}
+    with connect(paths) as con:
+        answers |= call_questions(con, params, paths, features)
+        answers |= cell_questions(con, params, paths)
+        answers["google2011"] = jobs_2011(con, paths)
+        answers["forecasts"] = forecasts(con, params, paths, features)
+        answers["quality"] = source_rows(con, paths, verdicts)
+    draft = paths.eda.with_name(".eda.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, answer in answers.items():
+        write_json(draft / f"{name}.json", rounded(answer))
+    shutil.rmtree(paths.eda, ignore_errors=True)
+    draft.rename(paths.eda)
+    answered = sum(1 for a in answers.values() if a)
+    size = sum(f.stat().st_size for f in paths.eda.iterdir())
+    return f"{answered} of {len(answers)} questions answered, {size:,} bytes"
+
+
+def rounded(value: Any) -> Any:
+    """Return `value` with every float cut to DIGITS significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: rounded(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v) for v in value]
+    return value

@@ -1,0 +1,1 @@
+"""Stages that tune and train."""

@@ -1,0 +1,1 @@
+"""The stage that builds the page."""

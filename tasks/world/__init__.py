@@ -1,0 +1,1 @@
+"""Stages that build and check the worlds."""

@@ -1,0 +1,62 @@
+"""Runs of the compiled kernel in the terms of the plain reference simulator. Not here: worlds (small_worlds.py), what must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simulator import kernel
+from simulator.fleet import Field, Fleet
+from tests.worlds.second_simulator import Outcome
+from tests.worlds.small_worlds import SmallWorld
+
+
+def play(world: SmallWorld, **changes: Any) -> Fleet:
+    """Run the orders of a small world on the kernel."""
+    run, scenario = world.run | changes, world.scenario
+    fleet = Fleet(
+        scenario,
+        np.array(run["first_placement"]),
+        luck_seed=run["luck_seed"],
+        start_step=run.get("start_step", 0),
+        end_step=run.get("end_step"),
+        bucket_us=run["bucket_us"],
+        is_coupled=run.get("is_coupled", True),
+    )
+    if run.get("law_permille"):
+        fleet.set_memory(scenario.apps.memory_mb, np.array(run["law_permille"]))
+    floors = np.zeros(len(scenario.apps.function_ids), dtype=np.int64)
+    moves, orders = list(run.get("moves", ())), list(run.get("floors", ()))
+    for step in sorted({order[0] for order in (*moves, *orders) if fleet.start_step <= order[0] < fleet.end_step}):
+        fleet.advance(step)
+        for _, app, placement in (m for m in moves if m[0] == step):
+            wanted = np.where(fleet.state.target >= 0, fleet.state.target, fleet.placement)
+            wanted[app] = placement
+            fleet.move(wanted)
+        for _, app, pool, instances in (o for o in orders if o[0] == step):
+            floors[scenario.apps.first_function[app] + pool] = instances
+        fleet.set_floors(floors)
+    fleet.finish()
+    return fleet
+
+
+def outcome_of(fleet: Fleet) -> Outcome:
+    """What the kernel gave, as the reference simulator says it: rows in which something was booked, pairs where capacity was felt."""
+    rows = {
+        (app, bucket): {field.name: int(fleet.out[app, bucket, field]) for field in Field}
+        for app, bucket in zip(*map(np.ndarray.tolist, np.nonzero(fleet.out.any(axis=2))), strict=True)
+    }
+    return Outcome(rows, set(zip(*map(np.ndarray.tolist, np.nonzero(fleet.bound & kernel.IS_BOUND)), strict=True)))
+
+
+def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
+    """Every (app, bucket, field) and every pair of `bound` in which the two differ."""
+    ours = outcome_of(fleet)
+    found = []
+    for app, bucket in sorted({*outcome.fields, *ours.fields}):
+        mine, theirs = ours.fields.get((app, bucket), {}), outcome.fields.get((app, bucket), {})
+        for name in Field.__members__:
+            if mine.get(name, 0) != theirs.get(name, 0):
+                found.append(f"app {app} bucket {bucket} {name}: kernel {mine.get(name, 0)}, reference {theirs.get(name, 0)}")
+    return found + [f"bound {pair}" for pair in sorted(ours.bound ^ outcome.bound)]

@@ -1,0 +1,49 @@
+"""What `compare` and `calibrate` write, on four small worlds, for pages that show them. Not here: whether it is right (tests/stages)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from simulator.scenario import save
+from simulator.twin.fleets import twin_scenario
+from tasks.core.files import write_json
+from tasks.core.params import load
+from tasks.core.paths import Paths
+from tasks.evaluation import compare, evaluate
+from tasks.learning import tune_baselines
+from tasks.world import calibrate
+from tasks.world.scenario import finish
+
+WORLDS = (("calm", 1), ("calm", 2), ("crunch", 1), ("crunch", 2))
+
+
+def write_world(root: Path, repository: Path) -> Path:
+    """Fill `root`/reports/world as the stages do, with small budgets, and return it.
+
+    Args:
+        root: of a working tree.
+        repository: params.yaml and data/reference are taken from here.
+    """
+    params = load(repository / "params.yaml")
+    params = params.model_copy(
+        update={
+            "tune_baselines": params.tune_baselines.model_copy(update={"budget_replays": 3}),
+            "evaluate": params.evaluate.model_copy(update={"hindsight_replays": 4}),
+            "calibrate": params.calibrate.model_copy(update={"runs": 3, "calls": 4_000, "draws": 4_000}),
+        }
+    )
+    paths = Paths(root)
+    shutil.copytree(repository / "data" / "reference", paths.reference, dirs_exist_ok=True)
+    paths.scenario.mkdir(parents=True)
+    rows = []
+    for family, seed in WORLDS:
+        scenario = twin_scenario(family, seed, days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000))  # type: ignore[arg-type]
+        rows.append({"from": "twin", "calls_after_end": 0, **finish(scenario, save(scenario, paths.scenario))})
+    write_json(paths.scenario / "scenarios.json", {"days": 3, "carbon_month": 2, "scenarios": rows})
+    tune_baselines.run(params, paths)
+    for group in ("baselines", "bound"):
+        evaluate.run(params, paths, group)
+    compare.run(params, paths)
+    calibrate.run(params, paths)
+    return paths.world
