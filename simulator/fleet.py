@@ -17,6 +17,7 @@ from core.errors import TrineError
 from simulator import kernel, rng
 
 if TYPE_CHECKING:
+    from simulator.control.view import Facts
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
@@ -70,7 +71,8 @@ class Fleet:
         bucket_us: width of a bucket of `out`; a multiple of the step.
         is_coupled: apps share the capacity of a placement; else each has all of it.
         has_histogram: count latencies, too.
-        has_record: note what happened to each group of calls (one app in one step), too.
+        has_groups: note what happened to each group of calls (one app in one step), too.
+        is_watched: keep `total` and `peak`, too, which views are made of.
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
@@ -91,7 +93,8 @@ class Fleet:
         bucket_us: int = kernel.HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
-        has_record: bool = False,
+        has_groups: bool = False,
+        is_watched: bool = False,
     ) -> None:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
         self.end_step = scenario.steps if end_step is None else end_step
@@ -118,7 +121,9 @@ class Fleet:
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
             bound=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
             histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
-            recorded=np.zeros((len(scenario.calls.group_step) if has_record else 0, 3), dtype=np.int64),
+            recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
+            total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
+            peak=np.zeros(apps if is_watched else 0, dtype=np.int64),
             edges=LATENCY_EDGES_US,
             on_place=np.zeros(len(self.static.region), dtype=np.int64),
             rank=np.zeros(len(self.static.region), dtype=np.int64),
@@ -144,6 +149,11 @@ class Fleet:
     def recorded(self) -> Int64:
         """What happened to each group of calls."""
         return self.state.recorded
+
+    @property
+    def group(self) -> int:
+        """The first group of calls that has not been served."""
+        return self._group
 
     @property
     def slab(self) -> tuple[Int64, Int64]:
@@ -214,10 +224,16 @@ class Fleet:
         self._floored = np.stack([app, pools], axis=1).astype(np.int64)
 
     def set_memory(self, memory_mb: Int64, law_permille: Int64) -> None:
-        """Set memory and the factor on durations (int64 [A], thousandths) from the barrier reached on."""
+        """Set memory (MB, int64 [A]) and the factor on durations (thousandths, int64 [A] or [A, R]) from the barrier reached on."""
         self.memory_mb[:] = memory_mb
         self.state.constants[:] = app_constants(self.scenario, self.memory_mb)
-        self.state.constants[:, :, kernel.LAW] = np.asarray(law_permille, dtype=np.int64)[:, None]
+        law = np.asarray(law_permille, dtype=np.int64)
+        self.state.constants[:, :, kernel.LAW] = law[:, None] if law.ndim == 1 else law
+
+    def set_constants(self, memory_mb: Int64, constants: Int64) -> None:
+        """Set memory (MB, int64 [A]) and what it makes a call cost (int64 [A, R, kernel.CONSTANTS]) from the barrier reached on."""
+        self.memory_mb[:] = memory_mb
+        self.state.constants[:] = constants
 
     def finish(self) -> None:
         """Serve what is left, book the idle periods of what is warm, check conservation.
@@ -264,7 +280,7 @@ class Fleet:
             )
 
 
-def app_constants(scenario: Scenario, memory_mb: Int64) -> Int64:
+def app_constants(scenario: Scenario | Facts, memory_mb: Int64) -> Int64:
     """Integer prices, powers and network figures of each app in each region, int64 [A, R, kernel.CONSTANTS].
 
     Prices are femto-USD per us, powers uW. WORLD constants: docs/methods/world.md.

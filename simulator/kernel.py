@@ -98,6 +98,8 @@ class State(NamedTuple):
     bound: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
     recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
+    total: np.ndarray  # int64 [A, FIELDS]: `out` summed over its buckets, or of size 0
+    peak: np.ndarray  # int64 [A]: most instances alive at the end of a step since it was last set, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
     on_place: np.ndarray  # int64 [P]: scratch
     rank: np.ndarray  # int64 [P]: scratch
@@ -223,7 +225,7 @@ def _opening(w, p, slot):
 
 
 @compiled
-def _book_idle(w, out, a, r, idle_uw, begin, end):
+def _book_idle(w, out, total, a, r, idle_uw, begin, end):
     """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
     uj = idle_uw * (end - begin) // 1_000_000
     ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
@@ -231,6 +233,10 @@ def _book_idle(w, out, a, r, idle_uw, begin, end):
     out[a, b, ENERGY] += uj
     out[a, b, CARBON] += ng
     out[a, b, IDLE_CARBON] += ng
+    if total.size:
+        total[a, ENERGY] += uj
+        total[a, CARBON] += ng
+        total[a, IDLE_CARBON] += ng
 
 
 @compiled
@@ -265,7 +271,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
 
     The slab must have room for 4 * (room[a] + calls) + 4 more instances.
     """
-    pools, out = state.pools, state.out
+    pools, out, total = state.pools, state.out, state.total
     r = w.region[p]
     c = state.constants[a, r]
     cold_table, keep_table = w.cold_start_us[c[CLOUD], w.package[a]], w.keep_alive_us[c[CLOUD]]
@@ -337,7 +343,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             while j < end and expiry[j] <= t:
                 if expiry[j] <= arrival:  # no call to come can reach it
                     if expiry[j] > free_at[j]:
-                        _book_idle(w, out, a, r, c[IDLE_UW], free_at[j], expiry[j])
+                        _book_idle(w, out, total, a, r, c[IDLE_UW], free_at[j], expiry[j])
                     _take_idle(free_at, expiry, warming, pools, q, j)
                     behind += 1
                 j += 1
@@ -416,6 +422,10 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 out[a, b, ENERGY] += uj
                 out[a, b, CARBON] += ng
                 out[a, b, IDLE_CARBON] += ng
+                if total.size:
+                    total[a, ENERGY] += uj
+                    total[a, CARBON] += ng
+                    total[a, IDLE_CARBON] += ng
         if floor > running and old_end >= 0:  # served by a provisioned instance
             price = c[PROVISIONED]
         # execution
@@ -489,8 +499,38 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     o[BUSY_US] += busy_sum
     o[BILLED_US] += billed_sum
     o[ENERGY] += energy
+    if total.size:
+        o = total[a]
+        o[CALLS] += calls
+        o[SERVED] += calls - rejected
+        o[REJECTED] += rejected
+        o[COLD_STARTS] += cold_starts
+        o[MISSES] += misses
+        o[WAITED] += waited
+        o[WAIT_US] += wait_sum
+        o[LATENCY_US] += latency_sum
+        o[EXCESS_US] += excess_sum
+        o[COST] += cost
+        o[EGRESS] += egress
+        o[CARBON] += carbon_sum
+        o[IDLE_CARBON] += idle_sum
+        o[REJECT] += reject_cost
+        o[BUSY_US] += busy_sum
+        o[BILLED_US] += billed_sum
+        o[ENERGY] += energy
     state.bound[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BOUND if is_bound else 0)
     return created
+
+
+@compiled
+def _alive(w, pools, expiry, a, t):
+    """Count the instances of an app that live beyond `t`."""
+    n = 0
+    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+        s, room, busy, idle = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+        for j in range(busy + idle):
+            n += expiry[s + j if j < busy else s + room - idle + (j - busy)] > t
+    return n
 
 
 @compiled
@@ -513,7 +553,7 @@ def _close(w, state, free_at, expiry, a, p, account, k, is_released):
         for j in range(n + m):
             i = s + j if j < n else s + room - m + (j - n)
             if expiry[i] > free_at[i]:
-                _book_idle(w, state.out, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
+                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
             if is_released:
                 _end_at(w, state, account, k, expiry[i], k * w.step_us)
         state.pools[q, BUSY] = 0
@@ -542,6 +582,8 @@ def _bill_floor(w, state, a, r, k, instances, steps):
     """Book the price of `instances` provisioned instances for a number of steps, at barrier k."""
     amount = (instances * steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
     state.out[a, min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1), FLOOR] += amount
+    if state.total.size:
+        state.total[a, FLOOR] += amount
 
 
 @compiled
@@ -582,7 +624,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
     for j in range(pools[q, START] + pools[q, ROOM] - pools[q, IDLE], pools[q, START] + pools[q, ROOM]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
-                _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[j], expiry[j])
+                _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
     alive = pools[q, BUSY] + pools[q, IDLE]
     if wanted > before:
@@ -594,7 +636,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
         if c[IS_DROP]:
             _end_at(w, state, account, k, expiry[i], now)
             if now > free_at[i]:
-                _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[i], now)
+                _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
             _take_idle(free_at, expiry, warming, pools, q, i)
         else:
             end = now + drawn(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
@@ -685,9 +727,14 @@ def order_moves(w, state, wanted, k):
             continue
         r, to = w.region[p], w.region[q]
         size = w.state_bytes[a]
-        state.out[a, b, MOVE] += size * w.egress[r, to] // 1_000_000
+        price, ng = size * w.egress[r, to] // 1_000_000, size * ((w.carbon[r, hour] + w.carbon[to, hour]) // 2) // 1_000_000
+        state.out[a, b, MOVE] += price
         state.out[a, b, MOVES] += 1
-        state.out[a, b, CARBON] += size * ((w.carbon[r, hour] + w.carbon[to, hour]) // 2) // 1_000_000
+        state.out[a, b, CARBON] += ng
+        if state.total.size:
+            state.total[a, MOVE] += price
+            state.total[a, MOVES] += 1
+            state.total[a, CARBON] += ng
         copied = now + w.copy_rtt_us[r, to] + size * w.copy_us_per_kib[r, to] // 1024
         state.target[a] = q
         state.switch_step[a] = max(k + 1, (copied + w.step_us - 1) // w.step_us)
@@ -751,7 +798,9 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
                 state.recorded[x, 0] = -state.out[a, b, WAITED]
                 state.recorded[x, 1] = -state.out[a, b, WAIT_US]
                 state.recorded[x, 2] = -state.out[a, b, BUSY_US]
-            _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
+            created = _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
+            if state.peak.size and created:
+                state.peak[a] = max(state.peak[a], _alive(w, state.pools, expiry, a, (k + 1) * w.step_us))
             if state.recorded.size:
                 state.recorded[x, 0] += state.out[a, b, WAITED]
                 state.recorded[x, 1] += state.out[a, b, WAIT_US]

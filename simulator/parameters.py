@@ -188,14 +188,6 @@ class Slo(Section):
         return round(self.factor * 1000)
 
 
-class Reward(Section):
-    """Scale and clip of the learners' rewards."""
-
-    clip: float = Field(default=10, gt=0)
-    min_scale_usd: float = Field(default=1.0e-6, gt=0)
-    min_train_calls: int = Field(default=20, ge=0)
-
-
 class Objective(Section):
     """Prices that turn an outcome into one sum of money. They are preferences, not market prices."""
 
@@ -203,4 +195,3 @@ class Objective(Section):
     miss_usd: float = Field(default=1.0e-4, ge=0)
     reject_extra_usd: float = Field(default=2.0e-4, ge=0)
     latency_usd_per_s: float = Field(default=1.0e-5, ge=0)
-    reward: Reward = Reward()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError, ScenarioError
 from simulator.conditions import CellSeries, Conditions, build_conditions
-from simulator.parameters import Objective, Slo, World
+from simulator.parameters import HOUR_US, SLOT_US, Objective, Slo, World
 from simulator.places.tables import Tables
 from simulator.workload import Apps, Calls
 
@@ -28,6 +28,7 @@ Bool = NDArray[np.bool_]
 Record = TypeVar("Record")
 
 Family = Literal["calm", "crunch", "outage", "fenced"]
+Until = Literal["train", "valid", "test"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 CRUNCH_QUOTA, OUTAGES_PER_ZONE_YEAR = 45, 26.0
 FORMAT = 1  # of the folder; raise it when an array changes its meaning
@@ -49,6 +50,7 @@ class Scenario:
         apps, calls: what is called.
         conditions: utilisation, capacity, slowdown, carbon.
         is_allowed: bool [A, P], placements an app may use.
+        until: the last span that it holds calls of, see `load_scenario`.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Scenario:
     calls: Calls
     conditions: Conditions
     is_allowed: Bool
+    until: Until = "test"
 
 
 def family_world(family: Family, world: World) -> World:
@@ -168,8 +171,13 @@ def save(scenario: Scenario, folder: Path) -> Path:
     return target
 
 
-def load_scenario(path: Path | str) -> Scenario:
+def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
     """Read the scenario in the folder `path`; every array is checked against its digest.
+
+    Args:
+        path: the folder.
+        until: the last span that may be seen. What is fitted loads 'train' or 'valid': no call after the end of that span is returned, and
+            conditions only for the run-out, in which the last of its calls end.
 
     Raises:
         ScenarioError: the folder or a file is missing, damaged, or of another format.
@@ -183,7 +191,7 @@ def load_scenario(path: Path | str) -> Scenario:
         if not (beside / DESCRIPTION).is_file() or _sha256(beside / DESCRIPTION) != found["workload_sha256"]:
             raise _damaged(beside / DESCRIPTION, "the scenario's workload is missing, or another one")
         workload = _read_json(beside / DESCRIPTION)
-        return Scenario(
+        scenario = Scenario(
             id=found["id"],
             family=found["family"],
             seed=found["seed"],
@@ -198,8 +206,36 @@ def load_scenario(path: Path | str) -> Scenario:
             conditions=_load_record(Conditions, found["conditions"], folder, "conditions."),
             is_allowed=_load_array(found["is_allowed"], folder / "is_allowed.npy"),
         )
+        return scenario if until == "test" else _cut(scenario, until)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(folder / DESCRIPTION, f"{type(error).__name__}: {error}") from error
+
+
+def _cut(scenario: Scenario, until: Until) -> Scenario:
+    """The scenario without what comes after the end of a span, but for conditions of as many steps of run-out as the whole one has."""
+    end = scenario.split_steps[("train", "valid", "test").index(until)]
+    steps = min(scenario.steps, end + scenario.steps - scenario.split_steps[2])
+    calls, end_us = scenario.calls, steps * scenario.world.step_us
+    is_kept, groups = calls.arrival_us < end * scenario.world.step_us, calls.group_step < end
+    before = np.concatenate([[0], np.cumsum(is_kept)])
+    per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
+    kept = replace(
+        calls,
+        first_call=before[calls.first_call],
+        **{name: getattr(calls, name)[is_kept] for name in per_call},
+        group_step=calls.group_step[groups],
+        group_app=calls.group_app[groups],
+        group_first=before[calls.group_first[groups]],
+        group_calls=calls.group_calls[groups],
+    )
+    slots, hours = -(-end_us // SLOT_US), -(-end_us // HOUR_US)
+    seen = scenario.conditions
+    conditions = replace(
+        seen,
+        **{name: np.ascontiguousarray(getattr(seen, name)[:, :slots]) for name in ("utilisation_ppm", "capacity", "slowdown_permille")},
+        carbon_mg_per_kwh=np.ascontiguousarray(seen.carbon_mg_per_kwh[:, :hours]),
+    )
+    return replace(scenario, steps=steps, calls=kept, conditions=conditions, until=until)
 
 
 def _save_workload(scenario: Scenario, target: Path) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.baselines.rules import Fixed
-from simulator.control.judge import Span, run
+from simulator.control.loop import run
+from simulator.control.spans import Span
 from simulator.objective import objective_usd
 
 if TYPE_CHECKING:

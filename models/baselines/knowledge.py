@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baselines.tables import move_cost_usd, placement_fields
-from simulator.control.judge import span_steps
-from simulator.fleet import Field, app_constants
+from simulator.control.counterfactual import placement_fields
+from simulator.control.spans import span_steps
+from simulator.fleet import Field, app_constants, copy_price
 from simulator.kernel import HOUR_US, PRICE, SLOT_US
 from simulator.objective import components_usd, objective_usd
 
@@ -99,3 +99,15 @@ def _fading(slowdown: Float64, slots: int) -> Float64:
         both = deviation[:, shift:] * deviation[:, :-shift] if shift < deviation.shape[1] else np.zeros((1, 1))
         lags.append(max(0.0, float(both.mean()) / power) if power > 0 else 0.0)
     return np.array(lags)
+
+
+def move_cost_usd(scenario: Scenario, hour: int = 0) -> Float64:
+    """Return what a move costs: price of the copy and its carbon at `hour`, USD, float64 [A, P, P]; 0 on the diagonal."""
+    t, apps = scenario.tables, scenario.apps
+    grid = scenario.conditions.carbon_mg_per_kwh[:, min(hour, scenario.conditions.carbon_mg_per_kwh.shape[1] - 1)]
+    carbon_ng = (grid[:, None] + grid[None, :]) // 2
+    regions = t.region_of_placement
+    per_mb = copy_price(scenario) / 1e9 + carbon_ng / 1e12 * scenario.objective.carbon_usd_per_kg
+    cost = apps.state_bytes[:, None, None] / 1e6 * per_mb[regions][:, regions][None]
+    cost[:, np.arange(len(regions)), np.arange(len(regions))] = 0.0
+    return cost

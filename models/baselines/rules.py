@@ -1,7 +1,6 @@
 """Rules that choose placements without learning, through the interface every policy has. Not here: what they know (knowledge.py).
 
-A policy is a class with a name, a period and one method: `decide(seen) -> int64 [A]`, the wanted placement of every app. Those that
-remember (volumes, whether the free first placement was made) are good for one run.
+A policy is good for one run: some rules remember volumes and whether the free first placement was made.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from numpy.typing import NDArray
 
 from models.baselines.knowledge import LAGS, Knowledge
 from simulator import rng
-from simulator.control.view import Facts, Observation
+from simulator.control.decision import NEVER_STEPS, Decision, PolicyBase
+from simulator.control.view import Facts, View
 from simulator.fleet import Field
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-NEVER_STEPS = 1 << 40  # a period that no span reaches
 RANDOM_STREAM = 90
 SWITCH_USD = 1.2e-4  # what a move costs beside its copy: the cold starts of an empty pool
 EWMA = 0.9  # weight of the past in the estimate of the calls to come
 
 
 @dataclass
-class Fixed:
+class Fixed(PolicyBase):
     """Placements chosen once.
 
     Args:
@@ -37,13 +36,13 @@ class Fixed:
     placement: Int64
     period_steps: int = NEVER_STEPS
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the same placements for ever."""
-        return self.placement
+    def decide(self, view: View) -> Decision:
+        """Order the same placements for ever."""
+        return Decision(placement=self.placement)
 
 
 @dataclass
-class Scheduled:
+class Scheduled(PolicyBase):
     """Placements by interval, e.g. those of a programme that knew the future.
 
     Args:
@@ -57,11 +56,11 @@ class Scheduled:
     period_steps: int
     _next: int = 0
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the next row."""
+    def decide(self, view: View) -> Decision:
+        """Order the next row."""
         row = self.schedule[min(self._next, len(self.schedule) - 1)]
         self._next += 1
-        return row
+        return Decision(placement=row)
 
 
 def home(facts: Facts) -> Fixed:
@@ -116,7 +115,7 @@ def _pick(score: Float64, knowledge: Knowledge, facts: Facts) -> Int64:
 
 
 @dataclass
-class _Estimator:
+class _Estimator(PolicyBase):
     """What rules that estimate costs share: the volumes to come, and that the first placement is free. Good for one run.
 
     Args:
@@ -133,25 +132,31 @@ class _Estimator:
     name: str = ""
     _calls: Float64 = field(init=False)
     _is_first: bool = field(default=True, init=False)
+    _cost: Float64 = field(init=False)
 
     def __post_init__(self) -> None:
         """Start from the train span's volumes."""
         self._calls = self.knowledge.calls.copy()
 
-    def _choose(self, seen: Observation, fading: float, margin: float) -> Int64:
+    def estimates(self, view: View) -> tuple[Float64, str]:
+        """Cost of the coming intervals at every placement as of the last decision, float64 [A, P]; NaN where an app may not run."""
+        return np.where(self.facts.is_allowed, self._cost, np.nan), f"USD of the coming {self.horizon} intervals"
+
+    def _choose(self, view: View, fading: float, margin: float) -> Decision:
         """Go where the horizon costs least, if the saving exceeds `margin` times copy and switch.
 
         Congestion counts `fading` times its present value, carbon stays what it is.
         """
         k, regions = self.knowledge, self.facts.tables.region_of_placement
-        if seen.recent[:, Field.CALLS].any():
-            per_interval = seen.recent[:, Field.CALLS] * (self.facts.world.tactical_steps / self.period_steps)
+        calls = view.recent[:, Field.CALLS]
+        if calls.any():
+            per_interval = calls * (self.facts.world.tactical_steps / self.period_steps)
             self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
-        congestion = k.slope_usd[:, regions] * (seen.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
-        carbon = (k.carbon_usd * (seen.carbon_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
-        cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
+        congestion = k.slope_usd[:, regions] * (view.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
+        carbon = (k.carbon_usd * (view.grid_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
+        self._cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
         margin, self._is_first = (0.0 if self._is_first else margin), False
-        return _move_if(cost, seen.placement, k, self.facts, margin)
+        return Decision(placement=_move_if(self._cost, view.placement, k, self.facts, margin))
 
 
 @dataclass
@@ -170,9 +175,9 @@ class GreedyObjective(_Estimator):
         super().__post_init__()
         self.name = self.name or ("greedy_hysteresis" if self.has_hysteresis else "greedy_objective")
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the cheapest placement of every app by the present congestion and carbon."""
-        return self._choose(seen, float(self.horizon), 1.0 if self.has_hysteresis else 0.0)
+    def decide(self, view: View) -> Decision:
+        """Order the cheapest placement of every app by the present congestion and carbon."""
+        return self._choose(view, float(self.horizon), 1.0 if self.has_hysteresis else 0.0)
 
 
 @dataclass
@@ -188,9 +193,9 @@ class Persistence(_Estimator):
     name: str = "persistence"
     margin: float = 1.0
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the cheapest placement of every app over the horizon."""
-        return self._choose(seen, float(self.knowledge.fading[1 : min(self.horizon, LAGS) + 1].sum()), self.margin)
+    def decide(self, view: View) -> Decision:
+        """Order the cheapest placement of every app over the horizon."""
+        return self._choose(view, float(self.knowledge.fading[1 : min(self.horizon, LAGS) + 1].sum()), self.margin)
 
 
 def _move_if(cost: Float64, placement: Int64, knowledge: Knowledge, facts: Facts, margin: float) -> Int64:

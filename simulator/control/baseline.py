@@ -13,16 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
-from simulator.fleet import Fleet
+from simulator.control.decision import NEVER_STEPS, Decision, PolicyBase
+from simulator.control.loop import Loop, finished
 from simulator.objective import objective_usd
 
 if TYPE_CHECKING:
+    from simulator.control.view import View
+    from simulator.fleet import Fleet
     from simulator.scenario import Scenario
 
 Float64 = NDArray[np.float64]
 HOME_SEED = 1  # luck of the stored run
 RECORD_FILE = "operational.npy"
 HOME_FILE = "home.npy"  # in the folder of a scenario; the run with HOME_SEED
+
+
+class Stay(PolicyBase):
+    """Every app where it is: at home. What every absent part comes to."""
+
+    name, period_steps = "home", NEVER_STEPS
+
+    def decide(self, view: View) -> Decision:
+        """Order nothing."""
+        return Decision()
 
 
 def home_objective(scenario: Scenario, seed: int = HOME_SEED) -> Float64:
@@ -35,9 +48,13 @@ def home_objective(scenario: Scenario, seed: int = HOME_SEED) -> Float64:
     Raises:
         ConservationError: a call was lost or counted twice.
     """
-    fleet = Fleet(scenario, scenario.apps.home, luck_seed=seed, bucket_us=scenario.world.tactical_us)
-    fleet.finish()
-    return objective_usd(fleet.out, scenario.objective)
+    return objective_usd(_run_home(scenario, seed).out, scenario.objective)
+
+
+def _run_home(scenario: Scenario, seed: int, *, has_groups: bool = False) -> Fleet:
+    """The finished fleet at home, from the start to the end of the scenario, its run-out included."""
+    buckets = scenario.world.tactical_us
+    return finished(Loop(scenario, Stay(), seed, begin=0, end=scenario.steps, bucket_us=buckets, has_groups=has_groups))
 
 
 def record_home(scenario: Scenario, folder: Path) -> None:
@@ -50,8 +67,7 @@ def record_home(scenario: Scenario, folder: Path) -> None:
     Raises:
         ConservationError: a call was lost or counted twice.
     """
-    fleet = Fleet(scenario, scenario.apps.home, luck_seed=HOME_SEED, bucket_us=scenario.world.tactical_us, has_record=True)
-    fleet.finish()
+    fleet = _run_home(scenario, HOME_SEED, has_groups=True)
     np.save(folder / HOME_FILE, objective_usd(fleet.out, scenario.objective), allow_pickle=False)
     calls = scenario.calls
     until = np.concatenate([[0], np.cumsum(calls.duration_us)])
@@ -73,26 +89,3 @@ def stored_home(folder: Path | str, scenario: Scenario, seed: int = HOME_SEED) -
     if home_usd.shape != shape:
         raise ParameterError(f"shape {home_usd.shape} instead of {shape}", where=str(file), how="build the scenario again")
     return home_usd
-
-
-def reward_scale(scenario: Scenario, home_usd: Float64, interval_steps: int) -> Float64:
-    """Return the scale of the rewards, USD, float64 [A]: the mean objective at home of the train intervals that have calls.
-
-    Args:
-        scenario: its train span, calls, and the floor of the scale (objective.reward.min_scale_usd), which apps without such calls get.
-        home_usd: float64 [A, tactical intervals].
-        interval_steps: length of an interval, a multiple or a part of the tactical one; with parts, everything is divided by the parts
-            that have calls.
-    """
-    train, calls = scenario.split_steps[0], scenario.calls
-    tactical = scenario.world.tactical_steps
-    is_train = calls.group_step < train
-    has_calls = np.zeros((len(home_usd), -(-train // interval_steps)), dtype=np.bool_)
-    has_calls[calls.group_app[is_train], calls.group_step[is_train] // interval_steps] = True
-    home = home_usd[:, : -(-train // tactical)]
-    if interval_steps >= tactical:
-        edges = np.arange(0, home.shape[1], interval_steps // tactical)
-        total = (np.add.reduceat(home, edges, axis=1) * has_calls).sum(axis=1)
-    else:
-        total = home.sum(axis=1)
-    return np.maximum(total / np.maximum(has_calls.sum(axis=1), 1), scenario.objective.reward.min_scale_usd)

@@ -1,100 +1,151 @@
-"""What a policy may see, and what a policy is. Not here: policies (models/), features of the learners' environments (simulator/envs).
+"""What stood at a barrier, for whoever decides there. Not here: who makes it (loop.py), what learners make of it (features/), scenarios.
 
-Everything in an `Observation` stood at the barrier it is made at, or before: utilisation is that of the last finished slot, capacity and
-instances are those of the barrier, calls are those that arrived before it.
+Nothing in a `View` arrives or begins at or after its barrier. The outcome of a call is known at its arrival, as in all results: that is a
+limit of this world, and nothing that forecasts may read the duration of a call that has not ended.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import HOUR_US, SLOT_US
+from simulator.conditions import slowdown_permille
 
 if TYPE_CHECKING:
-    from simulator.fleet import Fleet
+    from simulator.control.decision import Decision
+    from simulator.control.history import Past
     from simulator.parameters import Objective, Slo, World
     from simulator.places.tables import Tables
     from simulator.scenario import Scenario
     from simulator.workload import Apps
 
 Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+RUNS = 41  # last arrivals of a function that a view holds
+WINDOW_STEPS = 12  # steps that a view holds
+UP, WORKING, IDLE_NEWEST_US, IDLE_OLDEST_US, FLOOR = range(5)  # columns of `pools`
+OBJECTIVE_NANOUSD, CARBON_NANOUSD, REPLAYED_CALLS = range(3)  # last axis of `replayed`
+STEP_CALLS, STEP_WAITED, STEP_REJECTED, STEP_NOTHING_IDLE, STEP_UP, STEP_WORKING, STEP_MEMORY_MB = range(7)  # last axis of `steps`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
-    """What does not change and everybody may know: published tables, the apps, prices and weights. No calls, no conditions."""
+    """What does not change and everybody may know: published tables, apps, prices, weights, fences. No calls, no conditions.
+
+    Args:
+        tables: places and prices.
+        apps: attributes of the apps.
+        world, slo, objective: parameters.
+        is_allowed: bool [A, P], placements that an app may use.
+    """
 
     tables: Tables
     apps: Apps
     world: World
     slo: Slo
     objective: Objective
-    is_allowed: NDArray[np.bool_]
+    is_allowed: Bool
 
     @classmethod
     def of(cls, scenario: Scenario) -> Facts:
         """The facts of a scenario."""
         return cls(scenario.tables, scenario.apps, scenario.world, scenario.slo, scenario.objective, scenario.is_allowed)
 
+    @cached_property
+    def cloud_of_placement(self) -> Int64:
+        """The cloud of each placement, int64 [P]."""
+        return self.tables.cloud_of_region[self.tables.region_of_placement]
 
-@dataclass(frozen=True)
-class Observation:
-    """The world at barrier `step`. A apps, P placements, R regions.
+    @cached_property
+    def keeps_one_pool(self) -> Bool:
+        """Whether the functions of an app share one pool at a placement, bool [P]."""
+        return np.array([self.world.pool_key[name] == "app" for name in self.tables.clouds])[self.cloud_of_placement]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The world at barrier `step`, read-only. A apps, P placements, R regions, Q functions, S finished slots.
 
     Args:
-        step: the barrier; time is step * world.step_s.
-        placement: int64 [A], where each app runs.
-        utilisation_ppm, slowdown_permille: int64 [P], of the last finished five-minute slot.
-        free: int64 [P], instances that still fit in, as of the barrier; never below 0.
-        carbon_mg_per_kwh: int64 [R], of the hour of the barrier.
-        recent: int64 [A, len(Field)], sums over calls since the policy's last decision (idle energy as far as it is known).
+        facts: what everybody may know.
+        step: the barrier; time is step * facts.world.step_s.
+        placement, target: int64 [A], where each app runs, and where a copy is under way (-1: none).
+        cloud: int64 [A], given by the layer above; without one, the cloud of the app's home.
+        recent: int64 [A, len(Field)], sums since this part's last decision (idle energy as far as it is known).
+        peak: int64 [A], most instances alive at the end of a step since then.
+        pools: int64 [Q, 5], of each function: instances up, working, idle time of the newest and of the oldest idle one in us (-1: none),
+            floor granted. Where a cloud keeps one pool an app, rows beyond the app's first are 0.
+        memory_class: int64 [A], in force.
+        runs: int64 [Q, 41], last arrivals of each function wherever it ran (arrival + half of the round trip), us, newest last, -1: none.
+        utilisation_ppm, is_out: int64 and bool [P, S], of all finished five-minute slots.
+        free: int64 [P], capacity of the last finished slot (before the first: the quota) less the instances that are alive, at least 0.
+        carbon_mg_per_kwh: int64 [R, hours so far], the running hour included.
+        past: calls that arrived before the barrier, and what they say.
+        replayed: int64 [P, A, 3], of the tactical intervals that ended since this part's last decision, each app alone at each placement
+            with a luck of its own: objective without carbon, carbon, both in nano-USD, calls. None where the part does not need it.
+        steps: int64 [12, A, 7], of the last steps, newest last: calls, waited, rejected, found nothing idle (at most: a call that waits for
+            an outage to end and then starts cold counts twice), instances up and working at the end, MB of memory of those that work; 0
+            before the run. None where the part does not need it.
     """
 
+    facts: Facts
     step: int
     placement: Int64
+    target: Int64
+    cloud: Int64
+    recent: Int64
+    peak: Int64
+    pools: Int64
+    memory_class: Int64
+    runs: Int64
     utilisation_ppm: Int64
-    slowdown_permille: Int64
+    is_out: Bool
     free: Int64
     carbon_mg_per_kwh: Int64
-    recent: Int64
+    past: Past
+    replayed: Int64 | None = None
+    steps: Int64 | None = None
 
+    @property
+    def now_us(self) -> int:
+        """Time of the barrier, us."""
+        return self.step * self.facts.world.step_us
 
-class Policy(Protocol):
-    """A way to decide; one that remembers is used for one run.
+    @cached_property
+    def utilisation_now_ppm(self) -> Int64:
+        """Utilisation of the last finished slot, int64 [P]; before the first, the mean that the world is built around."""
+        return self.utilisation_before(0)
 
-    Attributes:
-        name: of the arm in every table.
-        period_steps: steps between decisions.
-    """
+    def utilisation_before(self, slots: int) -> Int64:
+        """Utilisation so many slots before the last finished one, int64 [P]; of the first slot if that is too early."""
+        finished = self.utilisation_ppm.shape[1]
+        if finished == 0:
+            return np.full(len(self.free), round(self.facts.world.utilisation.u_mean * 1e6), dtype=np.int64)
+        return self.utilisation_ppm[:, max(0, finished - 1 - slots)]
 
-    name: str
-    period_steps: int
+    @cached_property
+    def slowdown_permille(self) -> Int64:
+        """Factor on durations in the last finished slot, thousandths, int64 [P]."""
+        return slowdown_permille(self.utilisation_now_ppm.astype(np.int32), self.facts.world).astype(np.int64)
 
-    def decide(self, seen: Observation) -> Int64:
-        """Return the wanted placement of every app, int64 [A]; the first answer is the free first placement."""
+    @property
+    def grid_mg_per_kwh(self) -> Int64:
+        """Carbon intensity of the running hour, int64 [R]."""
+        return self.carbon_mg_per_kwh[:, -1]
 
+    @cached_property
+    def is_open(self) -> Bool:
+        """Placements that were not out in the last finished slot, bool [P]."""
+        return ~self.is_out[:, -1] if self.is_out.shape[1] else np.ones(len(self.free), dtype=np.bool_)
 
-def observe(fleet: Fleet, recent: Int64) -> Observation:
-    """Return what stands at the fleet's barrier.
-
-    Args:
-        fleet: at a barrier.
-        recent: int64 [A, len(Field)], see `Observation`.
-    """
-    seen, now = fleet.scenario.conditions, fleet.step * fleet.scenario.world.step_us
-    slots = seen.capacity.shape[1]
-    slot, last = min(now // SLOT_US, slots - 1), min(max(now // SLOT_US - 1, 0), slots - 1)
-    alive = fleet.state.alive if fleet.is_coupled else np.zeros(len(fleet.static.region), dtype=np.int64)
-    return Observation(
-        step=fleet.step,
-        placement=fleet.placement.copy(),
-        utilisation_ppm=seen.utilisation_ppm[:, last].astype(np.int64),
-        slowdown_permille=seen.slowdown_permille[:, last].astype(np.int64),
-        free=np.maximum(0, seen.capacity[:, slot] - alive),
-        carbon_mg_per_kwh=seen.carbon_mg_per_kwh[:, min(now // HOUR_US, seen.carbon_mg_per_kwh.shape[1] - 1)].copy(),
-        recent=recent,
-    )
+    def below(self, orders: Decision) -> View:
+        """The same barrier for the next layer down: `cloud` and `target` show what was just ordered."""
+        if orders.cloud is None and orders.placement is None:
+            return self
+        cloud = self.cloud if orders.cloud is None else orders.cloud
+        target = self.target if orders.placement is None else np.where(orders.placement == self.placement, -1, orders.placement)
+        return replace(self, cloud=cloud, target=target)

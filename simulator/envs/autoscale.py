@@ -2,105 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
 
-from simulator.control.baseline import HOME_SEED
-from simulator.control.features.estimate import instances
-from simulator.control.history import DAY_US
-from simulator.control.judge import Span
-from simulator.control.view import Observation
-from simulator.envs.run import Float32, Float64, Int64, Run, Setting
+from simulator.control.baseline import HOME_SEED, Stay
+from simulator.control.decision import Composite, Policy
+from simulator.control.features import operational
+from simulator.control.reward import Reward
+from simulator.control.spans import Span
+from simulator.control.view import Facts
+from simulator.envs.episodes import Episodes, Float64, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
-from simulator.fleet import Field
 from simulator.objective import objective_usd
-from simulator.workload import MEMORY_SIZES_MB
-
-WINDOW, SERIES = 12, 5  # three minutes of 15 s
-RATE, MEMORY, CPU, QUEUE, TIME = range(SERIES)
-MOST_FLOOR = 3
-MEMORY_CLASSES = 3  # the configured size and the next larger ones
 
 
-class AutoscaleRun(Run):
+class AutoscaleEpisodes(Episodes):
     """A window of twelve steps, floors and a memory class chosen; see `AutoscaleEnv`."""
 
+    layer, role = operational, "operational"
+
     def __init__(
-        self, setting: Setting, *, span: Span = "train", intervals: int | None = None, luck_seed: int = HOME_SEED, pools: int | None = None
+        self,
+        stage: Stage,
+        *,
+        span: Span = "train",
+        intervals: int | None = None,
+        luck_seed: int = HOME_SEED,
+        reward: Reward | None = None,
+        functions: int | None = None,
+        placement: Callable[[Facts], Policy] | None = None,
     ) -> None:
-        super().__init__(setting, period_steps=1, span=span, intervals=intervals, luck_seed=luck_seed)
-        first = self.scenario.apps.first_function
-        self.pools = int(np.diff(first).max()) if pools is None else pools
-        self.pool_app = np.repeat(self.apps, np.diff(first))
-        self.pool_column = np.arange(first[-1]) - first[self.pool_app]
-        self.sizes_mb, self.law_permille = self._memory()
-        self.observation_space = spaces.Box(0.0, 1.0, (WINDOW, SERIES), np.float32)
-        self.action_space = spaces.MultiDiscrete([MOST_FLOOR + 1] * self.pools + [MEMORY_CLASSES])
+        super().__init__(stage, period_steps=1, span=span, intervals=intervals, luck_seed=luck_seed, reward=reward or Reward())
+        self.functions, self.placement = functions, placement
+        self.action_space = operational.actions(self.facts, functions)
+
+    def policy(self, learner: Learner) -> Policy:
+        """The learner under the policy that places, if there is one."""
+        return Composite("episode", tactical=self.placement(self.facts) if self.placement else None, operational=learner)
+
+    def known(self) -> operational.Known:
+        """With the action space of all apps."""
+        return operational.start(self.facts, self.functions)
 
     def prepare(self, rng: np.random.Generator, options: Mapping[str, Any]) -> None:
-        """Start the fleet that stays at home without floors, and empty the windows."""
-        self.at_home, self.home_known = self.new_fleet(self.fleet.step), self.known
-        self.window = np.zeros((len(self.apps), WINDOW, SERIES), dtype=np.float32)
-        self.memory_class = np.zeros(len(self.apps), dtype=np.int64)
-
-    def go(self, actions: NDArray[Any], end: int) -> None:
-        """Set the floor of every pool and the memory of every app (int64 [A, Q + 1], see `AutoscaleEnv`), and run the step."""
-        self.fleet.set_floors(np.asarray(actions[:, :-1], dtype=np.int64)[self.pool_app, self.pool_column])
-        wanted = np.asarray(actions[:, -1], dtype=np.int64)
-        if (wanted != self.memory_class).any():
-            cloud = self.scenario.tables.cloud_of_region[self.scenario.tables.region_of_placement[self.fleet.placement]]
-            self.fleet.set_memory(self.sizes_mb[self.apps, wanted], self.law_permille[self.apps, cloud, wanted])
-            self.memory_class = wanted
-        self.fleet.advance(end)
+        """Start the fleet that stays at home without floors."""
+        self.at_home = self.new_loop(Stay())
+        self.home_counted = np.zeros_like(self.at_home.fleet.state.total)
 
     def home_usd(self, step: int, to_step: int) -> Float64:
         """The objective of the fleet beside at home, as far as it became known in the step, float64 [A]."""
-        self.at_home.advance(to_step)
+        while (turn := self.at_home.turn(until=to_step)) is not None:
+            self.at_home.answer(turn.policy.decide(turn.view))
         if to_step == self.end:
             self.at_home.finish()
-        now = self.at_home.out[:, 0].copy()
-        found = objective_usd(now - self.home_known, self.scenario.objective)
-        self.home_known = now
+        now = self.at_home.fleet.state.total.copy()
+        found = objective_usd(now - self.home_counted, self.scenario.objective)
+        self.home_counted = now
         return found
-
-    def see(self, seen: Observation) -> Float32:
-        """The window of `AutoscaleEnv`, float32 [A, 12, 5]."""
-        now = self.fleet.step * self.scenario.world.step_us
-        if self.fleet.step > self.fleet.start_step:
-            quota = self.scenario.world.quota_per_placement
-            up = instances(self.fleet)
-            waited = seen.recent[:, Field.WAITED] + seen.recent[:, Field.REJECTED]
-            self.window[:, :-1] = self.window[:, 1:]
-            row = self.window[:, -1]
-            row[:, RATE] = np.log1p(seen.recent[:, Field.CALLS]) / np.log1p(quota)
-            row[:, MEMORY] = up[:, 0] / quota
-            row[:, CPU] = up[:, 1] / np.maximum(up[:, 0], 1)
-            row[:, QUEUE] = np.log1p(waited) / np.log1p(quota)
-            np.clip(row, 0, 1, out=row)
-        self.window[:, -1, TIME] = (now / DAY_US) % 1
-        return self.window.copy()
-
-    def _memory(self) -> tuple[Int64, Int64]:
-        """Sizes of the memory classes, int64 [A, classes], and the factor on durations, int64 [A, C, classes] in thousandths.
-
-        A duration is (1 - b) + b * vcpu at the configured size / vcpu, b the share of it that scales with vCPU.
-        """
-        apps, t = self.scenario.apps, self.scenario.tables
-        ladder = np.array(MEMORY_SIZES_MB)
-        at = np.searchsorted(ladder, apps.memory_mb)[:, None] + np.arange(MEMORY_CLASSES)
-        sizes = np.maximum(ladder[np.minimum(at, len(ladder) - 1)], apps.memory_mb[:, None])
-        vcpu = np.stack([t.vcpu(c, sizes) for c in range(len(t.clouds))], axis=1)
-        bound = apps.vcpu_bound_permille[:, None, None] / 1000
-        return sizes, np.rint(1000 * ((1 - bound) + bound * vcpu[:, :, :1] / vcpu)).astype(np.int64)
 
 
 class AutoscaleEnv(DecisionEnv):
-    """Keep instances of one app warm, at home, and choose its memory, every step (15 s by default).
+    """Keep instances of one app warm and choose its memory, every step (15 s by default).
+
+    Args beyond `DecisionEnv`: `placement`, where the apps run: a callable that makes the tactical policy of an episode from the facts of
+    its apps (of one app in this environment), so that this layer is trained under the one above; by default every app stays at home.
 
     ## Observation: `Box(0, 1, (12, 5), float32)`, the last 12 steps, the newest last
 
@@ -131,15 +99,15 @@ class AutoscaleEnv(DecisionEnv):
     As in `TacticalEnv`: truncation only.
     """
 
-    run_class = AutoscaleRun
+    episodes_class = AutoscaleEpisodes
 
-    def _run_of(self, app: int) -> Run:
+    def _run_of(self, app: int) -> Episodes:
         """All apps get the action space of the app with most functions."""
-        self._options["pools"] = int(np.diff(self.setting.scenario.apps.first_function).max())
+        self._options["functions"] = int(np.diff(self.stage.scenario.apps.first_function).max())
         return super()._run_of(app)
 
 
 class AutoscaleVectorEnv(DecisionVectorEnv):
     """`AutoscaleEnv` for all apps of fleets that share capacity: see `DecisionVectorEnv`."""
 
-    run_class = AutoscaleRun
+    episodes_class = AutoscaleEpisodes

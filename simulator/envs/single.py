@@ -10,8 +10,9 @@ import numpy as np
 
 from core.errors import ParameterError
 from simulator.control.baseline import HOME_SEED
-from simulator.control.judge import Span
-from simulator.envs.run import Float32, Run, Setting
+from simulator.control.reward import Reward
+from simulator.control.spans import Span
+from simulator.envs.episodes import Episodes, Float32, Stage
 from simulator.scenario import Scenario
 
 
@@ -19,7 +20,7 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
     """One app an episode, alone in the world, so that a step is cheap.
 
     The app has all the capacity of its placement, and only its own calls run; the fleet's herd is in the vector environments. Episodes go
-    through the apps with at least `objective.reward.min_train_calls` train calls, in an order that the seed draws. Rewards are relative to
+    through the apps with at least `reward.min_train_calls` train calls, in an order that the seed draws. Rewards are relative to
     the stored run of the whole fleet at home.
 
     Args:
@@ -27,6 +28,7 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
         span: train, valid, test or all.
         intervals: decisions in an episode; None: the whole span. Shorter episodes begin at a random decision of the span.
         luck_seed: of cold starts and keep-alives, in every episode and at home.
+        reward: scale and clip of the rewards; None: the defaults.
         render_mode: None, there is nothing to draw.
         options: of the kind of run.
 
@@ -41,11 +43,11 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
     | `objective_usd`, `home_usd` | what the interval cost, and at home, USD, not clipped | step |
 
     Raises:
-        ParameterError: see `Run`; at reset: no such app, or none with enough train calls to draw from.
+        ParameterError: see `Episodes`; at reset: no such app, or none with enough train calls to draw from.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (gymnasium declares it so)
-    run_class: type[Run]
+    episodes_class: type[Episodes]
 
     def __init__(
         self,
@@ -54,15 +56,17 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
         span: Span = "train",
         intervals: int | None = None,
         luck_seed: int = HOME_SEED,
+        reward: Reward | None = None,
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
         self.render_mode = render_mode
-        self.setting = Setting.of(scenario, luck_seed)
-        self._options = {"span": span, "intervals": intervals, "luck_seed": luck_seed} | options
-        self._runs: dict[int, Run] = {}
+        self.reward = reward or Reward()
+        self.stage = Stage.of(scenario, luck_seed, self.reward)
+        self._options = {"span": span, "intervals": intervals, "luck_seed": luck_seed, "reward": self.reward} | options
+        self._runs: dict[int, Episodes] = {}
         self._queue: list[int] = []
-        self.eligible = np.flatnonzero(self.setting.is_eligible)
+        self.eligible = np.flatnonzero(self.stage.is_eligible)
         self.run = self._run_of(int(self.eligible[0]) if len(self.eligible) else 0)
         self.observation_space, self.action_space = self.run.observation_space, self.run.action_space
 
@@ -80,23 +84,23 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Decide and run one interval; observation, reward (no unit), False, whether the episode is over, information."""
         observation, reward, is_over, info = self.run.step(np.asarray(action)[None])
-        app = int(self.run.setting.apps[0])
+        app = int(self.run.stage.apps[0])
         return observation[0], float(reward[0]), False, is_over, {"app": app, **{name: value[0] for name, value in info.items()}}
 
     def _next_app(self) -> int:
         """Take the next of the eligible apps; when all had their turn, draw a new order."""
         if not len(self.eligible):
-            least = self.setting.scenario.objective.reward.min_train_calls
-            how = 'choose one with reset(options={"app": index}), or lower objective.reward.min_train_calls'
+            least = self.reward.min_train_calls
+            how = 'choose one with reset(options={"app": index}), or lower reward.min_train_calls'
             raise ParameterError(f"no app has {least} calls in the train span", where="reset", how=how)
         if not self._queue:
             self._queue = [int(a) for a in self.np_random.permutation(self.eligible)]
         return self._queue.pop()
 
-    def _run_of(self, app: int) -> Run:
-        apps = len(self.setting.apps)
+    def _run_of(self, app: int) -> Episodes:
+        apps = len(self.stage.apps)
         if not 0 <= app < apps:
             raise ParameterError(f"there is no app {app}", where="reset(options=)", how=f"use 0..{apps - 1}")
         if app not in self._runs:
-            self._runs[app] = self.run_class(self.setting.alone(app), **self._options)
+            self._runs[app] = self.episodes_class(self.stage.alone(app), **self._options)
         return self._runs[app]

@@ -6,130 +6,88 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
 from simulator.control.baseline import HOME_SEED
-from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, FAR_US, Estimate, Places, instances
-from simulator.control.history import history
-from simulator.control.judge import Span
-from simulator.control.view import Observation
-from simulator.envs.run import Bool, Float32, Float64, Run, Setting
+from simulator.control.decision import NEVER_STEPS, Composite, Decision, Policy, PolicyBase
+from simulator.control.features import candidates, tactical
+from simulator.control.features.estimate import Places
+from simulator.control.reward import Reward
+from simulator.control.spans import Span
+from simulator.control.view import View
+from simulator.envs.episodes import Episodes, Float64, Int64, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
-from simulator.kernel import PRICE, SLOT_US
-
-TREND_SLOTS = 5  # the trend of the utilisation is its change over 25 minutes
-CANDIDATE_FEATURES = 11
 
 
-class TacticalRun(Run):
+class GivenClouds(PolicyBase):
+    """The strategic part of an episode: a cloud for every app, chosen once.
+
+    Args:
+        cloud: int64 [A].
+    """
+
+    name, period_steps = "given_clouds", NEVER_STEPS
+
+    def __init__(self, cloud: Int64) -> None:
+        self.cloud = cloud
+
+    def decide(self, view: View) -> Decision:
+        """Order the clouds."""
+        return Decision(cloud=self.cloud)
+
+
+class TacticalEpisodes(Episodes):
     """Seven features (with three clouds), one placement of the given cloud chosen; see `TacticalEnv`."""
 
-    def __init__(self, setting: Setting, *, span: Span = "train", intervals: int | None = None, luck_seed: int = HOME_SEED) -> None:
-        period = setting.scenario.world.tactical_steps
-        super().__init__(setting, period_steps=period, span=span, intervals=intervals, luck_seed=luck_seed)
-        self.places = Places.of(self.scenario)
-        self.past = history(self.scenario, period)
-        self.clouds = len(self.scenario.tables.clouds)
-        self.one_hot = np.eye(self.clouds, dtype=np.float32)
-        self.allowed = self.scenario.is_allowed.astype(np.float64)
-        self.choices = self.allowed @ self.places.is_in_cloud  # allowed placements of each app in each cloud, [A, C]
-        self.observation_space = spaces.Box(0.0, 1.0, (self.clouds + 4,), np.float32)
-        self.action_space = spaces.Discrete(self.places.candidates.shape[1])
+    layer, role = tactical, "tactical"
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        span: Span = "train",
+        intervals: int | None = None,
+        luck_seed: int = HOME_SEED,
+        reward: Reward | None = None,
+    ) -> None:
+        period = stage.scenario.world.tactical_steps
+        super().__init__(stage, period_steps=period, span=span, intervals=intervals, luck_seed=luck_seed, reward=reward or Reward())
+        self.clouds = len(self.facts.tables.clouds)
+        choices = self.facts.is_allowed.astype(np.float64) @ Places.of(self.facts).is_in_cloud
+        self.may_use = choices > 0  # [A, C]
 
     def prepare(self, rng: np.random.Generator, options: Mapping[str, Any]) -> None:
         """Draw the cloud of every app among those that it may use, or take it from the options."""
-        draw = rng.random((len(self.apps), self.clouds)) * (self.choices > 0)
-        cloud = np.argmax(draw, axis=1)
+        cloud = np.argmax(rng.random((len(self.apps), self.clouds)) * self.may_use, axis=1)
         if "cloud" in options:
             cloud = np.broadcast_to(np.asarray(options["cloud"], dtype=np.int64), cloud.shape).copy()
             if cloud.min() < 0 or cloud.max() >= self.clouds:
                 raise ParameterError(f"cloud {options['cloud']}", where="reset(options=)", how=f"use 0..{self.clouds - 1}")
         self.cloud = cloud
 
-    @property
-    def candidates(self) -> NDArray[np.int64]:
-        """Placements that each app chooses among, int64 [A, N]; -1: none."""
-        return self.places.candidates[self.cloud]
+    def policy(self, learner: Learner) -> Policy:
+        """The learner under the clouds of the episode."""
+        return Composite("episode", strategic=GivenClouds(self.cloud), tactical=learner)
 
-    def mask(self) -> Bool:
-        """Candidates that may be chosen: allowed, and with capacity at the barrier (if none has, allowed is enough), bool [A, N]."""
-        found = self.candidates
-        allowed = (found >= 0) & self.scenario.is_allowed[self.apps[:, None], found]
-        is_open = allowed & (self.opening()[found] > 0)
-        return np.where(is_open.any(axis=1, keepdims=True), is_open, allowed)
-
-    def info(self) -> dict[str, NDArray[Any]]:
-        """The mask and the cloud, too: `action_mask`, int8 [A, N], and `cloud`, int64 [A]."""
-        self.now_allowed = self.mask()
-        return super().info() | {"action_mask": self.now_allowed.astype(np.int8), "cloud": self.cloud.copy()}
-
-    def go(self, actions: NDArray[Any], end: int) -> None:
-        """Order the chosen candidates (int64 [A], 0 .. N - 1); a masked one means to stay."""
-        chosen = self.candidates[self.apps, actions]
-        self.send(np.where(self.now_allowed[self.apps, actions], chosen, self.fleet.placement))
-        self.fleet.advance(end)
-
-    def see(self, seen: Observation) -> Float32:
-        """The features of `TacticalEnv`, float32 [A, C + 4]."""
-        c, row = self.clouds, self.fleet.step // self.period_steps
-        region = self.scenario.tables.region_of_placement[seen.placement]
-        found = np.empty((len(self.apps), c + 4), dtype=np.float32)
-        found[:, :c] = self.one_hot[self.cloud]
-        found[:, c] = self.places.locality[self.apps, region]
-        found[:, c + 1] = self.past.cold[row, self.apps, self.cloud]
-        rtt_us = np.einsum("am,am->a", self.past.origins[row], self.places.rtt_us[region])
-        found[:, c + 2] = (rtt_us - self.places.rtt_min_us) / self.places.rtt_range_us
-        found[:, c + 3] = self._mean_utilisation(seen)
-        return np.clip(found, 0, 1, out=found)
-
-    def _mean_utilisation(self, seen: Observation) -> Float64:
-        """Mean over the candidates that the app is allowed to use, float64 [A]."""
-        total = self.allowed @ (self.places.is_in_cloud * (seen.utilisation_ppm / 1e6)[:, None])
-        return (total / np.maximum(self.choices, 1))[self.apps, self.cloud]
+    def more_info(self) -> dict[str, NDArray[Any]]:
+        """The cloud of every app, int64 [A]."""
+        return {"cloud": self.cloud.copy()}
 
 
-class CandidatesRun(TacticalRun):
+class CandidatesEpisodes(TacticalEpisodes):
     """Eleven features of every candidate; see `TacticalCandidatesEnv`."""
 
-    def __init__(self, setting: Setting, *, levels_usd: Mapping[str, Float64] | None = None, **options: Any) -> None:
-        super().__init__(setting, **options)
-        self.levels_usd = None if levels_usd is None else levels_usd[self.scenario.id][setting.apps]
-        self.estimate = Estimate(self.scenario)
-        price = self.estimate.constants[:, :, PRICE]
-        self.price = (price / price.max(axis=1, keepdims=True))[:, self.scenario.tables.region_of_placement]
-        self.observation_space = spaces.Box(-1.0, 1.0, (self.places.candidates.shape[1], CANDIDATE_FEATURES), np.float32)
+    layer = candidates
 
-    def see(self, seen: Observation) -> Float32:
-        """The features of `TacticalCandidatesEnv`, float32 [A, N, 11]."""
-        row, apps, found = self.fleet.step // self.period_steps, self.apps[:, None], self.candidates
-        region = self.scenario.tables.region_of_placement[found]
-        quota = self.scenario.world.quota_per_placement
-        is_here = found == seen.placement[:, None]
-        level = self.levels_usd if self.levels_usd is not None else self.estimate.usd(seen, self.past.mean[row], self.past.origins[row])
-        used = seen.utilisation_ppm / 1e6
-        out = np.empty((*found.shape, CANDIDATE_FEATURES), dtype=np.float32)
-        out[:, :, 0] = self.places.locality[apps, region]
-        out[:, :, 1] = (self.past.origins[row] @ self.places.rtt_us.T / FAR_US)[apps, region]
-        out[:, :, 2] = is_here * (np.log1p(instances(self.fleet)[:, :1]) / np.log1p(quota))
-        out[:, :, 3] = self.past.cold[row, self.apps, self.cloud][:, None]
-        out[:, :, 4] = used[found]
-        out[:, :, 5] = (used - self._earlier())[found]
-        out[:, :, 6] = (seen.free / quota)[found]
-        out[:, :, 7] = self.price[apps, found]
-        out[:, :, 8] = (seen.carbon_mg_per_kwh / DIRTIEST_MG_PER_KWH)[region]
-        out[:, :, 9] = (level / level.max(axis=1, keepdims=True))[apps, found]
-        out[:, :, 10] = is_here
-        out[found < 0] = 0
-        return np.clip(out, -1, 1, out=out)
+    def __init__(self, stage: Stage, *, levels_usd: Mapping[str, Float64] | None = None, **options: Any) -> None:
+        self.levels_usd = None if levels_usd is None else levels_usd[stage.scenario.id][stage.apps]
+        super().__init__(stage, **options)
 
-    def _earlier(self) -> Float64:
-        """Utilisation `TREND_SLOTS` before the last finished slot, float64 [P]."""
-        seen, now = self.scenario.conditions, self.fleet.step * self.scenario.world.step_us
-        slot = min(max(now // SLOT_US - 1 - TREND_SLOTS, 0), seen.utilisation_ppm.shape[1] - 1)
-        return seen.utilisation_ppm[:, slot] / 1e6
+    def known(self) -> candidates.Known:
+        """With the levels, if they were given."""
+        return candidates.start(self.facts, self.levels_usd)
 
 
 class TacticalEnv(DecisionEnv):
@@ -157,13 +115,13 @@ class TacticalEnv(DecisionEnv):
 
     ## Reward
 
-    (`home_usd` - `objective_usd`) / scale, clipped to +-`objective.reward.clip` (10 by default).
+    (`home_usd` - `objective_usd`) / scale, clipped to +-`reward.clip` (10 by default).
 
     | term | meaning | unit |
     |---|---|---|
     | `info["objective_usd"]` | the interval's execution, egress, carbon, misses, rejects, excess latency, moves and floors | USD |
     | `info["home_usd"]` | the same of the stored coupled run of the whole fleet at home, in the same interval | USD |
-    | scale | mean objective of the app at home over the train intervals with calls, at least `objective.reward.min_scale_usd` | USD |
+    | scale | mean objective of the app at home over the train intervals with calls, at least `reward.min_scale_usd` | USD |
     | reward | their ratio | - |
 
     What has become known since the last barrier counts: all of a call at its arrival, the energy of an idle instance when its idle period
@@ -175,13 +133,13 @@ class TacticalEnv(DecisionEnv):
     Truncation after `intervals` decisions, or at the end of the span; never termination, so learners must bootstrap.
     """
 
-    run_class = TacticalRun
+    episodes_class = TacticalEpisodes
 
 
 class TacticalVectorEnv(DecisionVectorEnv):
     """`TacticalEnv` for all apps of fleets that share capacity: see `DecisionVectorEnv`; every app draws its own cloud."""
 
-    run_class = TacticalRun
+    episodes_class = TacticalEpisodes
 
 
 class TacticalCandidatesEnv(DecisionEnv):
@@ -209,10 +167,10 @@ class TacticalCandidatesEnv(DecisionEnv):
     Rows beyond the cloud's placements are 0 and masked. Action, reward and episode end: see `TacticalEnv`.
     """
 
-    run_class = CandidatesRun
+    episodes_class = CandidatesEpisodes
 
 
 class TacticalCandidatesVectorEnv(DecisionVectorEnv):
     """`TacticalCandidatesEnv` for all apps of fleets that share capacity: see `DecisionVectorEnv`."""
 
-    run_class = CandidatesRun
+    episodes_class = CandidatesEpisodes

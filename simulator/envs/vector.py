@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError
 from simulator.control.baseline import HOME_SEED
-from simulator.control.judge import Span
-from simulator.envs.run import Bool, Float32, Float64, Run, Setting
+from simulator.control.reward import Reward
+from simulator.control.spans import Span
+from simulator.envs.episodes import Bool, Episodes, Float32, Float64, Stage
 from simulator.scenario import Scenario
 
 
@@ -28,18 +29,18 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
     Args:
         num_envs: 1 (what `gymnasium.make_vec` says by default) or apps x fleets, which the scenarios fix.
         scenario: a scenario or its folder, or several; one that is named twice is two fleets.
-        span, intervals, luck_seed, options: see `DecisionEnv`.
+        span, intervals, luck_seed, reward, options: see `DecisionEnv`.
 
     Attributes:
         fleet, app: int64 [num_envs].
         is_eligible: bool [num_envs]; the apps to learn from, the others have too few train calls and are best left at home.
 
     Raises:
-        ParameterError: another number of environments, or see `Run`.
+        ParameterError: another number of environments, or see `Episodes`.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (gymnasium declares it so)
-    run_class: type[Run]
+    episodes_class: type[Episodes]
 
     def __init__(
         self,
@@ -49,15 +50,19 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         span: Span = "train",
         intervals: int | None = None,
         luck_seed: int = HOME_SEED,
+        reward: Reward | None = None,
         **options: Any,
     ) -> None:
         sources = [scenario] if isinstance(scenario, Scenario | Path | str) else list(scenario)
-        known: dict[Any, Setting] = {}
+        known: dict[Any, Stage] = {}
+        reward = reward or Reward()
         for source in sources:
             key = id(source) if isinstance(source, Scenario) else str(source)
-            known[key] = known.get(key) or Setting.of(source, luck_seed)
+            known[key] = known.get(key) or Stage.of(source, luck_seed, reward)
         keys = [id(source) if isinstance(source, Scenario) else str(source) for source in sources]
-        self.runs = [self.run_class(known[key], span=span, intervals=intervals, luck_seed=luck_seed, **options) for key in keys]
+        self.runs = [
+            self.episodes_class(known[key], span=span, intervals=intervals, luck_seed=luck_seed, reward=reward, **options) for key in keys
+        ]
         sizes = [len(run.apps) for run in self.runs]
         self.num_envs = sum(sizes)
         if num_envs not in (1, self.num_envs):
@@ -71,7 +76,7 @@ class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.fleet = np.repeat(np.arange(len(sizes)), sizes)
         self.app = np.concatenate([run.apps for run in self.runs])
-        self.is_eligible = np.concatenate([run.setting.is_eligible for run in self.runs])
+        self.is_eligible = np.concatenate([run.stage.is_eligible for run in self.runs])
         self._rows = np.split(np.arange(self.num_envs), np.cumsum(sizes)[:-1])
 
     def reset(self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:

@@ -16,11 +16,13 @@ import polars as pl
 
 from models.baselines import rules
 from models.baselines.coordination import coordinated_static
+from models.baselines.knowledge import move_cost_usd
 from models.baselines.programme import best_schedule, best_static
 from models.baselines.rules import Fixed, Scheduled
-from models.baselines.tables import move_cost_usd, objective_table
-from simulator.control.judge import evaluate, rows_of, span_steps
-from simulator.control.judge import run as play
+from simulator.control.counterfactual import objective_table
+from simulator.control.judge import evaluate, rows_of
+from simulator.control.loop import run as play
+from simulator.control.spans import span_steps
 from simulator.control.view import Facts
 from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd

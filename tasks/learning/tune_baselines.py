@@ -16,7 +16,7 @@ from models.baselines import rules
 from models.baselines.coordination import NAME as COORDINATED
 from models.baselines.coordination import coordinated_static
 from models.baselines.knowledge import Knowledge, learn
-from simulator.control.judge import run as play
+from simulator.control.loop import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario

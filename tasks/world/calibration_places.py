@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.control.judge import span_steps
+from simulator.control.spans import span_steps
 from simulator.kernel import HOUR_US
 from simulator.objective import components_usd
 from simulator.places.csv_rows import read_rows

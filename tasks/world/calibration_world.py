@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from models.baselines.rules import Fixed
 from simulator.conditions import OUTAGE_PPM, slowdown_permille
-from simulator.control.judge import run as play
-from simulator.control.judge import span_steps
+from simulator.control.loop import run as play
+from simulator.control.spans import span_steps
 from simulator.fleet import Field, Fleet
 from simulator.kernel import HOUR_US, SLOT_US
 from simulator.objective import COMPONENTS, components_usd, objective_usd

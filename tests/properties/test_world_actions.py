@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.control import judge
-from simulator.control.view import Observation
+from simulator.control.decision import Decision, PolicyBase
+from simulator.control.loop import run as judged
+from simulator.control.view import View
 from simulator.fleet import Field, Fleet
 from simulator.kernel import HOUR_US, SLOT_US
 from simulator.scenario import Scenario
@@ -66,21 +66,21 @@ def test_every_action_changes_the_world(twin: Scenario) -> None:
     assert (slower[:, Field.BUSY_US] > base[:, Field.BUSY_US]).mean() > 0.9
 
 
-@dataclass
-class Watcher:
+class Watcher(PolicyBase):
     """A policy that moves by all it sees, and remembers it."""
 
-    seen: list[Observation]
-    name: str = "watcher"
-    period_steps: int = 50
+    name, period_steps = "watcher", 50
 
-    def decide(self, seen: Observation) -> Int64:
-        self.seen.append(seen)
-        score = seen.free * 1_000_003 + seen.utilisation_ppm * 7 + seen.slowdown_permille * 13
-        score = score + seen.carbon_mg_per_kwh.sum() + seen.recent.sum()
+    def __init__(self) -> None:
+        self.seen: list[View] = []
+
+    def decide(self, view: View) -> Decision:
+        self.seen.append(view)
+        score = view.free * 1_000_003 + view.utilisation_now_ppm * 7 + view.slowdown_permille * 13
+        score = score + view.grid_mg_per_kwh.sum() + view.recent.sum()
         best = np.argsort(score % 1_009, kind="stable")
-        leaves = (seen.recent[:, Field.LATENCY_US] + np.arange(len(seen.placement)) + seen.step) % 3 == 0
-        return np.where(leaves, best[np.arange(len(leaves)) % len(best)], seen.placement)
+        leaves = (view.recent[:, Field.LATENCY_US] + np.arange(len(view.placement)) + view.step) % 3 == 0
+        return Decision(placement=np.where(leaves, best[np.arange(len(leaves)) % len(best)], view.placement))
 
 
 def test_the_future_is_not_seen(build_twin: BuildTwin, twin: Scenario) -> None:
@@ -94,13 +94,23 @@ def test_the_future_is_not_seen(build_twin: BuildTwin, twin: Scenario) -> None:
         changed[name] = getattr(seen, name).copy()
         changed[name][:, known:] = changed[name][:, known:] // 2 + 17
     short = with_conditions(short, **changed)
-    watchers = (Watcher([]), Watcher([]))
-    long_run, short_run = (judge.run(s, w, 9, "all") for s, w in zip((twin, short), watchers, strict=True))
+    watchers = (Watcher(), Watcher())
+    long_run, short_run = (judged(s, w, 9, "all") for s, w in zip((twin, short), watchers, strict=True))
     barriers = [w.seen for w in watchers]
     past = [[o for o in seen if o.step * twin.world.step_us <= end_us] for seen in barriers]
     assert len(past[0]) == end_us // twin.world.step_us // 50 + 1
     for one, other in zip(*past, strict=True):
-        for field in ("placement", "utilisation_ppm", "slowdown_permille", "free", "carbon_mg_per_kwh", "recent"):
+        for field in (
+            "placement",
+            "utilisation_ppm",
+            "is_out",
+            "slowdown_permille",
+            "free",
+            "carbon_mg_per_kwh",
+            "recent",
+            "pools",
+            "runs",
+        ):
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field), err_msg=f"{field} at {one.step}")
     np.testing.assert_array_equal(long_run.out[:, :hour][:, :, OF_CALLS], short_run.out[:, :hour][:, :, OF_CALLS])
     assert long_run.out[:, :hour, Field.MOVES].sum() > 1_000

@@ -61,7 +61,7 @@ def test_calls_and_their_bytes_are_conserved(twin: Scenario) -> None:
 
 def test_records_of_groups_add_up(twin: Scenario) -> None:
     """What is recorded of each group of calls sums to the hours of the apps, and recording changes nothing."""
-    fleet = run(twin, has_record=True)
+    fleet = run(twin, has_groups=True)
     np.testing.assert_array_equal(fleet.out, run(twin).out)
     groups, sums = twin.calls, np.zeros((*fleet.out.shape[:2], 3), dtype=np.int64)
     np.add.at(sums, (groups.group_app, groups.group_step.astype(np.int64) * twin.world.step_us // HOUR_US), fleet.recorded)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from models.baselines.rules import Fixed
-from simulator.control.judge import run as play
-from simulator.control.judge import span_steps
+from simulator.control.loop import run as play
+from simulator.control.spans import span_steps
 from simulator.objective import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import World
 from simulator.places.tables import load_tables

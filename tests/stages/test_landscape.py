@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from models.baselines.knowledge import move_cost_usd
 from models.baselines.programme import best_schedule
 from models.baselines.rules import Scheduled
-from models.baselines.tables import move_cost_usd, objective_table
-from simulator.control.judge import run, span_steps
+from simulator.control.counterfactual import objective_table
+from simulator.control.loop import run
+from simulator.control.spans import span_steps
 from simulator.fleet import Field
 from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd

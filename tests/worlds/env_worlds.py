@@ -11,7 +11,8 @@ import numpy as np
 
 import simulator.envs  # noqa: F401  (registers the environments)
 from simulator.conditions import CellSeries, profile_carbon
-from simulator.parameters import Objective, Reward, Slo, World
+from simulator.control.reward import Reward
+from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario
 from simulator.twin import azure2021 as twin
@@ -20,6 +21,7 @@ from simulator.workload import Invocations, build
 DAYS, APPS = 3, 12
 STEPS = DAYS * 5760
 KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
+UNCLIPPED = Reward(clip=1e9)
 STEP_US, SLOT_US, DAY_US = 15_000_000, 300_000_000, 86_400_000_000
 
 
@@ -46,7 +48,7 @@ def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | N
         split_steps=(12000, 14000, 16000),
         world=world,
         slo=Slo(),
-        objective=Objective(reward=Reward(clip=1e9)),
+        objective=Objective(),
         tables=tables,
         apps=apps,
         calls=sorted_calls,
@@ -56,11 +58,12 @@ def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | N
 
 
 def single(kind: str, scenario: Scenario, **options: Any) -> Any:
-    return gymnasium.make(f"trine/{kind}-v0", scenario=scenario, **options)
+    return gymnasium.make(f"trine/{kind}-v0", scenario=scenario, **({"reward": UNCLIPPED} | options))
 
 
 def fleet_of(kind: str, scenario: Any, **options: Any) -> Any:
-    return gymnasium.make_vec(f"trine/{kind}-v0", scenario=scenario, vectorization_mode="vector_entry_point", **options)
+    given = {"vectorization_mode": "vector_entry_point", "reward": UNCLIPPED} | options
+    return gymnasium.make_vec(f"trine/{kind}-v0", scenario=scenario, **given)
 
 
 def outcome(env: Any, action: Any, app: int, steps: int, **options: Any) -> float:
@@ -85,7 +88,8 @@ def naive_features(scenario: Scenario, step: int, app: int, placement: int, clou
     callers = callers or [int(t.metro_of_region[t.region_of_placement[scenario.apps.home[app]]])]
     rtt_us = np.mean([t.rtt_us[m, region] for m in callers])
     inside = [p for p in range(len(t.zones)) if t.cloud_of_region[t.region_of_placement[p]] == cloud and scenario.is_allowed[app, p]]
-    used = scenario.conditions.utilisation_ppm[inside, max(now // SLOT_US - 1, 0)] / 1e6
+    finished = now // SLOT_US
+    used = scenario.conditions.utilisation_ppm[inside, finished - 1] / 1e6 if finished else np.array([scenario.world.utilisation.u_mean])
     return [
         *(float(c == cloud) for c in range(len(t.clouds))),
         1 - min(1, t.data_rtt_us[scenario.apps.data_region[app], region] / 250_000),

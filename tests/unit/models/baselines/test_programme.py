@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from models.baselines.knowledge import move_cost_usd
 from models.baselines.programme import best_schedule, best_static
 from models.baselines.rules import Fixed, Scheduled
-from models.baselines.tables import move_cost_usd, objective_table
-from simulator.control.judge import run
+from simulator.control.counterfactual import objective_table
+from simulator.control.loop import run
 from simulator.objective import objective_usd
 from simulator.parameters import Objective, Slo, World
 from simulator.scenario import Scenario

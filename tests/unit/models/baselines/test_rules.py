@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.baselines import rules
 from models.baselines.knowledge import LAGS, Knowledge, learn
-from simulator.control.judge import run
-from simulator.control.view import Facts, Observation
-from simulator.fleet import Field
+from simulator.control.loop import run
+from simulator.control.view import Facts, View
 from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import Tables
 from simulator.scenario import Scenario
 from tests.worlds.small_worlds import draw_small_world, invent_tables, make_apps, make_conditions, plain_scenario
+from tests.worlds.views import make_view
 
 Int64 = NDArray[np.int64]
 
@@ -59,19 +59,13 @@ def knowledge(apps: int = 1, **values: ArrayLike) -> Knowledge:
     return Knowledge(**{name: np.array(np.broadcast_to(values.get(name, v), shape), dtype=float) for name, (shape, v) in plain.items()})
 
 
-def seen(
-    placement: ArrayLike, *, step: int = 100, calls: ArrayLike = 0, slowdown: ArrayLike = 1000, carbon: ArrayLike = 300_000
-) -> Observation:
-    place = np.atleast_1d(np.asarray(placement, dtype=np.int64))
-    recent = np.zeros((len(place), len(Field)), dtype=np.int64)
-    recent[:, Field.CALLS] = calls
-    wide: Int64 = np.zeros(5, dtype=np.int64)
-    slow, grid = wide + np.asarray(slowdown), np.zeros(4, dtype=np.int64) + np.asarray(carbon)
-    return Observation(step, place, wide + 500_000, slow, wide + 9, grid, recent)
+def seen(placement: ArrayLike, **conditions: ArrayLike) -> View:
+    """A view on these tables; see `make_view`."""
+    return make_view(facts(np.size(placement)), placement, **conditions)  # type: ignore[arg-type]
 
 
-def decided(rule: Any, *observations: Observation) -> list[list[int]]:
-    return [rule.decide(one).tolist() for one in observations]
+def decided(rule: Any, *views: View) -> list[list[int]]:
+    return [rule.decide(one).placement.tolist() for one in views]
 
 
 def test_home_stays() -> None:
@@ -88,8 +82,8 @@ def test_random_is_one_seeded_draw_per_app_within_the_fence() -> None:
     fence[:, 2] = True
     f = facts(300, fence)
     one = rules.random(f, 1)
-    picks = one.decide(seen(np.zeros(300)))
-    assert picks.tolist() == one.decide(seen(picks, slowdown=9000)).tolist() == rules.random(f, 1).placement.tolist()
+    picks = one.decide(seen(np.zeros(300))).placement
+    assert picks.tolist() == one.decide(seen(picks, slowdown=9000)).placement.tolist() == rules.random(f, 1).placement.tolist()
     assert one.period_steps == rules.NEVER_STEPS
     assert f.is_allowed[np.arange(300), picks].all()
     assert (rules.random(f, 2).placement != picks).mean() > 0.4
@@ -147,8 +141,8 @@ def test_a_move_needs_a_saving_above_copy_and_switch(factor: float) -> None:
         (rules.Persistence(facts(), k, 4, margin=0.5), factor > 1),
     ):
         rule.decide(seen([0], step=0))
-        assert rule.decide(seen([0])).tolist() == ([3] if moves else [0])
-        assert rule.decide(seen([3])).tolist() == [3]
+        assert rule.decide(seen([0])).placement.tolist() == ([3] if moves else [0])
+        assert rule.decide(seen([3])).placement.tolist() == [3]
 
 
 @pytest.mark.parametrize("margin", [1.0, 50.0])
@@ -179,12 +173,13 @@ def test_congestion_and_carbon_now_count_against_their_means() -> None:
     rule = rules.GreedyObjective(facts(), congested, has_hysteresis=False)
     rule.decide(seen([0], step=0))
     # Zone 0 is at its own mean, the others above theirs, then zone 4 below its own.
-    assert rule.decide(seen([2], slowdown=[1500, 1900, 1200, 1200, 1200])).tolist() == [0]
-    assert rule.decide(seen([0], slowdown=[1500, 1900, 1200, 1200, 900])).tolist() == [4]
+    assert rule.decide(seen([2], slowdown=[1500, 1900, 1200, 1200, 1200])).placement.tolist() == [0]
+    assert rule.decide(seen([0], slowdown=[1500, 1900, 1200, 1200, 900])).placement.tolist() == [4]
     carbon = knowledge(carbon_usd=1e-4, mean_carbon=[300_000, 300_000, 50_000, 300_000])
     rule = rules.GreedyObjective(facts(), carbon, has_hysteresis=False)
     rule.decide(seen([0], step=0))
-    assert rule.decide(seen([0], carbon=[300_000, 300_000, 60_000, 250_000])).tolist() == [4]  # the cleanest region is above its mean
+    cleanest_is_above_its_mean = seen([0], carbon=[300_000, 300_000, 60_000, 250_000])
+    assert rule.decide(cleanest_is_above_its_mean).placement.tolist() == [4]
 
 
 def test_persistence_lets_congestion_fade_and_carbon_stay() -> None:
@@ -220,7 +215,7 @@ def test_volumes_are_smoothed_calls_per_tactical_interval(period: int, tactical:
         k = knowledge(level_usd=[[1e-3, 1e-3, 1e-3 - x, 1e-3]])
         for rule in (rules.GreedyObjective(f, k, 8, period_steps=period), rules.Persistence(f, k, 8, period_steps=period)):
             rule.decide(seen([0], step=0))
-            assert rule.decide(seen([0], calls=calls)).tolist() == [to]
+            assert rule.decide(seen([0], calls=calls)).placement.tolist() == [to]
 
 
 def test_what_was_learnt_is_what_hand_made_calls_cost() -> None:
@@ -359,4 +354,4 @@ def test_an_app_that_was_never_called_is_placed_too() -> None:
         assert np.isfinite(getattr(k, part.name)).all(), part.name
     rule = rules.Persistence(Facts.of(scenario), k)
     with np.errstate(all="raise"):  # a grid without carbon divides nothing
-        rule.decide(dataclasses.replace(seen([0, 0]), slowdown_permille=np.full(2, 1000), carbon_mg_per_kwh=np.zeros(1, dtype=np.int64)))
+        rule.decide(make_view(Facts.of(scenario), [0, 0], carbon=0))

@@ -13,7 +13,11 @@ from gymnasium.utils.env_checker import check_env
 
 import simulator.envs  # noqa: F401  (registers the environments)
 from core.errors import ParameterError, TrineError
-from simulator.envs.autoscale import QUEUE, RATE
+from simulator.control.features import tactical
+from simulator.control.features.operational import QUEUE, RATE
+from simulator.control.meters import count_pools
+from simulator.control.reward import Reward
+from simulator.control.view import UP
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
 from tests.worlds.env_worlds import APPS, KINDS, SLOT_US, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
@@ -93,7 +97,7 @@ def test_the_first_observation_of_the_next_episode_comes_with_the_last_of_the_ol
     assert info["_final_obs"].all()
     assert not np.array_equal(info["final_obs"], seen)
     assert env.unwrapped.runs[0].fleet.step == env.unwrapped.runs[0].fleet.start_step
-    assert np.array_equal(info["action_mask"], env.unwrapped.runs[0].mask())
+    assert np.array_equal(info["action_mask"], tactical.mask(env.unwrapped.runs[0].view, env.unwrapped.runs[0].features))
 
 
 def test_num_envs_is_what_the_scenarios_say(scenario: Scenario) -> None:
@@ -117,9 +121,7 @@ def test_an_app_must_be_one_of_the_scenario_and_without_a_choice_one_to_learn_fr
     for app in (-1, APPS):
         with pytest.raises(ParameterError, match=f"there is no app {app}"):
             env.reset(options={"app": app})
-    reward = scenario.objective.reward.model_copy(update={"min_train_calls": 10**9})
-    nobody = dataclasses.replace(scenario, objective=scenario.objective.model_copy(update={"reward": reward}))
-    env = single("Tactical", nobody, intervals=1)
+    env = single("Tactical", scenario, intervals=1, reward=Reward(min_train_calls=10**9))
     with pytest.raises(ParameterError, match="no app has 1000000000 calls"):
         env.reset(seed=1)
     assert env.reset(options={"app": 3})[1]["app"] == 3
@@ -190,7 +192,8 @@ def test_candidates_are_described_one_by_one(scenario: Scenario, busiest: int) -
     assert row[5, 0] == pytest.approx(1 - min(1, t.data_rtt_us[scenario.apps.data_region[busiest], region] / 250_000), abs=1e-6)
     assert row[5, 4] == pytest.approx(used[now // SLOT_US - 1], abs=1e-6)
     assert row[5, 5] == pytest.approx(used[now // SLOT_US - 1] - used[now // SLOT_US - 6], abs=1e-6)
-    assert row[5, 6] == pytest.approx(max(0, scenario.conditions.capacity[at, now // SLOT_US] - run.fleet.state.alive[at]) / 6, abs=1e-6)
+    capacity = scenario.conditions.capacity[at, now // SLOT_US - 1]
+    assert row[5, 6] == pytest.approx(max(0, capacity - run.fleet.state.alive[at]) / 6, abs=1e-6)
     assert row[5, 8] == pytest.approx(scenario.conditions.carbon_mg_per_kwh[region, now // 3_600_000_000] / 1e6, abs=1e-6)
     assert row[:, 9].max() <= 1
     assert row[:, 9].min() > 0
@@ -199,12 +202,12 @@ def test_candidates_are_described_one_by_one(scenario: Scenario, busiest: int) -
 
 
 def test_warm_counts_are_the_instances_of_the_coupled_account(scenario: Scenario) -> None:
-    from simulator.control.features.estimate import instances
-
     fleet, most = Fleet(scenario, scenario.apps.home, luck_seed=1), 0
     for step in range(500, 12000, 500):
         fleet.advance(step)
-        up = np.bincount(scenario.apps.home, instances(fleet)[:, 0], minlength=len(scenario.tables.zones))
+        pools = count_pools(*fleet.slab, fleet.state.pools, fleet.state.floor, scenario.apps.first_function, step * STEP_US)
+        home = np.repeat(scenario.apps.home, np.diff(scenario.apps.first_function))
+        up = np.bincount(home, pools[:, UP], minlength=len(scenario.tables.zones))
         assert np.array_equal(up, fleet.state.alive)
         most = max(most, int(up.sum()))
     assert most > 0
@@ -258,17 +261,18 @@ def test_strategic_state_of_the_calls_since_the_last_decision(scenario: Scenario
     env = fleet_of("Strategic", scenario)
     env.reset(seed=1)
     run = env.unwrapped.runs[0]
-    home_cloud = run.places.cloud[scenario.apps.home]
+    cloud_of_placement = run.facts.cloud_of_placement
+    home_cloud = cloud_of_placement[scenario.apps.home]
     seen, *_ = env.step(home_cloud)
     out = run.fleet.out[:, 0]
     assert seen.shape == (APPS, 20)
     assert seen[:, 12] == pytest.approx(np.log1p(out[:, Field.CALLS]) / np.log1p(1e6), abs=1e-6)
     assert seen[:, 13] == pytest.approx(out[:, Field.COLD_STARTS] / np.maximum(out[:, Field.SERVED], 1), abs=1e-6)
     assert seen[:, 14] == pytest.approx(1 - out[:, Field.MISSES] / np.maximum(out[:, Field.CALLS], 1), abs=1e-6)
-    assert np.array_equal(seen[:, 15:18].argmax(axis=1), run.places.cloud[run.fleet.placement])
+    assert np.array_equal(seen[:, 15:18].argmax(axis=1), cloud_of_placement[run.fleet.placement])
     angle = 2 * np.pi * 1000 / 5760
     assert seen[:, 18:] == pytest.approx(np.tile([np.sin(angle), np.cos(angle)], (APPS, 1)), abs=1e-6)
-    best = run.best
-    assert (run.places.cloud[best] == np.arange(3)).all()
+    best = run.features.clouds.best(run.features.estimate.usd(run.view))
+    assert (cloud_of_placement[best] == np.arange(3)).all()
     grid = scenario.conditions.carbon_mg_per_kwh[scenario.tables.region_of_placement[best], 4]
     assert seen[:, 6:9] == pytest.approx(np.minimum(1, grid / 1e6), abs=1e-6)

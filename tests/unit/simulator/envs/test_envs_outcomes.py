@@ -12,21 +12,22 @@ import pytest
 
 import simulator.envs  # noqa: F401  (registers the environments)
 from core.errors import ParameterError
-from simulator.control.baseline import HOME_FILE, home_objective, reward_scale
-from simulator.control.judge import run as judge_run
-from simulator.control.judge import span_steps
-from simulator.control.view import Observation
-from simulator.envs.autoscale import MOST_FLOOR
+from simulator.control.baseline import HOME_FILE, home_objective
+from simulator.control.decision import Decision, PolicyBase
+from simulator.control.features.operational import MOST_FLOOR
+from simulator.control.loop import run as judge_run
+from simulator.control.reward import Reward, reward_scale
+from simulator.control.spans import span_steps
+from simulator.control.view import View
 from simulator.envs.strategic import StrategicEnv
 from simulator.envs.tactical import TacticalEnv
 from simulator.fleet import Field
 from simulator.objective import objective_usd
-from simulator.parameters import Objective, Reward
 from simulator.scenario import Scenario, save
 from tests.worlds.env_worlds import APPS, STEPS, fleet_of, make_scenario, outcome, single
 
 
-class Replayed:
+class Replayed(PolicyBase):
     """The choices of an episode, for the judge; -1 stays."""
 
     name = "replayed"
@@ -34,10 +35,10 @@ class Replayed:
     def __init__(self, choices: list[Any], period_steps: int) -> None:
         self.choices, self.period_steps = iter(choices), period_steps
 
-    def decide(self, seen: Observation) -> Any:
+    def decide(self, view: View) -> Decision:
         """Return the next choice."""
         chosen = next(self.choices)
-        return np.where(chosen < 0, seen.placement, chosen)
+        return Decision(placement=np.where(chosen < 0, view.placement, chosen))
 
 
 @pytest.mark.parametrize("span", ["train", "valid"])
@@ -48,7 +49,8 @@ def test_rewards_add_up_to_what_the_judge_finds(scenario: Scenario, span: Any) -
     run, choices, total, is_over = env.unwrapped.runs[0], [], np.zeros(APPS), False
     while not is_over:
         action = env.action_space.sample()
-        choices.append(np.where(info["action_mask"][np.arange(APPS), action], run.candidates[np.arange(APPS), action], -1))
+        candidates = run.features.candidates(run.view)[np.arange(APPS), action]
+        choices.append(np.where(info["action_mask"][np.arange(APPS), action], candidates, -1))
         _, reward, _, truncated, info = env.step(action)
         total += reward
         is_over = bool(truncated.all())
@@ -84,7 +86,7 @@ def test_a_single_app_earns_what_it_costs_alone(scenario: Scenario, busiest: int
 def test_the_scale_is_the_mean_at_home_of_intervals_with_calls(scenario: Scenario) -> None:
     home = home_objective(scenario)
     for steps in (100, 1000):
-        scale = reward_scale(scenario, home, steps)
+        scale = reward_scale(scenario, home, steps, 1e-6)
         for app in range(APPS):
             mine = scenario.calls.group_step[scenario.calls.group_app == app]
             with_calls = np.unique(mine[mine < 12000] // steps)
@@ -94,8 +96,7 @@ def test_the_scale_is_the_mean_at_home_of_intervals_with_calls(scenario: Scenari
 
 
 def test_rewards_are_clipped(scenario: Scenario) -> None:
-    tight = dataclasses.replace(scenario, objective=Objective(reward=Reward(clip=0.01)))
-    env = fleet_of("Tactical", tight)
+    env = fleet_of("Tactical", scenario, reward=Reward(clip=0.01))
     env.action_space.seed(1)
     env.reset(seed=1)
     rewards = np.concatenate([env.step(env.action_space.sample())[1] for _ in range(20)])
@@ -149,60 +150,63 @@ def test_a_masked_choice_means_to_stay(scenario: Scenario, repository: Path) -> 
     mask = info["action_mask"]
     assert 0 < mask.sum() < mask.size
     continent = np.array(fenced.tables.continent)[fenced.tables.metro_of_region[fenced.tables.region_of_placement]]
-    assert np.array_equal(mask == 1, continent[run.candidates] == continent[home][:, None])
+    assert np.array_equal(mask == 1, continent[run.features.candidates(run.view)] == continent[home][:, None])
     env.step(mask.argmin(axis=1))
     assert np.array_equal(run.fleet.placement, home)
     env.step(mask.argmax(axis=1))
     env.step(mask.argmin(axis=1))
-    assert (
-        run.fleet.out[:, 0, Field.MOVES].sum()
-        == (run.candidates[:, 0] >= 0).sum() - (home == run.candidates[np.arange(APPS), mask.argmax(axis=1)]).sum()
-    )
+    candidates = run.features.candidates(run.view)
+    moved = (candidates[:, 0] >= 0).sum() - (home == candidates[np.arange(APPS), mask.argmax(axis=1)]).sum()
+    assert run.fleet.out[:, 0, Field.MOVES].sum() == moved
 
 
 def test_a_placement_without_capacity_is_masked(scenario: Scenario) -> None:
     seen = scenario.conditions
     capacity = seen.capacity.copy()
     capacity[:] = np.maximum(capacity, 1)
-    capacity[3, 10:12] = 0
+    capacity[3, 9:12] = 0
     env = fleet_of("Tactical", dataclasses.replace(scenario, conditions=dataclasses.replace(seen, capacity=capacity)))
     _, info = env.reset(seed=1, options={"cloud": int(scenario.tables.cloud_of_region[scenario.tables.region_of_placement[3]])})
-    at = env.unwrapped.runs[0].candidates[0].tolist().index(3)
+    at = env.unwrapped.runs[0].features.candidates(env.unwrapped.runs[0].view)[0].tolist().index(3)
     masks = [info["action_mask"][0, at]]
     for _ in range(3):
         masks.append(env.step(np.zeros(APPS, dtype=np.int64))[4]["action_mask"][0, at])
-    assert masks == [1, 1, 0, 1]  # barriers at slots 0, 5, 10, 15
+    assert masks == [1, 1, 0, 1]  # barriers at slots 0, 5, 10, 15, each shows the slot before
 
 
-def test_a_lower_policy_of_ones_own_is_asked_as_often_as_wanted(scenario: Scenario, busiest: int) -> None:
-    asked = []
+class FirstZone(PolicyBase):
+    """The first placement of the given cloud; remembers when it was asked and what arrived since."""
 
-    def first_zone(world: Scenario, seen: Observation, cloud: Any) -> Any:
-        asked.append((seen.step, int(seen.recent[0, Field.CALLS])))
-        of_cloud = world.tables.cloud_of_region[world.tables.region_of_placement]
-        return np.array([np.flatnonzero(of_cloud == c)[0] for c in cloud])
+    name, scope = "first_zone", "cloud"
 
-    env = StrategicEnv(scenario, lower=first_zone, lower_steps=100)
+    def __init__(self, asked: list[tuple[int, int]]) -> None:
+        self.asked = asked
+
+    def decide(self, view: View) -> Decision:
+        self.asked.append((view.step, int(view.recent[0, Field.CALLS])))
+        return Decision(placement=np.array([np.flatnonzero(view.facts.cloud_of_placement == c)[0] for c in view.cloud]))
+
+
+def test_a_tactical_policy_of_ones_own_is_asked_on_its_own_clock(scenario: Scenario, busiest: int) -> None:
+    asked: list[tuple[int, int]] = []
+    env = StrategicEnv(scenario, tactical=lambda facts: FirstZone(asked))
     env.reset(seed=1, options={"app": busiest})
     env.step(2)
     env.step(2)
     assert [step for step, _ in asked] == list(range(0, 2000, 100))
-    arrived = (
-        scenario.calls.group_step[scenario.calls.group_app == busiest],
-        scenario.calls.group_calls[scenario.calls.group_app == busiest],
-    )
+    mine = scenario.calls.group_app == busiest
+    step_of, count = scenario.calls.group_step[mine], scenario.calls.group_calls[mine]
     for step, calls in asked[1:]:
-        since = step - (1000 if step == 1000 else 100)
-        assert calls == arrived[1][(arrived[0] >= since) & (arrived[0] < step)].sum()
+        assert calls == count[(step_of >= step - 100) & (step_of < step)].sum()
     assert env.run.fleet.placement[0] == np.flatnonzero(scenario.tables.cloud_of_region[scenario.tables.region_of_placement] == 2)[0]
 
 
 def test_the_home_run_of_a_folder_is_read(scenario: Scenario, tmp_path: Path) -> None:
     folder = save(scenario, tmp_path)
-    assert np.array_equal(TacticalEnv(folder).setting.home_usd, home_objective(scenario))
+    assert np.array_equal(TacticalEnv(folder).stage.home_usd, home_objective(scenario))
     invented = np.full((APPS, -(-STEPS // 100)), 0.25)
     np.save(folder / HOME_FILE, invented)
-    assert np.array_equal(TacticalEnv(str(folder)).setting.home_usd, invented)
+    assert np.array_equal(TacticalEnv(str(folder)).stage.home_usd, invented)
     np.save(folder / HOME_FILE, invented[:, 1:])
     with pytest.raises(ParameterError, match="shape"):
         TacticalEnv(folder)

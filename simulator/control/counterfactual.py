@@ -1,0 +1,143 @@
+"""What the calls of the past would have cost anywhere: every app alone at each placement. Not here: choosing from it (models/).
+
+A replay runs the whole fleet at one placement, uncoupled: an app sees all of a placement's capacity. It tells placements apart; it
+understates what happens when many apps choose the same one. `Replays` goes along with a run, with a luck of its own; `placement_fields`
+replays a span at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ParameterError
+from simulator.control.spans import Span, span_steps
+from simulator.control.view import CARBON_NANOUSD, OBJECTIVE_NANOUSD, REPLAYED_CALLS
+from simulator.fleet import Field, Fleet
+from simulator.objective import components_usd, objective_usd
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+Int64 = NDArray[np.int64]
+REPLAY_SEED = 12  # luck of replays beside a run; the judge has 1, tuning 11
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayTable:
+    """Replays of tactical intervals, computed before.
+
+    Args:
+        first_interval: of the scenario, the first row.
+        values: int64 [K, P, A, 3], see `View.replayed`.
+    """
+
+    first_interval: int
+    values: Int64
+
+
+class Replays:
+    """Uncoupled fleets at all placements, advanced beside a run. They begin empty at the start of the span that the run lies in.
+
+    Args:
+        scenario: the world.
+        step: a barrier; rows are asked for from there on.
+        luck_seed: of the replays.
+    """
+
+    def __init__(self, scenario: Scenario, step: int, luck_seed: int = REPLAY_SEED) -> None:
+        train, valid, _ = scenario.split_steps
+        begin = max(edge for edge in (0, train, valid) if edge <= step)
+        if begin % scenario.world.tactical_steps:
+            raise _inside(begin, scenario.world.tactical_steps)
+        self.scenario, self.next_interval = scenario, begin // scenario.world.tactical_steps
+        apps, width = len(scenario.apps.app_ids), scenario.steps * scenario.world.step_us
+        self.fleets = [
+            Fleet(scenario, np.full(apps, p, dtype=np.int64), luck_seed=luck_seed, start_step=begin, bucket_us=width, is_coupled=False)
+            for p in range(len(scenario.tables.zones))
+        ]
+        self.known = [fleet.out[:, 0].copy() for fleet in self.fleets]
+
+    def interval(self) -> Int64:
+        """Advance one tactical interval and return what it came to, int64 [P, A, 3]: see `View.replayed`."""
+        self.next_interval += 1
+        rows = np.empty((len(self.fleets), len(self.scenario.apps.app_ids), 3), dtype=np.int64)
+        for p, fleet in enumerate(self.fleets):
+            fleet.advance(self.next_interval * self.scenario.world.tactical_steps)
+            now = fleet.out[:, 0]
+            fields = now - self.known[p]
+            carbon = components_usd(fields, self.scenario.objective)["carbon"]
+            rows[p, :, OBJECTIVE_NANOUSD] = np.rint((objective_usd(fields, self.scenario.objective) - carbon) * 1e9)
+            rows[p, :, CARBON_NANOUSD] = np.rint(carbon * 1e9)
+            rows[p, :, REPLAYED_CALLS] = fields[:, Field.CALLS]
+            np.copyto(self.known[p], now)
+        return rows
+
+
+def replay_table(scenario: Scenario, span: Span, luck_seed: int = REPLAY_SEED) -> ReplayTable:
+    """Return the replays of all whole tactical intervals of a span; with them a run computes none, and sees the same numbers.
+
+    Raises:
+        ParameterError: the span does not begin at a tactical barrier, or it is several spans.
+    """
+    begin, end = span_steps(scenario, span)
+    replays = Replays(scenario, begin, luck_seed)
+    first, steps = begin // scenario.world.tactical_steps, scenario.world.tactical_steps
+    if span == "all":
+        raise ParameterError("'all' is three spans", where="replay_table: span", how="make one table each of train, valid, test")
+    return ReplayTable(first, np.stack([replays.interval() for _ in range((end - begin) // steps)]))
+
+
+def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, *, is_fresh: bool = False) -> Int64:
+    """Return the sums of all apps at one placement, int64 [A, intervals of the span, len(Field)].
+
+    Args:
+        scenario: the world.
+        seed: of the luck.
+        span: which part; pools are empty at its start.
+        placement: where all apps run.
+        is_fresh: pools are empty at the start of every tactical interval, as for an app that has just moved in.
+
+    Idle periods that begin after the span count in its last interval.
+
+    Raises:
+        ParameterError: the span begins inside a tactical interval, so that decisions would not fall on its intervals.
+    """
+    begin, end = span_steps(scenario, span)
+    steps = scenario.world.tactical_steps
+    if begin % steps:
+        raise _inside(begin, steps)
+    fleet = Fleet(
+        scenario,
+        np.full(len(scenario.apps.app_ids), placement, dtype=np.int64),
+        luck_seed=seed,
+        start_step=begin,
+        end_step=end,
+        bucket_us=scenario.world.tactical_us,
+        is_coupled=False,
+    )
+    fleet.replay_alone(steps if is_fresh else 0)
+    last = -(-end // steps)
+    fields = fleet.out[:, begin // steps : last]
+    fields[:, -1] += fleet.out[:, last:].sum(axis=1)
+    return fields
+
+
+def objective_table(scenario: Scenario, seed: int, span: Span, *, is_fresh: bool = False) -> NDArray[np.float64]:
+    """Return the objective J, USD, float64 [P, A, intervals of the span]; see `placement_fields`."""
+    tables = [
+        objective_usd(placement_fields(scenario, seed, span, p, is_fresh=is_fresh), scenario.objective)
+        for p in range(len(scenario.tables.zones))
+    ]
+    return np.stack(tables)
+
+
+def _inside(step: int, tactical_steps: int) -> ParameterError:
+    return ParameterError(
+        f"the span begins at step {step}, inside an interval",
+        where="params.yaml: scenario.split_steps",
+        how=f"use multiples of world.tactical_steps ({tactical_steps})",
+    )

@@ -1,0 +1,83 @@
+"""Counts what stands at a barrier: arrivals of each function, instances of each pool, the last steps. Not here: views (view.py)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from simulator import kernel
+from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, UP, WINDOW_STEPS, WORKING, Facts
+from simulator.fleet import Field, Fleet
+
+Int64 = NDArray[np.int64]
+
+
+@njit(cache=True)
+def note_arrivals(  # pragma: no cover
+    w: kernel.Static, first: int, end: int, place: Int64, target: Int64, switch_step: Int64, runs: Int64, until: Int64
+) -> None:
+    """Add the calls of the groups first .. end - 1 to `runs` (int64 [Q, n], newest last) and `until` (int64 [A], end of the calls so far).
+
+    `place`, `target`, `switch_step`: int64 [A], as they stood at the barrier where the first of these groups begins.
+    """
+    last = runs.shape[1] - 1
+    for g in range(first, end):
+        a = w.group_app[g]
+        p = target[a] if target[a] >= 0 and w.group_step[g] >= switch_step[a] else place[a]
+        region = w.region[p]
+        for i in range(w.group_first[g], w.group_first[g] + w.group_calls[g]):
+            row = runs[w.first_pool[a] + w.function[i]]
+            t = w.arrival_us[i] + (w.rtt_us[w.origin[i], region] >> 1)
+            j = last
+            while j >= 0 and row[j] > t:
+                j -= 1
+            for x in range(j):
+                row[x] = row[x + 1]
+            if j >= 0:
+                row[j] = t
+        until[a] += w.group_calls[g]
+
+
+@njit(cache=True)
+def count_pools(free_at: Int64, expiry: Int64, pools: Int64, floor: Int64, first_pool: Int64, now: int) -> Int64:  # pragma: no cover
+    """Return the instances of every pool as of `now`: see `View.pools`. Layout of heap and stack: simulator/kernel.py."""
+    found = np.zeros((len(pools), 5), dtype=np.int64)
+    for a in range(len(first_pool) - 1):
+        for q in range(first_pool[a], first_pool[a + 1]):
+            begin, size, busy, idle = pools[q, kernel.START], pools[q, kernel.ROOM], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
+            newest, oldest = np.int64(-1), np.int64(-1)
+            for j in range(busy + idle):
+                i = begin + j if j < busy else begin + size - idle + (j - busy)
+                if expiry[i] <= now:
+                    continue
+                found[q, UP] += 1
+                if free_at[i] > now:
+                    found[q, WORKING] += 1
+                    continue
+                since = now - free_at[i]
+                oldest = max(oldest, since)
+                newest = since if newest < 0 else min(newest, since)
+            found[q, IDLE_NEWEST_US], found[q, IDLE_OLDEST_US], found[q, FLOOR] = newest, oldest, floor[q]
+    return found
+
+
+class Window:
+    """The last twelve steps, see `View.steps`."""
+
+    def __init__(self, facts: Facts, fleet: Fleet) -> None:
+        self.facts, self.fleet = facts, fleet
+        self.app_of_function = np.repeat(np.arange(len(facts.apps.app_ids)), np.diff(facts.apps.first_function))
+        self.rows = np.zeros((WINDOW_STEPS, len(facts.apps.app_ids), 7), dtype=np.int64)
+        self.known = fleet.state.total.copy()
+
+    def note(self, pools: Int64, memory_class: Int64) -> None:
+        """Add the step that has just ended; `pools`: see `View.pools`."""
+        apps, now = self.rows.shape[1], self.fleet.state.total
+        found = now - self.known
+        self.known = now.copy()
+        nothing_idle = np.minimum(found[:, Field.CALLS], found[:, Field.COLD_STARTS] + found[:, Field.WAITED] + found[:, Field.REJECTED])
+        up, working = (np.bincount(self.app_of_function, pools[:, column], minlength=apps) for column in (UP, WORKING))
+        columns = (found[:, Field.CALLS], found[:, Field.WAITED], found[:, Field.REJECTED], nothing_idle, up, working)
+        self.rows[:-1] = self.rows[1:]
+        self.rows[-1] = np.stack([*columns, working * self.fleet.memory_mb], axis=1)
