@@ -117,6 +117,7 @@ class Fleet:
             floor_before=np.zeros(pools, dtype=np.int64),
             rise_step=np.full(pools, -1, dtype=np.int64),
             alive=np.zeros(accounts, dtype=np.int64),
+            late=np.zeros(accounts, dtype=np.int64),
             ring=np.zeros((_ring_steps(scenario), accounts), dtype=np.int32),
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
             bound=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),

@@ -93,6 +93,7 @@ class State(NamedTuple):
     floor_before: np.ndarray  # int64 [Q]: as of the last barrier
     rise_step: np.ndarray  # int64 [Q], step of the last rise of the floor, -1: never
     alive: np.ndarray  # int64 [accounts]
+    late: np.ndarray  # int64 [accounts]: instances of apps that have switched away which an outage ends when its step begins
     ring: np.ndarray  # int32 [2^n, accounts]
     out: np.ndarray  # int64 [A, buckets, FIELDS]
     bound: np.ndarray  # uint8 [A, tactical intervals]
@@ -680,22 +681,16 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
 
 @compiled
 def _arrive(w, state, free_at, expiry, k, is_coupled):
-    """Reach barrier k: capacity of what ended is free again, an outage that begins ends instances, copied apps switch."""
+    """Reach barrier k: capacity of what ended is free again, copied apps switch. An outage that begins here acts once its step begins."""
     row = state.ring[k & (state.ring.shape[0] - 1)]
     for x in range(len(row)):
         state.alive[x] -= row[x]
         row[x] = 0
-    now = k * w.step_us
-    slot = now // SLOT_US
-    if now % SLOT_US == 0 and slot < w.outage_end.shape[1]:
-        for p in range(len(w.region)):
-            if w.outage_end[p, slot]:
-                for a in range(len(state.place)):
-                    if state.place[a] == p:
-                        for q in range(w.first_pool[a], w.first_pool[a + 1]):
-                            _kill(w, state, free_at, expiry, q, p if is_coupled else a, k, now, w.outage_end[p, slot] * SLOT_US, now)
     if k < state.next_switch[0]:
         return
+    now = k * w.step_us
+    slot = now // SLOT_US
+    is_slot = now % SLOT_US == 0 and slot < w.outage_end.shape[1]
     state.next_switch[0] = NEVER
     for a in range(len(state.place)):
         if state.target[a] < 0:
@@ -704,12 +699,37 @@ def _arrive(w, state, free_at, expiry, k, is_coupled):
             state.next_switch[0] = min(state.next_switch[0], state.switch_step[a])
             continue
         p = state.place[a]
-        _close(w, state, free_at, expiry, a, p, p if is_coupled else a, k, not is_coupled)
+        account = p if is_coupled else a
+        if is_slot and w.outage_end[p, slot]:  # nobody may tell before the step begins
+            stood = state.alive[account]
+            for q in range(w.first_pool[a], w.first_pool[a + 1]):
+                _kill(w, state, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now)
+            state.late[account] += stood - state.alive[account]
+            state.alive[account] = stood
+        _close(w, state, free_at, expiry, a, p, account, k, not is_coupled)
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
             _fall(w, state, a, w.region[p], q, k, state.floor_before[q])
             state.floor_before[q] = 0
         state.place[a] = state.target[a]
         state.target[a] = -1
+
+
+@compiled
+def _begin_outages(w, state, free_at, expiry, k, is_coupled):
+    """The outages that begin at barrier k end the instances of the apps that run there; doing it twice changes nothing."""
+    now = k * w.step_us
+    slot = now // SLOT_US
+    if now % SLOT_US or slot >= w.outage_end.shape[1]:
+        return
+    for x in range(len(state.late)):
+        state.alive[x] -= state.late[x]
+        state.late[x] = 0
+    for p in range(len(w.region)):
+        if w.outage_end[p, slot]:
+            for a in range(len(state.place)):
+                if state.place[a] == p:
+                    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+                        _kill(w, state, free_at, expiry, q, p if is_coupled else a, k, now, w.outage_end[p, slot] * SLOT_US, now)
 
 
 @compiled
@@ -756,6 +776,7 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
     groups = len(w.group_step)
     last_slot = w.capacity.shape[1] - 1
     while k < end:
+        _begin_outages(w, state, free_at, expiry, k, is_coupled)
         slot = min(k * w.step_us // SLOT_US, last_slot)
         begin = g
         need = state.top[0]

@@ -28,6 +28,7 @@ def difference(scenario: Scenario, kind: str, seed: int) -> tuple[float, int, in
     env = fleet_of(kind, scenario, intervals=INTERVALS.get(kind), reward=Reward(clip=1e12), **options)
     seen, info = env.reset(seed=seed)
     cloud, run_of = info.get("cloud"), env.unwrapped.runs[0]
+    begin, end = run_of.start, run_of.end  # of this episode: the environment begins the next one by itself
     earned, home, is_over = np.zeros(len(seen)), np.zeros(len(seen)), False
     while not is_over:
         mask = info["action_mask"].astype(np.bool_) if "action_mask" in info else None
@@ -36,10 +37,10 @@ def difference(scenario: Scenario, kind: str, seed: int) -> tuple[float, int, in
         if is_over:
             break
     policy = as_policy(network, scenario, cloud)
-    fleet = finished(Loop(scenario, policy, run_of.luck_seed, begin=run_of.start, end=run_of.end))
+    fleet = finished(Loop(scenario, policy, run_of.luck_seed, begin=begin, end=end))
     judged = objective_usd(fleet.out.sum(axis=1), scenario.objective)
     if kind != "Autoscale":
-        tactical, (begin, end) = scenario.world.tactical_steps, (run_of.start, run_of.end)
+        tactical = scenario.world.tactical_steps
         stored = home_objective(scenario)[:, begin // tactical : end // tactical].sum(axis=1)
         np.testing.assert_allclose(home, stored, rtol=1e-12)
     total = fleet.out.sum(axis=(0, 1))

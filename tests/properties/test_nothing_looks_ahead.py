@@ -1,0 +1,146 @@
+"""What arrives or begins at or after a barrier leaves every view and every decision at it, and before it, as it was, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.baselines import rules
+from models.baselines.knowledge import Knowledge, learn
+from simulator.control.counterfactual import Replays
+from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role
+from simulator.control.loop import Loop
+from simulator.control.spans import span_steps
+from simulator.control.view import View
+from simulator.scenario import Scenario
+from simulator.twin.fleets import twin_scenario
+from tests.worlds.futures import noisy_future
+from tests.worlds.networks import Network, as_policy
+
+Seen = tuple[int, Role, dict[str, Any], Decision]
+FIELDS = [field.name for field in dataclasses.fields(View) if field.name not in ("facts", "past")]
+
+
+@pytest.fixture(scope="module")
+def world() -> Scenario:
+    """One day of 20 apps with little capacity: the test span is steps 4800 to 5700."""
+    made = twin_scenario("crunch", days=1, apps=20, rate=0.2)
+    seen = made.conditions
+    return dataclasses.replace(made, conditions=dataclasses.replace(seen, capacity=np.minimum(seen.capacity, 3)))
+
+
+@pytest.fixture(scope="module")
+def knowledge(world: Scenario) -> Knowledge:
+    return learn(world, 11)
+
+
+class CheapestReplayed(PolicyBase):
+    """Goes where the past would have cost least: a policy that reads everything a replay says."""
+
+    name, needs_replays, needs_steps = "cheapest_replayed", True, True
+
+    def decide(self, view: View) -> Decision:
+        assert view.replayed is not None
+        usd = view.replayed[:, :, :2].sum(axis=2).T
+        return Decision(placement=np.where(view.facts.is_allowed, usd, 1 << 60).argmin(axis=1))
+
+
+CAUSAL: dict[str, Callable[[Scenario, Knowledge], Policy]] = {
+    "greedy_objective": lambda s, k: rules.GreedyObjective(_facts(s), k, has_hysteresis=False),
+    "greedy_hysteresis": lambda s, k: rules.GreedyObjective(_facts(s), k),
+    "persistence": lambda s, k: rules.Persistence(_facts(s), k),
+    "random": lambda s, k: rules.random(_facts(s), 1),
+    "best_static": lambda s, k: rules.best_static(_facts(s), k),
+    "greedy_locality": lambda s, k: rules.greedy_locality(_facts(s), k),
+    "greedy_cold_start": lambda s, k: rules.greedy_cold_start(_facts(s), k),
+    "home": lambda s, k: rules.home(_facts(s)),
+    "cheapest_replayed": lambda s, k: CheapestReplayed(),
+    "strategic network": lambda s, k: as_policy(Network("Strategic", 1), s),
+    "tactical network": lambda s, k: as_policy(Network("Tactical", 1), s, np.arange(20) % 3),
+    "candidates network": lambda s, k: as_policy(Network("TacticalCandidates", 1), s, np.arange(20) % 3),
+    "operational network": lambda s, k: as_policy(Network("Autoscale", 1), s),
+    "three layers": lambda s, k: Composite(
+        "three layers",
+        strategic=as_policy(Network("Strategic", 1), s).parts[0][1],  # type: ignore[attr-defined]
+        tactical=as_policy(Network("Tactical", 1), s, np.arange(20) % 3).parts[1][1],  # type: ignore[attr-defined]
+        operational=as_policy(Network("Autoscale", 1), s).parts[0][1],  # type: ignore[attr-defined]
+    ),
+}
+
+
+def _facts(scenario: Scenario) -> Any:
+    from simulator.control.view import Facts
+
+    return Facts.of(scenario)
+
+
+def turns(scenario: Scenario, policy: Policy, until: int) -> Iterator[Seen]:
+    """Views (as plain values) and decisions of a run of the test span, up to and including those at barrier `until`."""
+    begin, end = span_steps(scenario, "test")
+    loop = Loop(scenario, policy, seed=3, begin=begin, end=end)
+    while (turn := loop.turn()) is not None and turn.view.step <= until:
+        view, past = turn.view, turn.view.past
+        values = {name: getattr(view, name) for name in FIELDS}
+        values |= {f"history.{f.name}": getattr(past.history, f.name)[-1] for f in dataclasses.fields(past.history)}
+        values["p95_us"] = past.p95_us()
+        for app in range(0, len(view.placement), 5):
+            values |= {f"calls of {app}, {f.name}": getattr(past.calls(app), f.name) for f in dataclasses.fields(past.calls(app))}
+        # Where a call of the past lies among all calls depends on how many will come to the apps before it; how many there are does not.
+        for name in ("history.day_first", "history.day_end"):
+            values[name] = values[name] - past.first_call
+        decision = turn.policy.decide(view)
+        yield view.step, turn.role, values, decision
+        loop.answer(decision)
+
+
+def differences(one: Seen, other: Seen) -> list[str]:
+    assert one[:2] == other[:2]
+    found = [name for name in one[2] if not _equal(one[2][name], other[2][name])]
+    names = [field.name for field in dataclasses.fields(Decision)]
+    return found + [f"decision: {name}" for name in names if not _equal(getattr(one[3], name), getattr(other[3], name))]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else one is other is None or bool(one == other)
+
+
+@pytest.mark.parametrize("arm", CAUSAL)
+@pytest.mark.parametrize("has_calls", [True, False], ids=["noise", "nothing"])
+def test_the_future_changes_no_view_and_no_decision(world: Scenario, knowledge: Knowledge, arm: str, has_calls: bool) -> None:
+    rng = np.random.default_rng([len(arm), has_calls])
+    begin, end = span_steps(world, "test")
+    period = CAUSAL[arm](world, knowledge).period_steps
+    slow = period == 1 or arm == "cheapest_replayed"
+    barriers = sorted(rng.choice(np.arange(begin, begin + 160 if slow else end, min(period, 20)), size=10 if slow else 20).tolist())
+    for barrier in barriers:
+        changed = noisy_future(world, barrier, rng, has_calls=has_calls)
+        pairs = zip(
+            turns(world, CAUSAL[arm](world, knowledge), barrier), turns(changed, CAUSAL[arm](changed, knowledge), barrier), strict=True
+        )
+        for one, other in pairs:
+            assert differences(one, other) == [], f"{arm}: step {one[0]}, future from {barrier}"
+
+
+def test_the_futures_do_differ(world: Scenario, knowledge: Knowledge) -> None:
+    """Views after the barrier are not the same, so that the proof above could fail."""
+    changed = noisy_future(world, 5000, np.random.default_rng(1))
+    arm = CAUSAL["persistence"]
+    later = [
+        differences(one, other)
+        for one, other in zip(turns(world, arm(world, knowledge), 5600), turns(changed, arm(changed, knowledge), 5600), strict=True)
+        if one[0] > 5000
+    ]
+    assert {"utilisation_ppm", "free", "recent", "runs"} <= {name for names in later for name in names}
+
+
+def test_replays_of_the_past_know_no_future(world: Scenario) -> None:
+    begin, _ = span_steps(world, "test")
+    changed = noisy_future(world, begin + 300, np.random.default_rng(2))
+    one, other = Replays(world, begin), Replays(changed, begin)
+    for _ in range(3):
+        np.testing.assert_array_equal(one.interval(), other.interval())
+    assert (one.interval() != other.interval()).any()
