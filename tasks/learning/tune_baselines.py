@@ -64,11 +64,11 @@ def run(params: Params, paths: Paths) -> str:
 def _tune(job: tuple[str, str, list[str], int, int, int]) -> dict[str, dict[str, Any]]:
     """Learn the past of one world and tune every rule in each of its scenarios."""
     source, target, names, seed, budget, period_steps = job
-    knowledge = learn(load_scenario(Path(source) / names[0]), seed)
+    knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), seed)
     found = {}
     for name in names:
         save_knowledge(knowledge, Path(target) / name)
-        found[name] = _tune_rules(load_scenario(Path(source) / name), knowledge, seed, budget, period_steps)
+        found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, seed, budget, period_steps)
     return found
 
 

@@ -1,0 +1,395 @@
+"""The loop: clocks of the parts, what each sees since its last decision, orders, floors and memory, records. Not here: the judge's rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.errors import ParameterError, TrineError
+from simulator.control.baseline import Stay
+from simulator.control.counterfactual import Replays, ReplayTable, placement_fields, replay_table
+from simulator.control.decision import Composite, Decision, PolicyBase, Reason
+from simulator.control.features.estimate import Estimate
+from simulator.control.loop import Loop, finished, run
+from simulator.control.orders import memory_classes
+from simulator.control.spans import span_steps
+from simulator.control.view import IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING, Facts, View
+from simulator.fleet import Field, Fleet
+from simulator.objective import components_usd, objective_usd
+from simulator.scenario import Scenario, load_scenario, save
+from simulator.twin.fleets import twin_scenario
+from tests.worlds.small_worlds import plain_scenario
+
+Int64 = NDArray[np.int64]
+
+
+@pytest.fixture(scope="module")
+def world() -> Scenario:
+    """One day of 20 apps: the test span is steps 4800 to 5700."""
+    return twin_scenario("calm", days=1, apps=20, rate=0.2)
+
+
+class Said(PolicyBase):
+    """Answers what a function says and keeps the views."""
+
+    def __init__(self, answer: Callable[[View], Decision], period_steps: int, **needs: Any) -> None:
+        self.name, self.answer, self.period_steps, self.views = "said", answer, period_steps, list[View]()
+        self.scope = "cloud"
+        for name, value in needs.items():
+            setattr(self, name, value)
+
+    def decide(self, view: View) -> Decision:
+        self.views.append(view)
+        return self.answer(view)
+
+
+def first_of(view: View) -> Int64:
+    """The first placement of each app's given cloud."""
+    return np.array([np.flatnonzero(view.facts.cloud_of_placement == c)[0] for c in view.cloud])
+
+
+def nothing(view: View) -> Decision:
+    return Decision()
+
+
+def test_parts_decide_on_their_own_clocks_in_order_and_a_strategic_tick_asks_the_tactical_part(world: Scenario) -> None:
+    order: list[tuple[int, str]] = []
+
+    def part(role: str, answer: Callable[[View], Decision], period: int) -> Said:
+        def told(view: View) -> Decision:
+            order.append((view.step, role))
+            return answer(view)
+
+        return Said(told, period)
+
+    clouds = np.arange(20) % 3
+    strategic = part("strategic", lambda view: Decision(cloud=(clouds + view.step // 250) % 3), 250)
+    tactical = part("tactical", lambda view: Decision(placement=first_of(view)), 100)
+    operational = part("operational", nothing, 150)
+    run(world, Composite("all", strategic=strategic, tactical=tactical, operational=operational), seed=3)
+    expected = []
+    for since in range(0, 900, 50):
+        expected += [(4800 + since, "strategic")] * (since % 250 == 0)
+        expected += [(4800 + since, "tactical")] * (since % 250 == 0 or since % 100 == 0)
+        expected += [(4800 + since, "operational")] * (since % 150 == 0)
+    assert order == expected
+    for view in tactical.views:  # what the strategic part ordered, at its tick and until the next one
+        assert view.cloud.tolist() == ((clouds + (4800 + (view.step - 4800) // 250 * 250) // 250) % 3).tolist()
+    start = operational.views[0]
+    assert start.placement.tolist() == first_of(tactical.views[0]).tolist()  # the first placement is in force at once
+    later = operational.views[5]  # step 5550: a strategic tick, so the tactical part has just ordered
+    ordered = first_of(next(view for view in tactical.views if view.step == later.step))
+    assert (ordered != later.placement).any()
+    assert later.target.tolist() == np.where(ordered == later.placement, -1, ordered).tolist()
+
+
+def test_each_part_sees_what_happened_since_its_own_last_decision(world: Scenario) -> None:
+    tactical, operational = Said(lambda view: Decision(placement=view.placement), 300), Said(nothing, 70)
+    fleet = run(world, Composite("both", tactical=tactical, operational=operational), seed=3, bucket_us=world.world.step_us)
+    for part in (tactical, operational):
+        for one, two in zip(part.views[:-1], part.views[1:], strict=True):
+            for field in (Field.CALLS, Field.COLD_STARTS, Field.LATENCY_US, Field.COST_NANOUSD):
+                np.testing.assert_array_equal(two.recent[:, field], fleet.out[:, one.step : two.step, field].sum(axis=1))
+        assert part.views[0].recent.sum() == 0
+    assert all((view.peak >= np.bincount(_app_of(world), view.pools[:, UP], minlength=20)).all() for view in tactical.views)
+    assert max(int(view.peak.max()) for view in tactical.views) > max(int(view.pools[:, UP].max()) for view in tactical.views) - 1
+
+
+def _app_of(scenario: Scenario) -> Int64:
+    return np.repeat(np.arange(len(scenario.apps.app_ids)), np.diff(scenario.apps.first_function))
+
+
+def test_peak_is_the_most_instances_alive_at_the_end_of_a_step() -> None:
+    """Five calls at once in step 2 and three in step 30, every instance lives 60 s: peaks of 5, 0 left, 3."""
+    calls = [{"arrival_us": 31_000_000, "duration_us": 1_000_000}] * 5 + [{"arrival_us": 451_000_000, "duration_us": 1_000_000}] * 3
+    scenario = dataclasses.replace(plain_scenario(capacity=[[9] * 3], calls=calls, steps=60), split_steps=(58, 59, 60))
+    policy = Said(nothing, 10)
+    run(scenario, policy, seed=1, span="all")
+    assert [int(view.peak[0]) for view in policy.views] == [0, 5, 0, 0, 3, 0]
+
+
+def test_pools_and_runs_are_what_stands_at_the_barrier() -> None:
+    """Barrier 10 (150 s): function 0 works on one call and has two idle ones (20 s and 30 s), function 1 has none left."""
+    calls = [
+        {"app": 0, "function": 1, "arrival_us": 1_000_000, "duration_us": 0},
+        {"app": 0, "function": 0, "arrival_us": 118_997_000, "duration_us": 0},
+        {"app": 0, "function": 0, "arrival_us": 118_998_000, "duration_us": 10_000_000},
+        {"app": 0, "function": 0, "arrival_us": 140_000_000, "duration_us": 60_000_000},
+        {"app": 0, "function": 0, "arrival_us": 141_000_000, "duration_us": 60_000_000},
+    ]
+    scenario = plain_scenario(capacity=[[9]], calls=calls, functions_of_app=(2,), steps=20)
+    scenario = dataclasses.replace(scenario, split_steps=(18, 19, 20))
+    policy = Said(nothing, 10)
+    fleet = run(scenario, policy, seed=1, span="all")
+    view = policy.views[1]
+    assert fleet.out[0, :, Field.COLD_STARTS].sum() == 3  # the last two find the two idle ones
+    assert view.pools[0, [UP, WORKING]].tolist() == [2, 2]
+    assert view.pools[1].tolist() == [0, 0, -1, -1, 0]
+    assert policy.views[0].runs.max() == -1
+    assert view.runs[0, -4:].tolist() == [arrival + 1_000 for arrival in (118_997_000, 118_998_000, 140_000_000, 141_000_000)]
+    assert view.runs[0, :-4].tolist() == [-1] * (RUNS - 4)
+    assert view.runs[1, -1] == 1_001_000
+    idle = Said(nothing, 9)  # barrier 9, 135 s: both wait for a call, since their ends at about 120 s and 130 s
+    run(scenario, idle, seed=1, span="all")
+    newest, oldest = idle.views[1].pools[0, [IDLE_NEWEST_US, IDLE_OLDEST_US]].tolist()
+    assert idle.views[1].pools[0, [UP, WORKING]].tolist() == [2, 0]
+    assert (newest, oldest) == (135_000_000 - 129_999_000 - 1_000, 135_000_000 - 119_998_000 - 1_000)
+
+
+def test_runs_hold_arrivals_from_before_the_run_at_home(world: Scenario) -> None:
+    policy = Said(nothing, 100)
+    run(world, policy, seed=3)
+    t, calls, view = world.tables, world.calls, policy.views[3]
+    now = view.step * world.world.step_us
+    for q, app in enumerate(_app_of(world).tolist()):
+        lo, hi = calls.first_call[app : app + 2]
+        mine = np.arange(lo, hi)[(calls.function[lo:hi] == q - world.apps.first_function[app]) & (calls.arrival_us[lo:hi] < now)]
+        at = calls.arrival_us[mine] + (t.rtt_us[calls.origin[mine], t.region_of_placement[world.apps.home[app]]] >> 1)
+        expected = np.sort(at)[-RUNS:]
+        assert view.runs[q, RUNS - len(expected) :].tolist() == expected.tolist()
+
+
+def test_past_calls_are_those_before_the_barrier_and_say_which_have_ended(world: Scenario) -> None:
+    policy = Said(nothing, 100)
+    run(world, policy, seed=3)
+    for view in policy.views[::4]:
+        for app in range(20):
+            past, lo, hi = view.past.calls(app), *world.calls.first_call[app : app + 2]
+            arrival = world.calls.arrival_us[lo:hi]
+            assert past.arrival_us.tolist() == arrival[arrival < view.now_us].tolist()
+            assert past.has_ended.tolist() == (past.arrival_us + past.duration_us <= view.now_us).tolist()
+            assert view.past.until[app] == view.past.first_call[app] + len(past.arrival_us)
+        with pytest.raises(ValueError, match="read-only"):
+            view.past.calls(0).duration_us[:] = 0
+        assert len(view.past.history.cold) == view.step // 100 + 1
+
+
+def test_an_absent_tactical_part_goes_where_a_call_is_estimated_to_cost_least(world: Scenario) -> None:
+    seen: list[Int64] = []
+
+    def clouds(view: View) -> Decision:
+        usd = Estimate(view.facts).usd(view)
+        inside = np.where(view.facts.cloud_of_placement == 1, usd, np.inf)
+        seen.append(inside.min(axis=1) - 1e-15)
+        seen.append(usd)
+        return Decision(cloud=np.ones(20, dtype=np.int64))
+
+    loop = Loop(world, Composite("s", strategic=Said(clouds, 1000)), 3, begin=4800, end=5700, has_record=True)
+    fleet = finished(loop)
+    assert (world.tables.cloud_of_region[world.tables.region_of_placement[fleet.placement]] == 1).all()
+    assert (seen[1][np.arange(20), fleet.placement] <= seen[0] + 2e-15).all()
+    assert loop.records is not None
+    record = loop.records[0]
+    assert record.unit == "USD per call"
+    assert record.estimates is not None
+    assert np.isnan(record.estimates).sum() == 20 * 48
+    assert record.reason.tolist() == [Reason.FIRST] * 20
+    everywhere = Said(nothing, 100)
+    everywhere.scope = "all"
+    with pytest.raises(TrineError, match="leave out the strategic part"):
+        Composite("wrong", strategic=Said(clouds, 1000), tactical=everywhere)
+    with pytest.raises(TrineError, match="no part"):
+        Composite("empty")
+
+
+def test_a_record_says_why() -> None:
+    """A copy takes longer than the run: stay, move, under way, return, in turn."""
+    scenario = plain_scenario(capacity=[[5] * 4, [5] * 4], calls=[{"arrival_us": 5}], steps=80)
+    apps = dataclasses.replace(scenario.apps, state_bytes=np.array([10**12]))
+    scenario = dataclasses.replace(scenario, apps=apps, split_steps=(78, 79, 80))
+    wanted = iter([0, 0, 1, 1, 0, 1, 1, 1])
+    loop = Loop(scenario, Said(lambda view: Decision(placement=np.array([next(wanted)])), 1), 1, begin=0, end=8, has_record=True)
+    finished(loop)
+    assert loop.records is not None
+    first, stay, move, under_way, back = Reason.FIRST, Reason.STAY, Reason.MOVE, Reason.UNDER_WAY, Reason.RETURN
+    assert [int(r.reason[0]) for r in loop.records] == [first, stay, move, under_way, back, move, under_way, under_way]
+    assert [r.step for r in loop.records] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda view: Decision(cloud=view.cloud), "the all part orders cloud"),
+        (lambda view: view.placement, "answered ndarray"),
+        (lambda view: Decision(floors=np.zeros(3, dtype=np.int64)), r"floors is int64 of shape \(3,\)"),
+        (lambda view: Decision(floors=np.full(len(view.pools), -1)), r"floors of app 0 \('.*'\) is -1"),
+        (lambda view: Decision(floors=np.where(np.arange(len(view.pools)) == 0, np.nan, 0)), r"floors of app 0 .* is NaN"),
+        (lambda view: Decision(memory_class=np.full(20, 3)), r"memory_class of app 0 .* is 3"),
+    ],
+)
+def test_a_wrong_order_stops_the_run_with_arm_and_step(world: Scenario, answer: Callable[[View], Any], words: str) -> None:
+    with pytest.raises(TrineError, match=words) as caught:
+        run(world, Said(lambda view: nothing(view) if view.step < 5000 else answer(view), 100), seed=1)
+    assert caught.value.where == "policy 'said', step 5000"
+
+
+def test_a_floor_for_a_function_without_a_pool_is_an_error(world: Scenario) -> None:
+    facts = Facts.of(world)
+    app = int(np.flatnonzero(np.diff(world.apps.first_function) > 1)[0])
+    second = int(world.apps.first_function[app]) + 1
+    floors = np.zeros(world.apps.first_function[-1], dtype=np.int64)
+    floors[second] = 1
+    azure = int(np.flatnonzero(facts.keeps_one_pool)[0])
+    elsewhere = int(np.flatnonzero(~facts.keeps_one_pool)[0])
+
+    def order(place: int) -> Callable[[View], Decision]:
+        return lambda view: Decision(placement=np.full(20, place), floors=floors)
+
+    with pytest.raises(TrineError, match=rf"app {app} .* keeps one pool there"):
+        run(world, Said(order(azure), 100), seed=1)
+    assert run(world, Said(order(elsewhere), 100), seed=1).out[:, :, Field.FLOOR_NANOUSD].sum() > 0
+
+
+def test_floors_follow_an_app_and_are_summed_where_a_cloud_keeps_one_pool(world: Scenario) -> None:
+    facts = Facts.of(world)
+    app = int(np.flatnonzero(np.diff(world.apps.first_function) > 1)[0])
+    functions = slice(*world.apps.first_function[app : app + 2].tolist())
+    one, other = (int(np.flatnonzero(facts.keeps_one_pool == kept)[0]) for kept in (False, True))
+    floors = np.zeros(world.apps.first_function[-1], dtype=np.int64)
+    floors[functions] = 1
+    places = Said(lambda view: Decision(placement=np.full(20, one if view.step < 5000 else other)), 100)
+    keeps = Said(lambda view: Decision(floors=floors) if not facts.keeps_one_pool[view.placement[app]] else Decision(), 1)
+    run(world, Composite("both", tactical=places, operational=keeps), seed=3)
+    granted = [(view.step, view.pools[functions, 4].tolist()) for view in keeps.views]
+    count = functions.stop - functions.start
+    moved = next(view.step for view in keeps.views if view.placement[app] == other)
+    assert 5000 < moved < 5100
+    assert all(floor == [1] * count for step, floor in granted if 4801 <= step < moved)
+    assert all(floor == [count] + [0] * (count - 1) for step, floor in granted if step > moved)
+
+
+def test_memory_follows_the_cloud_of_the_app(world: Scenario) -> None:
+    facts = Facts.of(world)
+    sizes, factor = memory_classes(facts)
+    policy = Said(lambda view: Decision(memory_class=np.full(20, 2)), 100)
+    loop = Loop(world, policy, 1, begin=4800, end=5700)
+    fleet = finished(loop)
+    assert fleet.memory_mb.tolist() == sizes[:, 2].tolist()
+    from simulator import kernel
+
+    column = getattr(kernel, "DURATION_FACTOR", None) or kernel.LAW
+    assert fleet.state.constants[:, :, column].tolist() == factor[:, world.tables.cloud_of_region, 2].tolist()
+    assert (policy.views[1].memory_class == 2).all()
+    small = np.flatnonzero(sizes[:, 2] > sizes[:, 0])
+    plain = run(world, Stay(), 1).out[small].sum(axis=(0, 1))
+    larger = fleet.out[small].sum(axis=(0, 1))
+    assert larger[Field.BUSY_US] < plain[Field.BUSY_US]
+    assert larger[Field.COST_NANOUSD] != plain[Field.COST_NANOUSD]
+
+
+def test_steps_are_the_last_twelve(world: Scenario) -> None:
+    policy = Said(nothing, 5, needs_steps=True)
+    fleet = run(world, policy, seed=3, bucket_us=world.world.step_us)
+    fields = (Field.CALLS, Field.WAITED, Field.REJECTED)
+    for view in policy.views[::20]:
+        assert view.steps is not None
+        for row in range(12):
+            step = view.step - 12 + row
+            expected = fleet.out[:, step, fields] if step >= 4800 else np.zeros((20, 3))
+            np.testing.assert_array_equal(view.steps[row, :, :3], expected)
+        up = np.bincount(_app_of(world), view.pools[:, UP], minlength=20)
+        working = np.bincount(_app_of(world), view.pools[:, WORKING], minlength=20)
+        if view.step > 4800:
+            assert view.steps[-1, :, 4].tolist() == up.tolist()
+            assert view.steps[-1, :, 5].tolist() == working.tolist()
+            assert view.steps[-1, :, 6].tolist() == (working * world.apps.memory_mb).tolist()
+    assert Said(nothing, 5).needs_steps is False
+
+
+def test_single_steps_change_nothing(world: Scenario) -> None:
+    one, other = run(world, Said(nothing, 100), 3), run(world, Said(nothing, 1), 3)
+    np.testing.assert_array_equal(one.out, other.out)
+
+
+def replaying(period: int, **more: Any) -> Said:
+    return Said(nothing, period, needs_replays=True, **more)
+
+
+def test_replays_are_runs_alone_at_every_placement_with_a_luck_of_their_own(world: Scenario) -> None:
+    policy = replaying(100)
+    run(world, policy, seed=3)
+    table = replay_table(world, "test")
+    assert table.values.shape == (9, len(world.tables.zones), 20, 3)
+    assert policy.views[0].replayed is not None
+    assert not policy.views[0].replayed.any()
+    for k, view in enumerate(policy.views[1:]):
+        np.testing.assert_array_equal(view.replayed, table.values[k])
+    # Whole-span replays by the other kernel entry agree in what is booked at arrival.
+    for placement in (0, 30, 71):
+        fields = placement_fields(world, 12, "test", placement)
+        carbon = components_usd(fields, world.objective)["carbon"]
+        usd = objective_usd(fields, world.objective) - carbon
+        np.testing.assert_allclose(table.values[:, placement, :, 0], (usd.T * 1e9), atol=1.0)
+        np.testing.assert_array_equal(table.values[:, placement, :, 2], fields[:, :, Field.CALLS].T)
+    assert (replay_table(world, "test", luck_seed=13).values != table.values).any()
+
+
+@pytest.mark.parametrize("period", [1, 70, 100, 300])
+def test_replays_from_a_table_and_computed_are_the_same_bytes(world: Scenario, period: int) -> None:
+    computed, given = replaying(period), replaying(period)
+    run(world, computed, seed=3)
+    run(world, given, seed=3, replays=replay_table(world, "test"))
+    for one, other in zip(computed.views, given.views, strict=True):
+        assert one.replayed is not None
+        assert other.replayed is not None
+        assert one.replayed.tobytes() == other.replayed.tobytes()
+    total = sum(int(view.replayed[:, :, 2].sum()) for view in computed.views)  # type: ignore[index]
+    arrived = world.calls.arrival_us // world.world.step_us
+    last = 4800 + (computed.views[-1].step - 4800) // 100 * 100
+    assert total == int(((arrived >= 4800) & (arrived < last)).sum()) * len(world.tables.zones) > 0
+
+
+def test_a_run_that_begins_inside_a_span_sees_the_replays_of_the_span(world: Scenario) -> None:
+    policy = replaying(100)
+    finished(Loop(world, policy, 3, begin=5200, end=5700))
+    table = replay_table(world, "test")
+    np.testing.assert_array_equal(policy.views[1].replayed, table.values[4])
+    short = ReplayTable(table.first_interval, table.values[:2])
+    with pytest.raises(TrineError, match="no interval 50"):
+        run(world, replaying(100), seed=3, replays=short)
+    with pytest.raises(ParameterError, match="three spans"):
+        replay_table(world, "all")
+
+
+def test_who_needs_no_replays_gets_none(world: Scenario) -> None:
+    policy = Said(nothing, 100)
+    run(world, policy, seed=3, replays=replay_table(world, "test"))
+    assert all(view.replayed is None and view.steps is None for view in policy.views)
+
+
+def test_replays_begin_with_their_span(world: Scenario) -> None:
+    assert Replays(world, 4900).next_interval == 48
+    assert Replays(world, 100).next_interval == 0
+
+
+def test_the_wall_hides_what_comes_after_a_span(world: Scenario, tmp_path: Any) -> None:
+    folder = save(world, tmp_path)
+    seen = load_scenario(folder, until="valid")
+    assert seen.calls.arrival_us.max() < 4800 * 15_000_000 < world.calls.arrival_us.max()
+    assert seen.steps == 4800 + (5760 - 5700)
+    assert seen.conditions.capacity.shape[1] == -(-seen.steps // 20)
+    assert seen.conditions.carbon_mg_per_kwh.shape[1] == -(-seen.steps // 240)
+    for span in ("train", "valid"):
+        one, other = (run(s, Said(nothing, 100), 3, span) for s in (world, seen))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one.out.sum(axis=1), other.out.sum(axis=1))
+    for span in ("test", "all"):
+        with pytest.raises(ParameterError, match="until the end of 'valid'"):
+            span_steps(seen, span)  # type: ignore[arg-type]
+
+
+def test_only_the_loop_and_its_counterfactuals_drive_a_fleet(repository: Any) -> None:
+    """Whoever decides or judges goes through the loop; checks of single calls (calibration) and drawn traces may build a fleet."""
+    allowed = {"simulator/control/loop.py", "simulator/control/counterfactual.py", "simulator/fleet.py"}
+    found = {
+        str(file.relative_to(repository))
+        for room in ("simulator", "models", "tasks", "flows")
+        for file in (repository / room).rglob("*.py")
+        if "Fleet(" in file.read_text(encoding="utf-8")
+    }
+    assert found - allowed == set()
+    assert Fleet.__module__ == "simulator.fleet"
