@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ParameterError
+from core.errors import ParameterError, TrineError
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import CARBON_NANOUSD, OBJECTIVE_NANOUSD, REPLAYED_CALLS
 from simulator.fleet import Field, Fleet
@@ -75,6 +75,47 @@ class Replays:
             rows[p, :, REPLAYED_CALLS] = fields[:, Field.CALLS]
             np.copyto(self.known[p], now)
         return rows
+
+
+class ReplaySource:
+    """Where the replays of a run come from: a table that was made before, or fleets beside the run; both give the same bytes.
+
+    Args:
+        scenario: the world.
+        begin: step where the run begins.
+        table: of the span; None: they are computed.
+        luck_seed: of replays that are computed.
+    """
+
+    def __init__(self, scenario: Scenario, begin: int, table: ReplayTable | None, luck_seed: int) -> None:
+        self.scenario, self.begin, self.table, self.luck_seed = scenario, begin, table, luck_seed
+        self.next_interval = begin // scenario.world.tactical_steps
+        self._beside: Replays | None = None
+
+    def ended(self, step: int) -> Int64 | None:
+        """Return the sum over the tactical intervals that ended since the last call by barrier `step`, int64 [P, A, 3]; None: none did.
+
+        Raises:
+            TrineError: the table does not hold one of them.
+        """
+        total = None
+        while (self.next_interval + 1) * self.scenario.world.tactical_steps <= step:
+            rows = self._rows(self.next_interval)
+            total = rows.copy() if total is None else total + rows
+            self.next_interval += 1
+        return total
+
+    def _rows(self, interval: int) -> Int64:
+        if self.table is not None:
+            row = interval - self.table.first_interval
+            if not 0 <= row < len(self.table.values):
+                what = f"the table of replays has no interval {interval}"
+                raise TrineError(what, where=f"scenario {self.scenario.id}", how="make the table of the span that is run")
+            return self.table.values[row]
+        self._beside = self._beside or Replays(self.scenario, self.begin, self.luck_seed)
+        while self._beside.next_interval < interval:  # a run that begins inside a span: its replays began with the span
+            self._beside.interval()
+        return self._beside.interval()
 
 
 def replay_table(scenario: Scenario, span: Span, luck_seed: int = REPLAY_SEED) -> ReplayTable:

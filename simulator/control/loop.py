@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import TrineError
 from simulator import kernel
-from simulator.control.counterfactual import REPLAY_SEED, Replays, ReplayTable
+from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
 from simulator.control.history import Past, read_only
 from simulator.control.meters import Window, count_pools, note_arrivals
@@ -112,8 +112,8 @@ class Loop:
         self._scenario, self.facts = scenario, Facts.of(scenario)
         self._orders = Orders(self.facts, self.fleet)
         self._window = Window(self.facts, self.fleet) if any(part.policy.needs_steps for part in self._parts) else None
-        self._table, self._replay_seed, self._interval = replays, replay_seed, begin // scenario.world.tactical_steps
-        self._replays: Replays | None = None
+        is_needed = any(part.policy.needs_replays for part in self._parts)
+        self._replays = ReplaySource(scenario, begin, replays, replay_seed) if is_needed else None
         conditions = scenario.conditions
         self._utilisation_ppm = read_only(conditions.utilisation_ppm.astype(np.int64))
         self._is_out, self._carbon = read_only(conditions.capacity == 0), read_only(conditions.carbon_mg_per_kwh)
@@ -214,30 +214,9 @@ class Loop:
         state.peak[:] = 0
         if self._window:
             self._window.note(self._pools(), self._orders.memory_class)
-        self._replay(to)
-
-    def _replay(self, to: int) -> None:
-        """Add the tactical intervals that ended by barrier `to` to what the parts that need them see next."""
-        needing = [part for part in self._parts if part.policy.needs_replays]
-        steps = self._scenario.world.tactical_steps
-        while needing and (self._interval + 1) * steps <= to:
-            rows = self._rows_of(self._interval)
-            self._interval += 1
-            for part in needing:
-                part.replayed = rows.copy() if part.replayed is None else part.replayed + rows
-
-    def _rows_of(self, interval: int) -> Int64:
-        if self._table is not None:
-            row = interval - self._table.first_interval
-            if not 0 <= row < len(self._table.values):
-                what = f"the table of replays has no interval {interval}"
-                raise TrineError(what, where=f"policy '{self.name}'", how="make the table of the span that is run")
-            return self._table.values[row]
-        if self._replays is None:
-            self._replays = Replays(self._scenario, self.begin, self._replay_seed)
-        while self._replays.next_interval < interval:  # a run that begins inside a span: its replays began with the span
-            self._replays.interval()
-        return self._replays.interval()
+        if self._replays and (rows := self._replays.ended(to)) is not None:
+            for part in self._parts:
+                part.replayed = rows if part.replayed is None else part.replayed + rows
 
     def _pools(self) -> Int64:
         fleet = self.fleet

@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError, TrineError
 from simulator.control.baseline import Stay
-from simulator.control.counterfactual import Replays, ReplayTable, placement_fields, replay_table
-from simulator.control.decision import Composite, Decision, PolicyBase, Reason
+from simulator.control.decision import Composite, Decision, Reason
 from simulator.control.features.estimate import Estimate
 from simulator.control.loop import Loop, finished, run
 from simulator.control.orders import memory_classes
 from simulator.control.spans import span_steps
 from simulator.control.view import IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING, Facts, View
 from simulator.fleet import Field, Fleet
-from simulator.objective import components_usd, objective_usd
 from simulator.scenario import Scenario, load_scenario, save
 from simulator.twin.fleets import twin_scenario
 from tests.worlds.small_worlds import plain_scenario
+from tests.worlds.told import Said, nothing
 
 Int64 = NDArray[np.int64]
 
@@ -34,27 +33,9 @@ def world() -> Scenario:
     return twin_scenario("calm", days=1, apps=20, rate=0.2)
 
 
-class Said(PolicyBase):
-    """Answers what a function says and keeps the views."""
-
-    def __init__(self, answer: Callable[[View], Decision], period_steps: int, **needs: Any) -> None:
-        self.name, self.answer, self.period_steps, self.views = "said", answer, period_steps, list[View]()
-        self.scope = "cloud"
-        for name, value in needs.items():
-            setattr(self, name, value)
-
-    def decide(self, view: View) -> Decision:
-        self.views.append(view)
-        return self.answer(view)
-
-
 def first_of(view: View) -> Int64:
     """The first placement of each app's given cloud."""
     return np.array([np.flatnonzero(view.facts.cloud_of_placement == c)[0] for c in view.cloud])
-
-
-def nothing(view: View) -> Decision:
-    return Decision()
 
 
 def test_parts_decide_on_their_own_clocks_in_order_and_a_strategic_tick_asks_the_tactical_part(world: Scenario) -> None:
@@ -304,67 +285,6 @@ def test_steps_are_the_last_twelve(world: Scenario) -> None:
 def test_single_steps_change_nothing(world: Scenario) -> None:
     one, other = run(world, Said(nothing, 100), 3), run(world, Said(nothing, 1), 3)
     np.testing.assert_array_equal(one.out, other.out)
-
-
-def replaying(period: int, **more: Any) -> Said:
-    return Said(nothing, period, needs_replays=True, **more)
-
-
-def test_replays_are_runs_alone_at_every_placement_with_a_luck_of_their_own(world: Scenario) -> None:
-    policy = replaying(100)
-    run(world, policy, seed=3)
-    table = replay_table(world, "test")
-    assert table.values.shape == (9, len(world.tables.zones), 20, 3)
-    assert policy.views[0].replayed is not None
-    assert not policy.views[0].replayed.any()
-    for k, view in enumerate(policy.views[1:]):
-        np.testing.assert_array_equal(view.replayed, table.values[k])
-    # Whole-span replays by the other kernel entry agree in what is booked at arrival.
-    for placement in (0, 30, 71):
-        fields = placement_fields(world, 12, "test", placement)
-        carbon = components_usd(fields, world.objective)["carbon"]
-        usd = objective_usd(fields, world.objective) - carbon
-        np.testing.assert_allclose(table.values[:, placement, :, 0], (usd.T * 1e9), atol=1.0)
-        np.testing.assert_array_equal(table.values[:, placement, :, 2], fields[:, :, Field.CALLS].T)
-    assert (replay_table(world, "test", luck_seed=13).values != table.values).any()
-
-
-@pytest.mark.parametrize("period", [1, 70, 100, 300])
-def test_replays_from_a_table_and_computed_are_the_same_bytes(world: Scenario, period: int) -> None:
-    computed, given = replaying(period), replaying(period)
-    run(world, computed, seed=3)
-    run(world, given, seed=3, replays=replay_table(world, "test"))
-    for one, other in zip(computed.views, given.views, strict=True):
-        assert one.replayed is not None
-        assert other.replayed is not None
-        assert one.replayed.tobytes() == other.replayed.tobytes()
-    total = sum(int(view.replayed[:, :, 2].sum()) for view in computed.views)  # type: ignore[index]
-    arrived = world.calls.arrival_us // world.world.step_us
-    last = 4800 + (computed.views[-1].step - 4800) // 100 * 100
-    assert total == int(((arrived >= 4800) & (arrived < last)).sum()) * len(world.tables.zones) > 0
-
-
-def test_a_run_that_begins_inside_a_span_sees_the_replays_of_the_span(world: Scenario) -> None:
-    policy = replaying(100)
-    finished(Loop(world, policy, 3, begin=5200, end=5700))
-    table = replay_table(world, "test")
-    np.testing.assert_array_equal(policy.views[1].replayed, table.values[4])
-    short = ReplayTable(table.first_interval, table.values[:2])
-    with pytest.raises(TrineError, match="no interval 50"):
-        run(world, replaying(100), seed=3, replays=short)
-    with pytest.raises(ParameterError, match="three spans"):
-        replay_table(world, "all")
-
-
-def test_who_needs_no_replays_gets_none(world: Scenario) -> None:
-    policy = Said(nothing, 100)
-    run(world, policy, seed=3, replays=replay_table(world, "test"))
-    assert all(view.replayed is None and view.steps is None for view in policy.views)
-
-
-def test_replays_begin_with_their_span(world: Scenario) -> None:
-    assert Replays(world, 4900).next_interval == 48
-    assert Replays(world, 100).next_interval == 0
 
 
 def test_the_wall_hides_what_comes_after_a_span(world: Scenario, tmp_path: Any) -> None:
