@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
+from core.units import HOUR_US, MB_PER_GB
 from simulator import kernel, rng
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
-MIB_PER_GIB = 1024
 COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
 # Upper edges of the latency bins: four a doubling from 1 ms to 268 s, the last bin is open.
 LATENCY_EDGES_US = np.rint(1000.0 * 2.0 ** (np.arange(73) / 4)).astype(np.int64)
@@ -88,7 +88,7 @@ class Fleet:
         luck_seed: int,
         start_step: int = 0,
         end_step: int | None = None,
-        bucket_us: int = kernel.HOUR_US,
+        bucket_us: int = HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
         has_record: bool = False,
@@ -278,7 +278,7 @@ def app_constants(scenario: Scenario, memory_mb: Int64) -> Int64:
         step, cap = int(t.memory_step_mb[c]), int(t.memory_cap_mb[c])
         billed_mb = -(-memory_mb // step) * step if step else memory_mb
         billed_mb = np.minimum(billed_mb, cap) if cap else billed_mb
-        gb, billed_gb = memory_mb / MIB_PER_GIB, billed_mb / MIB_PER_GIB
+        gb, billed_gb = memory_mb / MB_PER_GB, billed_mb / MB_PER_GB
         price = np.rint((billed_gb * t.usd_per_gb_s[r] + vcpu * t.usd_per_vcpu_s[r]) * 1e9)
         special = t.provisioned_duration_usd_per_gb_s[r]
         memory_w = gb * t.memory_w_per_gb

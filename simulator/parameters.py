@@ -10,9 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-US = 1_000_000
-SLOT_US = 300 * US  # utilisation and capacity are constant inside five minutes
-HOUR_US = 3600 * US
+from core.units import SLOT_US, US_PER_S
 
 
 class Section(BaseModel):
@@ -151,12 +149,12 @@ class World(Section):
     @property
     def step_us(self) -> int:
         """Length of a step, us."""
-        return self.step_s * US
+        return self.step_s * US_PER_S
 
     @property
     def timeout_us(self) -> int:
         """Longest wait of a call before it is rejected, us."""
-        return round(self.timeout_s * US)
+        return round(self.timeout_s * US_PER_S)
 
     @property
     def tactical_us(self) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from models.baselines.tables import move_cost_usd, placement_fields
 from simulator.control.judge import span_steps
 from simulator.fleet import Field, app_constants
-from simulator.kernel import HOUR_US, PRICE, SLOT_US
+from simulator.kernel import PRICE
 from simulator.objective import components_usd, objective_usd
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
+from core.units import HOUR_US
 from simulator import kernel
 from simulator.control.view import observe
 from simulator.fleet import Field, Fleet
@@ -35,7 +36,7 @@ def run(
     seed: int,
     span: Span = "test",
     *,
-    bucket_us: int = kernel.HOUR_US,
+    bucket_us: int = HOUR_US,
     is_coupled: bool = True,
     has_histogram: bool = False,
 ) -> Fleet:
@@ -120,7 +121,7 @@ def rows_of(fleet: Fleet, arm: str, seed: int) -> dict[str, Any]:
     """Return the rows of a finished fleet with hourly buckets; see `evaluate`."""
     scenario = fleet.scenario
     per_hour = np.zeros((*fleet.out.shape[:2], 2), dtype=np.int64)
-    hour_of_interval = np.arange(fleet.bound.shape[1]) * scenario.world.tactical_us // kernel.HOUR_US
+    hour_of_interval = np.arange(fleet.bound.shape[1]) * scenario.world.tactical_us // HOUR_US
     for interval, hour_of in enumerate(hour_of_interval.tolist()):
         per_hour[:, hour_of, 0] += (fleet.bound[:, interval] & kernel.HAS_CALLS) > 0
         per_hour[:, hour_of, 1] += (fleet.bound[:, interval] & kernel.IS_BOUND) > 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import HOUR_US, SLOT_US
+from core.units import HOUR_US, SLOT_US
 
 if TYPE_CHECKING:
     from simulator.fleet import Fleet

@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from core.units import DAY_US
 from simulator.control.baseline import HOME_SEED
 from simulator.control.features.estimate import instances
-from simulator.control.history import DAY_US
 from simulator.control.judge import Span
 from simulator.control.view import Observation
 from simulator.envs.run import Float32, Float64, Int64, Run, Setting

@@ -17,6 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from core.errors import ParameterError, TrineError
+from core.units import SLOT_US
 from simulator import kernel
 from simulator.control.baseline import HOME_SEED, home_objective, reward_scale, stored_home
 from simulator.control.judge import Span, span_steps
@@ -178,7 +179,7 @@ class Run(ABC):
     def opening(self) -> Int64:
         """Capacity of each placement at the barrier, int64 [P]."""
         capacity, now = self.scenario.conditions.capacity, self.fleet.step * self.scenario.world.step_us
-        return capacity[:, min(now // kernel.SLOT_US, capacity.shape[1] - 1)].astype(np.int64)
+        return capacity[:, min(now // SLOT_US, capacity.shape[1] - 1)].astype(np.int64)
 
     def _look(self) -> tuple[Float32, dict[str, NDArray[Any]]]:
         return self.see(observe(self.fleet, self.recent)), self.info()

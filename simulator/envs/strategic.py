@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from core.units import DAY_US
 from simulator.control.baseline import HOME_SEED
 from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, Estimate, Places
-from simulator.control.history import DAY_US, history
+from simulator.control.history import history
 from simulator.control.judge import Span
 from simulator.control.view import Observation, observe
 from simulator.envs.run import Bool, Float32, Float64, Int64, Run, Setting

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import SLOT_US
 from simulator.control.baseline import HOME_SEED
 from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, FAR_US, Estimate, Places, instances
 from simulator.control.history import history
@@ -18,7 +19,7 @@ from simulator.control.view import Observation
 from simulator.envs.run import Bool, Float32, Float64, Run, Setting
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
-from simulator.kernel import PRICE, SLOT_US
+from simulator.kernel import PRICE
 
 TREND_SLOTS = 5  # the trend of the utilisation is its change over 25 minutes
 CANDIDATE_FEATURES = 11

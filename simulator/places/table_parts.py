@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import NANOUSD_PER_MB
 from simulator.parameters import World
 from simulator.places.csv_rows import Row, TableError
 from simulator.places.distributions import QUANTILES, law_table
@@ -21,7 +22,6 @@ Files = dict[str, list[Row]]
 PACKAGES = ("small", "medium", "large")
 CONTINENTS = ("americas", "europe", "asia_pacific")
 GBPS_UNMEASURED = {True: 5.0, False: 3.0}  # assumed; True: both regions in one metro
-NANOUSD_PER_MB = 1_000_000  # of one USD per GB of 10^9 bytes
 
 # file -> (columns that are read, columns that together occur once)
 FILES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

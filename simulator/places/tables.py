@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.units import MB_PER_GB
 from simulator.parameters import World
 from simulator.places.csv_rows import read_rows
 from simulator.places.table_parts import FILES, assumed, cloud_tables, metro_tables, network_tables, place_tables, price_tables
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-
-MB_PER_GB = 1024
 
 
 @dataclass(frozen=True, eq=False)

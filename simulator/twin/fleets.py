@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.units import DAY_S
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.draws import memory_mb
 from simulator.parameters import Objective, Slo, World
@@ -20,7 +21,6 @@ from simulator.workload import Invocations, build
 
 REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
 MEMORY_MEDIAN_MB, MEMORY_SIGMA = 154.0, 0.45  # release of 2019: p50 154 MB
-DAY_S = 86_400
 
 
 def twin_scenario(

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from core.units import DAY_US
 from models import statistics
 from simulator.fleet import LATENCY_EDGES_US, Field
 from simulator.objective import COMPONENTS, components_usd
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.terms import CLASSES, SMALL_GAP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,9 +37,7 @@ PAIRS = (
     *(("static", "home"), ("rule", "home"), ("rule", "static"), ("home", "hindsight"), ("static", "hindsight")),
     ("rule", "hindsight"),
 )
-CLASSES = ("rare", "low", "mid", "high")
 FIVE = 5
-SMALL_GAP = 0.01  # of home: below this no ratio is formed
 LEVEL = 0.95
 QUANTILES = (0.5, 0.95, 0.99)
 FIELDS = [field.name.lower() for field in Field]
@@ -106,7 +106,7 @@ def _classes(scenario: Scenario, params: Params) -> pl.DataFrame:
     us = (end - begin) * scenario.world.step_us
     calls = np.add.reduceat(np.append(scenario.calls.arrival_us < us, False).astype(np.int64), scenario.calls.first_call[:-1])
     calls[np.diff(scenario.calls.first_call) == 0] = 0
-    per_14d = calls * (14 * 86_400_000_000 / us)
+    per_14d = calls * (14 * DAY_US / us)
     bounds = (params.features.rare_below, params.features.low_below, params.features.mid_below)
     names = [CLASSES[int(np.searchsorted(bounds, x, side="right"))] for x in per_14d]
     return pl.DataFrame({"scenario": [scenario.id] * len(names), "app_id": list(scenario.apps.app_ids), "class": names})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from core.units import HOUR_US
 from models.baselines import rules
 from models.baselines.coordination import coordinated_static
 from models.baselines.programme import best_schedule, best_static
@@ -22,7 +23,6 @@ from models.baselines.tables import move_cost_usd, objective_table
 from simulator.control.judge import evaluate, rows_of, span_steps
 from simulator.control.judge import run as play
 from simulator.control.view import Facts
-from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json

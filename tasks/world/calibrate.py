@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import DAY_S
 from simulator.parameters import World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
@@ -62,7 +63,7 @@ def run(params: Params, paths: Paths) -> str:
         "family": scenario.family,
         "seed": scenario.seed,
         "luck_seed": settings.luck_seed,
-        "test_days": [round(s * scenario.world.step_s / 86_400, 4) for s in scenario.split_steps[1:]],
+        "test_days": [round(s * scenario.world.step_s / DAY_S, 4) for s in scenario.split_steps[1:]],
         "apps": len(scenario.apps.app_ids),
         "calls": len(scenario.calls.arrival_us),
         "checks": rows,

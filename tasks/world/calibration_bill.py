@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import TrineError
+from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
 from simulator.fleet import COLD_STREAM, KEEP_ALIVE_STREAM, Field, Fleet, app_constants
@@ -101,9 +102,7 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     words = [hash_u64(luck_seed, one.apps.id_base, stream)[0] for stream in (COLD_STREAM, KEEP_ALIVE_STREAM)]
     rtt = int(t.rtt_us[origin, r])
     start = arrival + rtt // 2
-    slot, hour = (
-        min(start // width, last) for width, last in ((kernel.SLOT_US, _last(one.conditions.capacity)), (kernel.HOUR_US, _hours(one)))
-    )
+    slot, hour = (min(start // width, last) for width, last in ((SLOT_US, _last(one.conditions.capacity)), (HOUR_US, _hours(one))))
     slowdown = int(one.conditions.slowdown_permille[p, slot])
     here, there = int(one.conditions.carbon_mg_per_kwh[r, hour]), int(one.conditions.carbon_mg_per_kwh[data, hour])
     cold = int(kernel.drawn(t.cold_start_us[cloud, int(one.apps.package[0])], words[0]))
@@ -118,7 +117,7 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     transfer_in, transfer_out = received * int(c[kernel.EGRESS_IN]), sent * int(c[kernel.EGRESS_OUT])
     work_uj, idle_uj = int(c[kernel.BUSY_UW]) * busy // 1_000_000, int(c[kernel.IDLE_UW]) * life // 1_000_000
     work_ng = work_uj * here // UJ_PER_KWH
-    idle_hour = min((start + busy) // kernel.HOUR_US, _hours(one))
+    idle_hour = min((start + busy) // HOUR_US, _hours(one))
     idle_ng = idle_uj * int(one.conditions.carbon_mg_per_kwh[r, idle_hour]) // UJ_PER_KWH
     wire_ng = (received * ((here + there) // 2) + sent * here) // MG
     limit = one.slo.floor_us + duration * one.slo.factor_permille // 1000
@@ -202,7 +201,7 @@ def notable_call(scenario: Scenario) -> tuple[int, int]:
     t, apps, calls = scenario.tables, scenario.apps, scenario.calls
     app = np.repeat(np.arange(len(apps.app_ids)), np.diff(calls.first_call))
     region = t.region_of_placement[apps.home]
-    slot = np.minimum(calls.arrival_us // kernel.SLOT_US, _last(scenario.conditions.capacity))
+    slot = np.minimum(calls.arrival_us // SLOT_US, _last(scenario.conditions.capacity))
     is_open = scenario.conditions.capacity[apps.home[app], slot] > 0
     is_late = calls.arrival_us >= scenario.split_steps[1] * scenario.world.step_us
     is_plain = (calls.duration_us >= NOTABLE_US[0]) & (calls.duration_us <= NOTABLE_US[1]) & (calls.bytes_in >= NOTABLE_BYTES)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US
 from simulator.control.judge import span_steps
-from simulator.kernel import HOUR_US
 from simulator.objective import components_usd
 from simulator.places.csv_rows import read_rows
 from simulator.scenario import Scenario
@@ -18,7 +18,6 @@ from tasks.world.calibration_theory import short
 
 Int64 = NDArray[np.int64]
 MEMORY_MB = 256  # the size whose price is shown
-NANOUSD_PER_USD = 1e9
 
 
 def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str, Any]]:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from models.baselines.rules import Fixed
 from simulator.conditions import OUTAGE_PPM, slowdown_permille
 from simulator.control.judge import run as play
 from simulator.control.judge import span_steps
 from simulator.fleet import Field, Fleet
-from simulator.kernel import HOUR_US, SLOT_US
 from simulator.objective import COMPONENTS, components_usd, objective_usd
 from simulator.parameters import Objective, World
 from simulator.places.tables import load_tables

@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from core.errors import RawDataError, TrineError
+from simulator.places.table_parts import PACKAGES
 from tasks.core.paths import Paths
 
 Rows = list[dict[str, str]]
@@ -33,7 +34,7 @@ CONTINENT = {"iad": "americas", "gru": "americas", "lhr": "europe", "fra": "euro
 )
 CELLS, CELL_SHIFT = "ahecgdbf", {"aws": 0, "azure": 3, "gcp": 5}  # cell of (cloud, metro) = CELLS[(metro + shift) mod 8]
 ZONES_PER_REGION = 3
-PACKAGES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
+SAMPLES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
 QUANTILES = ("p2.5", "p5", "p25", "p50", "p75", "p90", "p95", "p97.5", "p99")
 
 
@@ -237,8 +238,8 @@ def cold_start(folder: Path) -> Rows:
     """One row per law, cloud, package and probability; the medium package is the geometric mean of the other two."""
     samples = {(row["provider"], row["variant"]): row for row in read(folder, "coldstart_quantiles_mikhail_2021.csv")}
     rows = []
-    for cloud, (small, large) in PACKAGES.items():
-        for package in ("small", "medium", "large"):
+    for cloud, (small, large) in SAMPLES.items():
+        for package in PACKAGES:
             for name in QUANTILES:
                 a, b = (samples[cloud, variant][name] for variant in (small, large))
                 mean = f"{math.sqrt(float(a) * float(b)):.6f}"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import ParameterError, RawDataError
+from core.units import DAY_S, DAY_US
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.control.baseline import record_home
-from simulator.parameters import US
 from simulator.places.carbon_files import load_hourly_carbon
 from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario, save
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from simulator.places.tables import Tables
     from tasks.core.params import Params
     from tasks.core.paths import Paths
-
-DAY_S = 86_400
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -133,9 +131,8 @@ def staged_invocations(params: Params, paths: Paths) -> Invocations:
         raise RawDataError("no call lies in the scenario's days", where="params.yaml: as_of_day, scenario.days", how=how)
     names = {name: literal(staged / f"{name}.parquet") for name in ("apps", "functions")}
     names |= {"invocations": "[" + ", ".join(literal(f) for f in files) + "]"}
-    days_us = DAY_S * US
     with connect(paths) as con:
-        text = load_sql("scenario/calls.sql").format(**names, first_us=first * days_us, end_us=(first + params.scenario.days) * days_us)
+        text = load_sql("scenario/calls.sql").format(**names, first_us=first * DAY_US, end_us=(first + params.scenario.days) * DAY_US)
         calls = con.sql(text).fetchnumpy()
         apps = con.sql(load_sql("scenario/apps.sql").format(**names)).fetchnumpy()
         functions = con.sql(load_sql("scenario/functions.sql").format(**names)).fetchnumpy()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from simulator.control import judge
 from simulator.control.view import Observation
 from simulator.fleet import Field, Fleet
-from simulator.kernel import HOUR_US, SLOT_US
 from simulator.scenario import Scenario
 from tests.worlds.world_runs import OF_CALLS, TOTAL_SUMS, BuildTwin, Int64, even, run, with_conditions
 

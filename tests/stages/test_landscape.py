@@ -11,18 +11,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from core.units import HOUR_US
 from models.baselines.programme import best_schedule
 from models.baselines.rules import Scheduled
 from models.baselines.tables import move_cost_usd, objective_table
 from simulator.control.judge import run, span_steps
 from simulator.fleet import Field
-from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd
 from simulator.scenario import Scenario, load_scenario, save
 from simulator.twin.fleets import twin_scenario
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
+from tasks.core.terms import SMALL_GAP
 from tasks.evaluation import compare, evaluate
 from tasks.evaluation.baseline_arms import GRIDS, policies
 from tasks.learning import tune_baselines
@@ -196,7 +197,7 @@ def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.D
         gap = mean["best_static"] - mean["hindsight"]
         assert summary["gap_share_of_home"] == pytest.approx(gap, abs=1e-6)
         for arm, closed in summary["closed_of_static_to_hindsight"].items():
-            assert (closed is None) == (gap < compare.SMALL_GAP)
+            assert (closed is None) == (gap < SMALL_GAP)
             if closed is not None:
                 share = (mean["best_static"] - mean[arm]) / (mean["best_static"] - mean["hindsight"])
                 assert closed["value"] == pytest.approx(share, rel=1e-4)

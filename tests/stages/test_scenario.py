@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from core.errors import GateError, ParameterError, RawDataError
+from core.units import DAY_US
 from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
@@ -32,7 +33,7 @@ from tasks.data.sources.drawn import memory_mb
 from tasks.world import scenario
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
-DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
+DAYS, APPS, RATE = 3, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)
 
 

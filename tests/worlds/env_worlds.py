@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 import simulator.envs  # noqa: F401  (registers the environments)
+from core.units import DAY_US, SLOT_US
 from simulator.conditions import CellSeries, profile_carbon
 from simulator.parameters import Objective, Reward, Slo, World
 from simulator.places.tables import load_tables
@@ -20,7 +21,7 @@ from simulator.workload import Invocations, build
 DAYS, APPS = 3, 12
 STEPS = DAYS * 5760
 KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
-STEP_US, SLOT_US, DAY_US = 15_000_000, 300_000_000, 86_400_000_000
+STEP_US = 15_000_000
 
 
 def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | None = None) -> Scenario:

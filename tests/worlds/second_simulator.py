@@ -50,6 +50,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from core.units import HOUR_US, SLOT_US
 from simulator.scenario import Scenario
 
 FIELD_NAMES = (
@@ -58,7 +59,6 @@ FIELD_NAMES = (
     *("BILLED_US", "ENERGY_UJ"),
 )
 COLD_START, KEEP_ALIVE, FLOOR_LAUNCH = 1, 2, 3
-SLOT_US, HOUR_US = 300_000_000, 3_600_000_000
 FOREVER = 1 << 62
 
 

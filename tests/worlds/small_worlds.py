@@ -10,7 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.conditions import Conditions
+from core.units import SLOT_US
+from simulator.conditions import OUTAGE_PPM, Conditions
 from simulator.parameters import ColdStart, Objective, Provisioned, Slo, World
 from simulator.places.tables import Tables
 from simulator.rng import text_id
@@ -19,7 +20,6 @@ from simulator.workload import Apps, Calls
 
 CLOUDS = ("aws", "azure", "gcp")
 METROS = ("iad", "fra", "nrt")
-SLOT_US, OUTAGE_PPM = 300_000_000, 1_000_000
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from core.errors import ParameterError, ScenarioError
+from core.units import DAY_US
 from simulator.conditions import CellSeries, profile_carbon
 from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import Tables, load_tables
 from simulator.scenario import FAMILIES, Family, Scenario, build_scenario, load_scenario, save
 from simulator.workload import Invocations, build
 
-STEPS, SPLITS, DAY_US = 17_280, (12_000, 14_000, 16_000), 86_400_000_000
+STEPS, SPLITS = 17_280, (12_000, 14_000, 16_000)
 
 
 @pytest.fixture(scope="module")

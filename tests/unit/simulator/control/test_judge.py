@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import TrineError
+from core.units import HOUR_US
 from models.baselines import rules
 from models.baselines.knowledge import Knowledge, learn
-from simulator import kernel
 from simulator.control.judge import evaluate, run, span_steps
 from simulator.control.view import Facts, Observation, observe
 from simulator.fleet import LATENCY_EDGES_US, Field, Fleet
@@ -109,7 +109,7 @@ def test_intervals_count_those_with_calls_and_those_in_which_capacity_was_felt(n
     felt = (fields[:, :, Field.WAITED] + fields[:, :, Field.REJECTED]) > 0
     expected: dict[tuple[str, int], list[int]] = {}
     for a, k in zip(*np.nonzero(with_calls), strict=True):
-        entry = expected.setdefault((narrow.apps.app_ids[a], int(k) * tactical // kernel.HOUR_US), [0, 0])
+        entry = expected.setdefault((narrow.apps.app_ids[a], int(k) * tactical // HOUR_US), [0, 0])
         entry[0] += 1
         entry[1] += int(felt[a, k])
     found = {
