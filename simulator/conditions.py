@@ -161,8 +161,8 @@ def build_conditions(
     ppm = np.rint(np.clip(utilisation, LOWEST, HIGHEST) * 1e6).astype(np.int32)
     ppm[is_out] = OUTAGE_PPM
     carbon = np.ascontiguousarray(carbon_mg_per_kwh[tables.metro_of_region, :hours], dtype=np.int64)
-    room = world.quota_per_placement * (OUTAGE_PPM - ppm.astype(np.int64)) // OUTAGE_PPM
-    capacity = np.where(ppm == OUTAGE_PPM, 0, np.maximum(room, 1)).astype(np.int32)
+    headroom = world.quota_per_placement * (OUTAGE_PPM - ppm.astype(np.int64)) // OUTAGE_PPM
+    capacity = np.where(ppm == OUTAGE_PPM, 0, np.maximum(headroom, 1)).astype(np.int32)
     return Conditions(ppm, capacity, slowdown_permille(ppm, world), carbon)
 
 

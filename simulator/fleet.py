@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
-from core.units import HOUR_US, MB_PER_GB
+from core.units import HOUR_US, NANOUSD_PER_USD
 from simulator import kernel, rng
+from simulator.places.constants import app_constants
+from simulator.places.prices import copy_nanousd_per_mb
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -74,7 +76,7 @@ class Fleet:
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
-        bound: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
+        binding: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
         histogram: int32 [A, buckets, 74] of latencies of served calls by `LATENCY_EDGES_US`, or of size 0.
         recorded: int64 [G, 3], of each group of `scenario.calls`: calls that waited, us waited, us busy; or of size 0.
         step: barrier that was reached.
@@ -108,7 +110,7 @@ class Fleet:
             switch_step=np.zeros(apps, dtype=np.int64),
             constants=app_constants(scenario, self.memory_mb),
             pools=np.zeros((pools, 4), dtype=np.int64),
-            room=np.zeros(apps, dtype=np.int64),
+            slab_size=np.zeros(apps, dtype=np.int64),
             floor=np.zeros(pools, dtype=np.int64),
             next_switch=np.full(1, kernel.NEVER, dtype=np.int64),
             floor_before=np.zeros(pools, dtype=np.int64),
@@ -116,7 +118,7 @@ class Fleet:
             alive=np.zeros(accounts, dtype=np.int64),
             ring=np.zeros((_ring_steps(scenario), accounts), dtype=np.int32),
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
-            bound=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
+            binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
             histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
             recorded=np.zeros((len(scenario.calls.group_step) if has_record else 0, 3), dtype=np.int64),
             edges=LATENCY_EDGES_US,
@@ -136,9 +138,9 @@ class Fleet:
         return self.state.out
 
     @property
-    def bound(self) -> NDArray[np.uint8]:
-        """Bits of each app and tactical interval."""
-        return self.state.bound
+    def binding(self) -> NDArray[np.uint8]:
+        """Bits of each app and tactical interval: had calls; capacity was binding."""
+        return self.state.binding
 
     @property
     def recorded(self) -> Int64:
@@ -213,11 +215,11 @@ class Fleet:
         app = np.searchsorted(self.static.first_pool, pools, side="right") - 1
         self._floored = np.stack([app, pools], axis=1).astype(np.int64)
 
-    def set_memory(self, memory_mb: Int64, law_permille: Int64) -> None:
+    def set_memory(self, memory_mb: Int64, duration_factor_permille: Int64) -> None:
         """Set memory and the factor on durations (int64 [A], thousandths) from the barrier reached on."""
         self.memory_mb[:] = memory_mb
         self.state.constants[:] = app_constants(self.scenario, self.memory_mb)
-        self.state.constants[:, :, kernel.LAW] = np.asarray(law_permille, dtype=np.int64)[:, None]
+        self.state.constants[:, :, kernel.DURATION_FACTOR] = np.asarray(duration_factor_permille, dtype=np.int64)[:, None]
 
     def finish(self) -> None:
         """Serve what is left, book the idle periods of what is warm, check conservation.
@@ -264,57 +266,6 @@ class Fleet:
             )
 
 
-def app_constants(scenario: Scenario, memory_mb: Int64) -> Int64:
-    """Integer prices, powers and network figures of each app in each region, int64 [A, R, kernel.CONSTANTS].
-
-    Prices are femto-USD per us, powers uW. WORLD constants: docs/methods/world.md.
-    """
-    t, world, apps = scenario.tables, scenario.world, scenario.apps
-    out = np.zeros((len(apps.app_ids), len(t.regions), kernel.CONSTANTS), dtype=np.int64)
-    for r in range(len(t.regions)):
-        c = int(t.cloud_of_region[r])
-        cloud = t.clouds[c]
-        vcpu = t.vcpu(c, memory_mb)
-        step, cap = int(t.memory_step_mb[c]), int(t.memory_cap_mb[c])
-        billed_mb = -(-memory_mb // step) * step if step else memory_mb
-        billed_mb = np.minimum(billed_mb, cap) if cap else billed_mb
-        gb, billed_gb = memory_mb / MB_PER_GB, billed_mb / MB_PER_GB
-        price = np.rint((billed_gb * t.usd_per_gb_s[r] + vcpu * t.usd_per_vcpu_s[r]) * 1e9)
-        special = t.provisioned_duration_usd_per_gb_s[r]
-        memory_w = gb * t.memory_w_per_gb
-        low, high, pue = t.watts_min[c], t.watts_max[c], t.pue[c]
-        row = out[:, r]
-        row[:, kernel.PRICE] = price
-        row[:, kernel.PROVISIONED] = price if np.isnan(special) else np.rint(billed_gb * special * 1e9)
-        row[:, kernel.REQUEST] = t.request_nanousd[r]
-        row[:, kernel.BUSY_UW] = np.rint(pue * (vcpu * (low + t.cpu_busy * (high - low)) + memory_w) * 1e6)
-        row[:, kernel.IDLE_UW] = np.rint(pue * (vcpu * low + memory_w) * 1e6)
-        row[:, kernel.DATA_RTT] = t.data_rtt_us[apps.data_region, r]
-        row[:, kernel.US_PER_KIB] = t.us_per_kib[apps.data_region, r]
-        row[:, kernel.EGRESS_IN] = t.egress_nanousd_per_mb[apps.data_region, r]
-        row[:, kernel.EGRESS_OUT] = t.internet_nanousd_per_mb[r]
-        row[:, kernel.GRANULARITY] = t.billing_granularity_us[c]
-        row[:, kernel.MINIMUM] = t.billing_minimum_us[c]
-        row[:, kernel.COLD_BILLED] = world.cold_start.billed[cloud]
-        row[:, kernel.CLOUD] = c
-        row[:, kernel.BY_FUNCTION] = world.pool_key[cloud] == "function"
-        row[:, kernel.LAW] = 1000
-        warm = np.rint((billed_gb * t.provisioned_usd_per_gb_s[r] + vcpu * t.provisioned_usd_per_vcpu_s[r]) * 1e9)
-        row[:, kernel.FLOOR_PRICE] = warm
-        row[:, kernel.BILLED_STEPS] = world.provisioned.min_billed_min[cloud] * 60 // world.step_s
-        row[:, kernel.IS_DROP] = world.provisioned.release[cloud] == "drop"
-        row[:, kernel.LEAD_US] = world.provisioned.lead_steps * world.step_us
-    return out
-
-
-def copy_price(scenario: Scenario) -> Int64:
-    """Price of copying state between regions, int64 [R, R] nano-USD per 10^6 bytes; inside a region that between its zones."""
-    t = scenario.tables
-    price = t.egress_nanousd_per_mb.copy()
-    np.fill_diagonal(price, t.inter_zone_nanousd_per_mb[t.cloud_of_region])
-    return price
-
-
 def _static(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
     t, world, apps, calls, seen = scenario.tables, scenario.world, scenario.apps, scenario.calls, scenario.conditions
     if bucket_us % world.step_us:
@@ -345,14 +296,14 @@ def _static(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static
         slowdown=seen.slowdown_permille,
         outage_end=_outage_ends(seen.capacity),
         carbon=seen.carbon_mg_per_kwh,
-        egress=copy_price(scenario),
+        egress=copy_nanousd_per_mb(t),
         copy_rtt_us=t.data_rtt_us,
         copy_us_per_kib=t.us_per_kib,
         step_us=world.step_us,
         timeout_us=world.timeout_us,
         slo_floor_us=scenario.slo.floor_us,
         slo_factor=scenario.slo.factor_permille,
-        reject_extra=round(scenario.objective.reject_extra_usd * 1e9),
+        reject_extra=round(scenario.objective.reject_extra_usd * NANOUSD_PER_USD),
         cold_seed=rng.mixed_seed(luck_seed, COLD_STREAM),
         keep_seed=rng.mixed_seed(luck_seed, KEEP_ALIVE_STREAM),
         tactical_steps=world.tactical_steps,
@@ -361,7 +312,7 @@ def _static(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static
 
 
 def _slab(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
-    """Room for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
+    """Space for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
     free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)
     if old:
         used = len(old[0])
@@ -392,6 +343,6 @@ def _ring_steps(scenario: Scenario) -> int:
     longest = int(calls.duration_us.max(initial=0)) * int(scenario.conditions.slowdown_permille.max(initial=1000)) // 1000
     fetch = int(t.data_rtt_us.max(initial=0)) + int(calls.bytes_in.max(initial=0)) * int(t.us_per_kib.max(initial=0)) // 1024
     around = int(t.cold_start_us.max(initial=0)) + int(t.keep_alive_us.max(initial=0)) + world.timeout_us + int(t.rtt_us.max(initial=0))
-    law = 16  # memory below the configured one may stretch a duration
+    stretch = 16  # memory below the configured one may stretch a duration
     lead = world.provisioned.lead_steps * world.step_us
-    return 1 << ((longest * law + fetch + around + lead) // world.step_us + 4).bit_length()
+    return 1 << ((longest * stretch + fetch + around + lead) // world.step_us + 4).bit_length()

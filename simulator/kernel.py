@@ -23,10 +23,10 @@ FIELDS = 20
 # Columns of `constants` [app, region]: what one call of the app costs there.
 CONSTANTS = 19
 (PRICE, PROVISIONED, REQUEST, BUSY_UW, IDLE_UW, DATA_RTT, US_PER_KIB, EGRESS_IN, EGRESS_OUT, GRANULARITY, MINIMUM) = range(11)
-(COLD_BILLED, CLOUD, BY_FUNCTION, LAW, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
+(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
 
-START, ROOM, BUSY, IDLE = range(4)  # columns of `pools`
-HAS_CALLS, IS_BOUND = 1, 2  # bits of `bound`
+START, SIZE, BUSY, IDLE = range(4)  # columns of `pools`
+HAS_CALLS, IS_BINDING = 1, 2  # bits of `binding`
 NEVER = np.int64(1 << 62)
 
 # Without reference counting (nothing here allocates): counting the arrays of `Static` and `State` at every call cost half of the time.
@@ -87,7 +87,7 @@ class State(NamedTuple):
     switch_step: np.ndarray  # int64 [A]
     constants: np.ndarray  # int64 [A, R, CONSTANTS]
     pools: np.ndarray  # int64 [Q, 4]
-    room: np.ndarray  # int64 [A]: room of the app's pools in the slab
+    slab_size: np.ndarray  # int64 [A]: instances that the app's pools have space for in the slab
     floor: np.ndarray  # int64 [Q]: wanted
     next_switch: np.ndarray  # int64 [1]: step of the next end of a copy
     floor_before: np.ndarray  # int64 [Q]: as of the last barrier
@@ -95,7 +95,7 @@ class State(NamedTuple):
     alive: np.ndarray  # int64 [accounts]
     ring: np.ndarray  # int32 [2^n, accounts]
     out: np.ndarray  # int64 [A, buckets, FIELDS]
-    bound: np.ndarray  # uint8 [A, tactical intervals]
+    binding: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
     recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
@@ -131,7 +131,7 @@ def mixed(word, start):
 
 
 @compiled
-def drawn(table, word):
+def draw(table, word):
     """Return the quantile of a 257-point table at a hash, linear between points, us."""
     j = np.int64(word >> np.uint64(56))
     f = np.int64((word >> np.uint64(40)) & np.uint64(0xFFFF))
@@ -174,14 +174,14 @@ def _pop(free_at, expiry, warming, s, n):
 @compiled
 def _settle(free_at, expiry, warming, pools, q, t):
     """Move the instances that are free by t from the heap to the stack, in order."""
-    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     while n > 0 and free_at[s] <= t:
         f, e, w = free_at[s], expiry[s], warming[s]
         _pop(free_at, expiry, warming, s, n)
         n -= 1
-        i = s + room - m - 1  # may be the cell that the heap just left
+        i = s + size - m - 1  # may be the cell that the heap just left
         m += 1
-        while i + 1 < s + room and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
+        while i + 1 < s + size and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
             free_at[i], expiry[i], warming[i] = free_at[i + 1], expiry[i + 1], warming[i + 1]
             i += 1
         free_at[i], expiry[i], warming[i] = f, e, w
@@ -191,7 +191,7 @@ def _settle(free_at, expiry, warming, pools, q, t):
 @compiled
 def _take_idle(free_at, expiry, warming, pools, q, i):
     """Remove the instance at slab index i from the stack of pool q."""
-    top = pools[q, START] + pools[q, ROOM] - pools[q, IDLE]
+    top = pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
     while i > top:
         free_at[i], expiry[i], warming[i] = free_at[i - 1], expiry[i - 1], warming[i - 1]
         i -= 1
@@ -199,9 +199,9 @@ def _take_idle(free_at, expiry, warming, pools, q, i):
 
 
 @compiled
-def _grow_pool(free_at, expiry, warming, pools, q, room, top, a):
-    """Give pool q twice the room at the end of the slab (the caller made sure that it fits)."""
-    s, old, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+def _grow_pool(free_at, expiry, warming, pools, q, slab_size, top, a):
+    """Give pool q twice its size at the end of the slab (the caller made sure that it fits)."""
+    s, old, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     new = 2 * old if old > 0 else 2
     to = top[0]
     for i in range(n):
@@ -210,8 +210,8 @@ def _grow_pool(free_at, expiry, warming, pools, q, room, top, a):
         j, k = to + new - i, s + old - i
         free_at[j], expiry[j], warming[j] = free_at[k], expiry[k], warming[k]
     top[0] += new
-    room[a] += new - old
-    pools[q, START], pools[q, ROOM] = to, new
+    slab_size[a] += new - old
+    pools[q, START], pools[q, SIZE] = to, new
 
 
 @compiled
@@ -249,10 +249,10 @@ def _end_at(w, state, account, k, old, new):
 @compiled
 def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
     """An outage [begin, end) ends the instances of a pool that are or become idle in it; those that had ended by `since` stay ended."""
-    s, room = state.pools[q, START], state.pools[q, ROOM]
+    s, size = state.pools[q, START], state.pools[q, SIZE]
     n, m = state.pools[q, BUSY], state.pools[q, IDLE]
     for j in range(n + m):
-        i = s + j if j < n else s + room - m + (j - n)
+        i = s + j if j < n else s + size - m + (j - n)
         death = max(free_at[i], begin)
         if free_at[i] < end and death < expiry[i] and since < expiry[i]:
             _end_at(w, state, account, k, expiry[i], death)
@@ -263,7 +263,7 @@ def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
 
-    The slab must have room for 4 * (room[a] + calls) + 4 more instances.
+    The slab must have space for 4 * (slab_size[a] + calls) + 4 more instances.
     """
     pools, out = state.pools, state.out
     r = w.region[p]
@@ -290,7 +290,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     created = 0
     cold_starts = misses = waited = rejected = wait_sum = latency_sum = excess_sum = cost = egress = carbon_sum = idle_sum = np.int64(0)
     reject_cost = busy_sum = billed_sum = energy = np.int64(0)
-    is_bound = False
+    is_binding = False
     for i in range(first, first + calls):
         duration = duration_us[i]
         rtt = rtt_us[origin[i], r]
@@ -301,7 +301,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         q = first_pool + (function[i] if c[BY_FUNCTION] else 0)
         served = True
         if capacity[slot] == 0:
-            is_bound = True
+            is_binding = True
             begin = slot
             while slot <= last_slot and capacity[slot] == 0:
                 slot += 1
@@ -328,8 +328,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         elif served:
             if pools[q, BUSY] and free_at[pools[q, START]] <= t:
                 _settle(free_at, expiry, warming, pools, q, t)
-            s, room = pools[q, START], pools[q, ROOM]
-            end = s + room
+            s, size = pools[q, START], pools[q, SIZE]
+            end = s + size
             j = end - pools[q, IDLE]
             while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
                 j += 1
@@ -354,7 +354,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             else:
                 may_grow = created < grant
                 if may_grow:
-                    cold = drawn(cold_table, mixed(word, cold_seed))
+                    cold = draw(cold_table, mixed(word, cold_seed))
                 pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
                 if not may_grow or rises[q] >= 0:  # a pool that never had a floor warms nothing up
                     n = pools[q, BUSY]
@@ -377,7 +377,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 if pick >= 0:
                     cold = np.int64(0)
                     te = pick_f
-                    is_bound = is_bound or not may_grow
+                    is_binding = is_binding or not may_grow
                     if te - t0 > timeout_us or capacity[min(te // SLOT_US, last_slot)] == 0:
                         served = False
                     else:
@@ -392,7 +392,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                             _take_idle(free_at, expiry, warming, pools, q, pick)
                 elif not may_grow:
                     served = False
-                    is_bound = True
+                    is_binding = True
                 else:
                     created += 1
                     cold_starts += 1
@@ -421,17 +421,17 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         # execution
         fetch = c[DATA_RTT] + (bytes_in[i] * c[US_PER_KIB] >> 10)
         execution = duration * slowdown[min(_div(te, SLOT_US), last_slot)]
-        execution = _div(execution, 1000) if c[LAW] == 1000 else _div(execution * c[LAW], 1_000_000)
+        execution = _div(execution, 1000) if c[DURATION_FACTOR] == 1000 else _div(execution * c[DURATION_FACTOR], 1_000_000)
         work = fetch + execution
         busy = cold + work
         f = te + busy
-        e = f + drawn(keep_table, mixed(word, keep_seed))
+        e = f + draw(keep_table, mixed(word, keep_seed))
         # the instance
         if alone >= 0:
             free_at[alone], expiry[alone], warming[alone] = f, e, 0
         else:
-            if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
-                _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+            if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
+                _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
             _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], f, e, 0)
             pools[q, BUSY] += 1
         if old_end >= 0:
@@ -489,7 +489,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     o[BUSY_US] += busy_sum
     o[BILLED_US] += billed_sum
     o[ENERGY] += energy
-    state.bound[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BOUND if is_bound else 0)
+    state.binding[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BINDING if is_binding else 0)
     return created
 
 
@@ -508,10 +508,10 @@ def _close(w, state, free_at, expiry, a, p, account, k, is_released):
     """Close the pools of an app that leaves p: book every idle period to its end; `is_released` gives back the capacity at once."""
     r = w.region[p]
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
-        s, room = state.pools[q, START], state.pools[q, ROOM]
+        s, size = state.pools[q, START], state.pools[q, SIZE]
         n, m = state.pools[q, BUSY], state.pools[q, IDLE]
         for j in range(n + m):
-            i = s + j if j < n else s + room - m + (j - n)
+            i = s + j if j < n else s + size - m + (j - n)
             if expiry[i] > free_at[i]:
                 _book_idle(w, state.out, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
             if is_released:
@@ -526,7 +526,7 @@ def _order(free_at, expiry, warming, pools, q):
     s = pools[q, START]
     for i in range(1, pools[q, BUSY]):
         _push(free_at, expiry, warming, s, i, free_at[s + i], expiry[s + i], warming[s + i])
-    end = s + pools[q, ROOM]
+    end = s + pools[q, SIZE]
     top = end - pools[q, IDLE]
     for x in range(end - 2, top - 1, -1):
         f, e, mark = free_at[x], expiry[x], warming[x]
@@ -555,10 +555,10 @@ def _fall(w, state, a, r, q, k, instances):
 @compiled
 def _next(free_at, expiry, warming, pools, q, now, is_latest, only_idle):
     """Slab index of the unmarked instance with the smallest (or largest) (expiry, free_at); -1: none."""
-    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     best = np.int64(-1)
     for j in range(n + m):
-        i = s + j if j < n else s + room - m + (j - n)
+        i = s + j if j < n else s + size - m + (j - n)
         if warming[i] & 2 or (only_idle and free_at[i] > now):
             continue
         if best >= 0:
@@ -579,7 +579,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
     before = state.floor_before[q]
     state.floor_before[q] = wanted
     _settle(free_at, expiry, warming, pools, q, now)
-    for j in range(pools[q, START] + pools[q, ROOM] - pools[q, IDLE], pools[q, START] + pools[q, ROOM]):
+    for j in range(pools[q, START] + pools[q, SIZE] - pools[q, IDLE], pools[q, START] + pools[q, SIZE]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
                 _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[j], expiry[j])
@@ -597,7 +597,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
                 _book_idle(w, state.out, a, r, c[IDLE_UW], free_at[i], now)
             _take_idle(free_at, expiry, warming, pools, q, i)
         else:
-            end = now + drawn(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
+            end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
             _end_at(w, state, account, k, expiry[i], end)
             expiry[i] = end
             warming[i] |= 2
@@ -609,16 +609,16 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
             break
         word = np.uint64(k * 65536 + launches)
         launches += 1
-        ready = now + max(drawn(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
-        end = ready + drawn(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
-        if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
-            _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+        ready = now + max(draw(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
+        end = ready + draw(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
+        if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
+            _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
         _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], ready, end, 1)
         pools[q, BUSY] += 1
         state.alive[account] += 1
         state.ring[((end + w.step_us - 1) // w.step_us) & (state.ring.shape[0] - 1), account] += 1
-    s, room = pools[q, START], pools[q, ROOM]
-    for x in range(s, s + room):
+    s, size = pools[q, START], pools[q, SIZE]
+    for x in range(s, s + size):
         warming[x] &= 1
     for _ in range(wanted):  # kept to the next barrier
         i = _next(free_at, expiry, warming, pools, q, now, True, False)
@@ -628,7 +628,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
             _end_at(w, state, account, k, expiry[i], until)
             expiry[i] = until
         warming[i] |= 2
-    for x in range(s, s + room):
+    for x in range(s, s + size):
         warming[x] &= 1
     _order(free_at, expiry, warming, pools, q)
     if wanted > 0:
@@ -713,10 +713,10 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
         begin = g
         need = state.top[0]
         while g < groups and w.group_step[g] == k:
-            need += 4 * (state.room[w.group_app[g]] + w.group_calls[g]) + 4
+            need += 4 * (state.slab_size[w.group_app[g]] + w.group_calls[g]) + 4
             g += 1
         for x in range(len(floored)):
-            need += 4 * (state.room[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
+            need += 4 * (state.slab_size[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
         if need > len(free_at):
             return begin, k
         launches, last_app = 0, -1
@@ -790,7 +790,7 @@ def _pass_alone(w, state, free_at, expiry, a, p, at, to, fresh_steps):
 def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end, fresh_steps):
     """Run the steps [k, end) app by app, each alone at its placement: no moves, no floors; equal to `advance` uncoupled, and quicker.
 
-    As in `advance`, but `state.ring` has one account and the slab room for all calls of an app. `order`: int64 [G], groups sorted by (app,
+    As in `advance`, but `state.ring` has one account and the slab space for all calls of an app. `order`: int64 [G], groups sorted by (app,
     step); `first_group`: int64 [A + 1], where an app's groups begin in it; `fresh_steps`: at barriers that are multiples of this, pools are
     closed as if the app had just moved in; 0: never.
     """
@@ -814,7 +814,7 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
             state.pools[q] = 0
         state.ring[:] = 0
         state.alive[0] = 0
-        state.room[a] = 0
+        state.slab_size[a] = 0
         state.top[0] = 0
 
 

@@ -57,15 +57,14 @@ class Outages(Section):
 
 
 class ColdStart(Section):
-    """Which law of data/reference, the shares of the package classes (small, medium, large), and which clouds bill a cold start."""
+    """Which distribution of data/reference, and the shares of the package classes (small, medium, large)."""
 
     source: Literal["mikhail_2021"] = "mikhail_2021"
     package_share: tuple[float, float, float] = (0.5, 0.3, 0.2)
-    billed: dict[str, bool] = {"aws": True, "azure": False, "gcp": True}
 
 
 class KeepAlive(Section):
-    """Which law of data/reference."""
+    """Which distribution of data/reference."""
 
     source: Literal["eurosys26", "mikhail_2021"] = "eurosys26"
 
@@ -78,14 +77,8 @@ class Network(Section):
     cap_gbps: float = Field(default=0.6, gt=0)
 
 
-class Egress(Section):
-    """Price of state that moves between the zones of one region, USD per GB."""
-
-    inter_zone_usd_per_gb: dict[str, float] = {"aws": 0.02, "azure": 0.0, "gcp": 0.02}
-
-
 class Energy(Section):
-    """Watts; the network's 0.001 kWh/GB stands in the kernel."""
+    """Watts; the network's 0.001 kWh/GB is in the kernel."""
 
     cpu_busy: float = Field(default=0.5, ge=0, le=1)
     memory_w_per_gb: float = Field(default=0.392, ge=0)
@@ -116,10 +109,8 @@ class Workload(Section):
 
 
 class Provisioned(Section):
-    """Warm floors: what happens to the surplus when a floor falls, and how they are billed."""
+    """Warm floors: how long an instance takes to be ready; release and billing are rules of a cloud (clouds.csv)."""
 
-    release: dict[str, Literal["drop", "redraw"]] = {"aws": "drop", "azure": "drop", "gcp": "redraw"}
-    min_billed_min: dict[str, int] = {"aws": 5, "azure": 0, "gcp": 0}
     lead_steps: int = Field(default=1, ge=0)
 
 
@@ -137,9 +128,7 @@ class World(Section):
     outages: Outages = Outages()
     cold_start: ColdStart = ColdStart()
     keep_alive: KeepAlive = KeepAlive()
-    pool_key: dict[str, Literal["function", "app"]] = {"aws": "function", "azure": "app", "gcp": "function"}
     network: Network = Network()
-    egress: Egress = Egress()
     energy: Energy = Energy()
     carbon: Carbon = Carbon()
     move: Move = Move()

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from core.units import HOUR_US, SLOT_US
 from models.baselines.tables import move_cost_usd, placement_fields
 from simulator.control.judge import span_steps
-from simulator.fleet import Field, app_constants
+from simulator.fleet import Field
 from simulator.kernel import PRICE
 from simulator.objective import components_usd, objective_usd
+from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario

@@ -19,6 +19,7 @@ from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
 from simulator.fleet import Field
 from simulator.objective import objective_usd
+from simulator.places.rounding import vcpus
 from simulator.workload import MEMORY_SIZES_MB
 
 WINDOW, SERIES = 12, 5  # three minutes of 15 s
@@ -38,7 +39,7 @@ class AutoscaleRun(Run):
         self.pools = int(np.diff(first).max()) if pools is None else pools
         self.pool_app = np.repeat(self.apps, np.diff(first))
         self.pool_column = np.arange(first[-1]) - first[self.pool_app]
-        self.sizes_mb, self.law_permille = self._memory()
+        self.sizes_mb, self.duration_factor_permille = self._memory()
         self.observation_space = spaces.Box(0.0, 1.0, (WINDOW, SERIES), np.float32)
         self.action_space = spaces.MultiDiscrete([MOST_FLOOR + 1] * self.pools + [MEMORY_CLASSES])
 
@@ -54,7 +55,7 @@ class AutoscaleRun(Run):
         wanted = np.asarray(actions[:, -1], dtype=np.int64)
         if (wanted != self.memory_class).any():
             cloud = self.scenario.tables.cloud_of_region[self.scenario.tables.region_of_placement[self.fleet.placement]]
-            self.fleet.set_memory(self.sizes_mb[self.apps, wanted], self.law_permille[self.apps, cloud, wanted])
+            self.fleet.set_memory(self.sizes_mb[self.apps, wanted], self.duration_factor_permille[self.apps, cloud, wanted])
             self.memory_class = wanted
         self.fleet.advance(end)
 
@@ -94,7 +95,7 @@ class AutoscaleRun(Run):
         ladder = np.array(MEMORY_SIZES_MB)
         at = np.searchsorted(ladder, apps.memory_mb)[:, None] + np.arange(MEMORY_CLASSES)
         sizes = np.maximum(ladder[np.minimum(at, len(ladder) - 1)], apps.memory_mb[:, None])
-        vcpu = np.stack([t.vcpu(c, sizes) for c in range(len(t.clouds))], axis=1)
+        vcpu = vcpus(t, sizes).swapaxes(1, 2)
         bound = apps.vcpu_bound_permille[:, None, None] / 1000
         return sizes, np.rint(1000 * ((1 - bound) + bound * vcpu[:, :, :1] / vcpu)).astype(np.int64)
 

@@ -15,8 +15,9 @@ from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
-from simulator.fleet import COLD_STREAM, KEEP_ALIVE_STREAM, Field, Fleet, app_constants
+from simulator.fleet import COLD_STREAM, KEEP_ALIVE_STREAM, Field, Fleet
 from simulator.parameters import Objective, Slo, World
+from simulator.places.constants import app_constants
 from simulator.places.tables import Tables
 from simulator.rng import hash_u64
 from simulator.scenario import Scenario
@@ -105,8 +106,8 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     slot, hour = (min(start // width, last) for width, last in ((SLOT_US, _last(one.conditions.capacity)), (HOUR_US, _hours(one))))
     slowdown = int(one.conditions.slowdown_permille[p, slot])
     here, there = int(one.conditions.carbon_mg_per_kwh[r, hour]), int(one.conditions.carbon_mg_per_kwh[data, hour])
-    cold = int(kernel.drawn(t.cold_start_us[cloud, int(one.apps.package[0])], words[0]))
-    life = int(kernel.drawn(t.keep_alive_us[cloud], words[1]))
+    cold = int(kernel.draw(t.cold_start_us[cloud, int(one.apps.package[0])], words[0]))
+    life = int(kernel.draw(t.keep_alive_us[cloud], words[1]))
     fetch = int(c[kernel.DATA_RTT]) + received * int(c[kernel.US_PER_KIB]) // 1024
     execution = duration * slowdown // 1000
     busy = cold + fetch + execution
@@ -182,10 +183,8 @@ class _Words:
         here, at_client = t.regions[r], t.regions[int(t.region_at[cloud, origin])]
         self.round_trip = basis.network(at_client, here, "rtt_us")
         self.cold = "assumed" if one.apps.package[0] == MEDIUM else "drawn"
-        self.billed = weakest(
-            basis.cloud("billing.csv", t.clouds[cloud]), "verified" if one.world.cold_start.billed[t.clouds[cloud]] else "assumed"
-        )
-        self.rounding = "billing.csv, params.yaml"
+        self.billed = weakest(basis.cloud("billing.csv", t.clouds[cloud]), basis.rule(t.clouds[cloud], "cold_start_billed"))
+        self.rounding = "billing.csv, clouds.csv"
         self.request = basis.price(here, "requests")
         self.execution = weakest(basis.price(here, "execution"), "drawn")
         self.egress_in = weakest(basis.network(t.regions[data], here, "egress_usd_per_gb"), "drawn")

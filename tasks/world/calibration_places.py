@@ -12,6 +12,7 @@ from core.units import HOUR_US
 from simulator.control.judge import span_steps
 from simulator.objective import components_usd
 from simulator.places.csv_rows import read_rows
+from simulator.places.prices import execution_fusd_per_us
 from simulator.scenario import Scenario
 from tasks.world.calibration_assumed import Basis, weakest
 from tasks.world.calibration_theory import short
@@ -36,6 +37,7 @@ def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str,
         for place in (scenario.apps.home, static)
     ]
     hours = slice(begin * scenario.world.step_us // HOUR_US, max(1, end * scenario.world.step_us // HOUR_US))
+    price = execution_fusd_per_us(t, MEMORY_MB)
     grid = scenario.conditions.carbon_mg_per_kwh[:, hours].mean(axis=1) / 1000.0
     return [
         {
@@ -46,7 +48,7 @@ def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str,
             "lat": float(t.lat[t.metro_of_region[r]]),
             "lon": float(t.lon[t.metro_of_region[r]]),
             "g_per_kwh": short(float(grid[r])),
-            "nanousd_per_s_of_256_mb": t.price_fusd_per_us(r, MEMORY_MB),
+            "nanousd_per_s_of_256_mb": int(price[r]),
             "internet_usd_per_gb": short(float(t.internet_nanousd_per_mb[r]) / 1e6),
             "price_basis": weakest(basis.price(name, "execution"), basis.price(name, "internet_egress")),
             "home_share": short(float(shares[0][r])),

@@ -176,7 +176,7 @@ def _turning_points(rows: list[Row]) -> list[tuple[float, float, str]]:
 def _drawn(table: NDArray[np.int64], draws: int, stream: int) -> NDArray[np.float64]:
     """Draws of the kernel from a law, us: ids 0, 1, ... of one stream."""
     words = hash_u64(SEED, np.arange(draws), STREAM + stream)
-    return np.array([kernel.drawn(table, word) for word in words], dtype=np.float64)
+    return np.array([kernel.draw(table, word) for word in words], dtype=np.float64)
 
 
 def _is(row: Row, **values: str) -> bool:

@@ -219,8 +219,8 @@ def _changes(scenario: Scenario, reference: Path) -> dict[str, Callable[[Scenari
 
 def _with_quota(scenario: Scenario, quota: int) -> Scenario:
     ppm = scenario.conditions.utilisation_ppm.astype(np.int64)
-    room = np.maximum(quota * (OUTAGE_PPM - ppm) // OUTAGE_PPM, 1)
-    capacity = np.where(ppm == OUTAGE_PPM, 0, room).astype(np.int32)
+    headroom = np.maximum(quota * (OUTAGE_PPM - ppm) // OUTAGE_PPM, 1)
+    capacity = np.where(ppm == OUTAGE_PPM, 0, headroom).astype(np.int32)
     return replace(
         scenario,
         world=scenario.world.model_copy(update={"quota_per_placement": quota}),

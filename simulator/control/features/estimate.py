@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simulator import kernel
 from simulator.control.history import BYTES_IN, BYTES_OUT, DURATION
-from simulator.fleet import app_constants
+from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
     from simulator.control.history import History
@@ -140,9 +140,9 @@ def _instances(free_at: Int64, expiry: Int64, pools: Int64, first_pool: Int64, n
     found = np.zeros((len(first_pool) - 1, 2), dtype=np.int64)
     for a in range(len(found)):
         for q in range(first_pool[a], first_pool[a + 1]):
-            begin, room, busy, idle = pools[q, kernel.START], pools[q, kernel.ROOM], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
+            begin, size, busy, idle = pools[q, kernel.START], pools[q, kernel.SIZE], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
             for j in range(busy + idle):
-                i = begin + j if j < busy else begin + room - idle + (j - busy)
+                i = begin + j if j < busy else begin + size - idle + (j - busy)
                 found[a, 0] += expiry[i] > now
                 found[a, 1] += free_at[i] > now
     return found
