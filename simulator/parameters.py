@@ -1,12 +1,13 @@
-"""What can be set about the world, the service-level objective and the objective. Not here: tables of data/reference, traces.
+"""What can be set about the world, its families, the service-level objective and the objective. Not here: tables of data/reference, traces.
 
 Fields and defaults' reasons: docs/methods/world.md. Times in the unit of the suffix, money in USD.
 """
 
 from __future__ import annotations
 
+import difflib
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -156,6 +157,34 @@ class World(Section):
         if SLOT_US % self.step_us:
             raise ValueError(f"step_s {self.step_s} does not divide 300")
         return self
+
+
+class Family(Section):
+    """How the worlds of a scenario family differ from the section `world`, and whether its apps are fenced."""
+
+    quota_per_placement: int | None = Field(default=None, ge=1, description="instances per zone")
+    outages_per_zone_year: float | None = Field(default=None, ge=0, description="expected outages of a zone in a year")
+    is_fenced: bool = Field(default=False, description="apps stay on the continent of their home")
+
+    @model_validator(mode="before")
+    @classmethod
+    def known_keys(cls, values: Any) -> Any:
+        """Name the nearest key for one that does not exist."""
+        for key in values if isinstance(values, dict) else ():
+            if key not in cls.model_fields:
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(cls.model_fields)}"
+                raise ValueError(f"unknown key '{key}' of a family; {hint}")
+        return values
+
+    def applied_to(self, world: World) -> World:
+        """Return the world of the family: `world` with the family's figures in it."""
+        if self.quota_per_placement is not None:
+            world = world.model_copy(update={"quota_per_placement": self.quota_per_placement})
+        if self.outages_per_zone_year is not None:
+            outages = world.outages.model_copy(update={"per_zone_year": self.outages_per_zone_year})
+            world = world.model_copy(update={"outages": outages})
+        return world
 
 
 class Slo(Section):

@@ -19,6 +19,7 @@ import polars as pl
 
 from core.errors import RawDataError
 from core.units import DAY_S, DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S, WEEK_S
+from tasks.core.app_classes import with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.files import read_json, write_json
 from tasks.core.settings import Settings
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 GROUP_CALLS, WORKERS = 1_000_000, 2  # apps are worked on in groups of up to this many calls (a larger app alone), two groups at a time
 PARTS = ("train", "valid", "test")
-CLASS_DAYS = 14  # rate classes are calls per 14 days
 FIRST_SUNDAY_SLOT = 1068  # Google slot of Sunday 2019-05-05 00:00 UTC; day 0 of the Azure trace is a Sunday, too
 NOT_SCALED = ("app_id", "step")
 LAG_NAMES = {15: "15s", HOUR_S: "1h", DAY_S: "1d", WEEK_S: "1w"}
@@ -47,7 +47,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     source = params.features.source
     require_success(paths, source)
-    require_success(paths, "google2019")
+    require_success(paths, params.features.cells)
     draft = paths.features.with_name(".features.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -220,21 +220,9 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
 
 def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.DataFrame:
     """Return app_id, calls_train, calls_per_14d and rate_class of every app of the window, counted on the train span only."""
-    feature = params.features
-    train_us = train_end * feature.step_s * US_PER_S
-    scale = CLASS_DAYS * DAY_US / max(train_us, 1)
+    train_us = train_end * params.features.step_s * US_PER_S
     per_app = calls.group_by("app_id").agg((pl.col("arrival_us") < train_us).sum().cast(pl.Int64).alias("calls_train")).sort("app_id")
-    rate = pl.col("calls_train") * scale
-    name = (
-        pl.when(rate < feature.rare_below)
-        .then(pl.lit("rare"))
-        .when(rate < feature.low_below)
-        .then(pl.lit("low"))
-        .when(rate < feature.mid_below)
-        .then(pl.lit("mid"))
-        .otherwise(pl.lit("high"))
-    )
-    return per_app.with_columns(rate.alias("calls_per_14d"), name.alias("rate_class"))
+    return with_classes(per_app, train_us, params.app_classes)
 
 
 def fit_scaler(train: Path) -> dict[str, Any]:
@@ -255,18 +243,19 @@ def fit_scaler(train: Path) -> dict[str, Any]:
 
 
 def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
-    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where google2019 is off).
+    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where the source of the cells is off).
 
     Slot s of the Azure calendar is slot 1068 + s of the Google trace (both Sundays 00:00 UTC at s = 0), modulo the whole weeks that
     exist (28 days of the real cells), so that the weekday keeps; modulo the whole days of a shorter series, or all of less than a day.
     """
     schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
     schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
-    if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
+    staged = paths.staged(params.features.cells)
+    if not any(staged.glob("day=*/utilisation.parquet")):
         return pl.DataFrame(schema=schema)
     slots = max(span_steps * params.features.step_s // SLOT_S, 1)
     offset = first_day(params) * SLOTS_PER_DAY
-    used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False)
+    used = pl.read_parquet(staged / "day=*" / "utilisation.parquet", hive_partitioning=False)
     carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
     index = np.arange(slots) + offset
     parts = []

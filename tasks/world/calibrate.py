@@ -46,7 +46,8 @@ def run(params: Params, paths: Paths) -> str:
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
-    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, [(params, seed) for seed in settings.home_seeds]), strict=True))
+    jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed) for seed in settings.home_seeds]
+    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs), strict=True))
     groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
         *queue_checks(settings.runs, settings.calls),

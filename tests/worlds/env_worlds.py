@@ -17,6 +17,7 @@ from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario
 from simulator.twin import azure2021 as twin
 from simulator.workload import Invocations, build
+from tests.worlds.families import FAMILIES
 
 DAYS, APPS = 3, 12
 STEPS = DAYS * 5760
@@ -24,7 +25,7 @@ KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
 STEP_US = 15_000_000
 
 
-def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | None = None) -> Scenario:
+def make_scenario(repository: Path, family: str = "calm", *, reference: Path | None = None) -> Scenario:
     """The scenario on the tables of the repository, or on those of the folder `reference`."""
     world = World(quota_per_placement=6)  # small, so that capacity matters to twelve apps
     tables = load_tables(reference or repository / "data" / "reference", world)
@@ -43,6 +44,7 @@ def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | N
     return build_scenario(
         family,
         1,
+        changes=FAMILIES[family],
         steps=STEPS,
         split_steps=(12000, 14000, 16000),
         world=world,

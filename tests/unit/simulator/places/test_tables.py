@@ -156,8 +156,8 @@ def test_rules_of_the_clouds(tables: Tables) -> None:
 
 
 def test_the_bill_of_the_fleet_follows_the_rounding_of_the_tables(folder: Path) -> None:
-    """AWS bills memory in steps of 512 MB instead of as it is: twice the price for 256 MB. Time in 10 s instead of 1 ms: ten times the time."""
-    calls = [{"arrival_us": 1_000_000, "duration_us": 998_000}]
+    """2 s of 256 MB. In steps of 512 MB they cost twice as much; in steps of 10 s, five times."""
+    calls = [{"arrival_us": 1_000_000, "duration_us": 999_000}]
     costs = {}
     for name, column, value in (
         ("as it is", "memory_step_mb", "0"),

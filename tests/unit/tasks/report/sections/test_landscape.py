@@ -81,7 +81,7 @@ def page_of(root: Path, inputs: ModuleType, rows: pl.DataFrame, origin: str = "t
     paths = Paths(root)
     params = params_module.load(paths.params_file)
     paths.world.mkdir(parents=True, exist_ok=True)
-    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params, paths)
+    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params.objective, paths)
     return Page(params, paths)
 
 
