@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
-from core.units import HOUR_US, NANOUSD_PER_USD
-from simulator import kernel, rng
+from core.units import HOUR_US
+from simulator import kernel
+from simulator.layout import floor_seeds, ring_steps, slab_of, static_of
 from simulator.places.constants import app_constants
-from simulator.places.prices import copy_nanousd_per_mb
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
-COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
 # Upper edges of the latency bins: four a doubling from 1 ms to 268 s, the last bin is open.
 LATENCY_EDGES_US = np.rint(1000.0 * 2.0 ** (np.arange(73) / 4)).astype(np.int64)
 
@@ -98,7 +97,7 @@ class Fleet:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
         self.end_step = scenario.steps if end_step is None else end_step
         self.is_coupled = is_coupled
-        self.static = _static(scenario, luck_seed, bucket_us)
+        self.static = static_of(scenario, luck_seed, bucket_us)
         apps, step_us = len(scenario.apps.app_ids), scenario.world.step_us
         pools = int(self.static.first_pool[-1])
         buckets = -(-scenario.steps * step_us // bucket_us)
@@ -116,7 +115,7 @@ class Fleet:
             floor_before=np.zeros(pools, dtype=np.int64),
             rise_step=np.full(pools, -1, dtype=np.int64),
             alive=np.zeros(accounts, dtype=np.int64),
-            ring=np.zeros((_ring_steps(scenario), accounts), dtype=np.int32),
+            ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
             binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
             histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
@@ -127,9 +126,9 @@ class Fleet:
             free=np.zeros(len(self.static.region), dtype=np.int64),
             top=np.zeros(1, dtype=np.int64),
         )
-        self._slab = _slab(1024)
+        self._slab = slab_of(1024)
         self._group = int(np.searchsorted(scenario.calls.group_step, start_step))
-        self._floor_seeds = _floor_seeds(scenario, luck_seed)
+        self._floor_seeds = floor_seeds(scenario, luck_seed)
         self._floored = np.zeros((0, 2), dtype=np.int64)
 
     @property
@@ -174,7 +173,7 @@ class Fleet:
                 self.is_coupled,
             )
             if self.step < end:
-                self._slab = _slab(2 * len(self._slab[0]), self._slab)
+                self._slab = slab_of(2 * len(self._slab[0]), self._slab)
 
     def place(self, placement: Int64) -> None:
         """Choose the first placement of every app (int64 [A]) before anything has run; it is free.
@@ -243,7 +242,7 @@ class Fleet:
         first = np.searchsorted(calls.group_app[order], np.arange(len(self.state.place) + 1)).astype(np.int64)
         alone = self.state._replace(alive=np.zeros(1, np.int64), ring=np.zeros((len(self.state.ring), 1), np.int32))
         calls_of_app, pools_of_app = int(np.diff(calls.first_call).max(initial=0)), int(np.diff(self.static.first_pool).max(initial=0))
-        slab = _slab(4 * (calls_of_app + pools_of_app))  # a page that is never touched takes no memory
+        slab = slab_of(4 * (calls_of_app + pools_of_app))  # a page that is never touched takes no memory
         kernel.replay_alone(self.static, alone, *slab, order, first, self.step, self.end_step, fresh_steps)
         self.step = self.end_step
         self.check()
@@ -264,85 +263,3 @@ class Fleet:
                 where=f"scenario {self.scenario.id}, steps {self.start_step}..{self.step}",
                 how="this is a fault of the world, please report it with the scenario",
             )
-
-
-def _static(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
-    t, world, apps, calls, seen = scenario.tables, scenario.world, scenario.apps, scenario.calls, scenario.conditions
-    if bucket_us % world.step_us:
-        raise TrineError(f"bucket_us {bucket_us} is no multiple of the step", where="Fleet", how=f"use a multiple of {world.step_us}")
-    return kernel.Static(
-        first_call=calls.first_call,
-        arrival_us=calls.arrival_us,
-        duration_us=calls.duration_us,
-        function=calls.function,
-        bytes_in=calls.bytes_in,
-        bytes_out=calls.bytes_out,
-        origin=calls.origin,
-        group_step=calls.group_step,
-        group_app=calls.group_app,
-        group_first=calls.group_first,
-        group_calls=calls.group_calls,
-        id_base=apps.id_base,
-        package=apps.package,
-        state_bytes=apps.state_bytes,
-        data_region=apps.data_region,
-        at_home=app_constants(scenario, apps.memory_mb)[np.arange(len(apps.app_ids)), t.region_of_placement[apps.home]],
-        first_pool=apps.first_function,
-        region=t.region_of_placement,
-        rtt_us=t.rtt_us,
-        cold_start_us=t.cold_start_us,
-        keep_alive_us=t.keep_alive_us,
-        capacity=seen.capacity,
-        slowdown=seen.slowdown_permille,
-        outage_end=_outage_ends(seen.capacity),
-        carbon=seen.carbon_mg_per_kwh,
-        egress=copy_nanousd_per_mb(t),
-        copy_rtt_us=t.data_rtt_us,
-        copy_us_per_kib=t.us_per_kib,
-        step_us=world.step_us,
-        timeout_us=world.timeout_us,
-        slo_floor_us=scenario.slo.floor_us,
-        slo_factor=scenario.slo.factor_permille,
-        reject_extra=round(scenario.objective.reject_extra_usd * NANOUSD_PER_USD),
-        cold_seed=rng.mixed_seed(luck_seed, COLD_STREAM),
-        keep_seed=rng.mixed_seed(luck_seed, KEEP_ALIVE_STREAM),
-        tactical_steps=world.tactical_steps,
-        bucket_us=bucket_us,
-    )
-
-
-def _slab(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
-    """Space for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
-    free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)
-    if old:
-        used = len(old[0])
-        free_at[:used], expiry[:used], warming[:used] = old
-    return free_at, expiry, warming
-
-
-def _outage_ends(capacity: NDArray[np.int32]) -> NDArray[np.int32]:
-    """First slot after the outage that begins at a slot, int32 [P, S]; 0 where none begins. One that never ends, ends after all."""
-    is_out = capacity == 0
-    ends = np.zeros_like(capacity)
-    for p in np.flatnonzero(is_out.any(axis=1)):
-        edges = np.diff(np.concatenate([[False], is_out[p], [False]]).astype(np.int8))
-        begins, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        ends[p, begins] = np.where(after == capacity.shape[1], np.iinfo(np.int32).max, after)
-    return ends
-
-
-def _floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
-    """Mixed seeds of the draws of floor instances, uint64 [A, 2]: keep-alive, launch."""
-    seeds = [luck_seed ^ int(base >> np.uint64(32)) for base in scenario.apps.id_base]
-    return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
-
-
-def _ring_steps(scenario: Scenario) -> int:
-    """Length of the ring of ends: the longest time from a call's step to the end of its instance, as a power of two of steps."""
-    t, world, calls = scenario.tables, scenario.world, scenario.calls
-    longest = int(calls.duration_us.max(initial=0)) * int(scenario.conditions.slowdown_permille.max(initial=1000)) // 1000
-    fetch = int(t.data_rtt_us.max(initial=0)) + int(calls.bytes_in.max(initial=0)) * int(t.us_per_kib.max(initial=0)) // 1024
-    around = int(t.cold_start_us.max(initial=0)) + int(t.keep_alive_us.max(initial=0)) + world.timeout_us + int(t.rtt_us.max(initial=0))
-    stretch = 16  # memory below the configured one may stretch a duration
-    lead = world.provisioned.lead_steps * world.step_us
-    return 1 << ((longest * stretch + fetch + around + lead) // world.step_us + 4).bit_length()

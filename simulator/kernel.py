@@ -259,6 +259,118 @@ def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
             expiry[i] = death
 
 
+@compiled
+def _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival):
+    """When the outage ends that a call meets in `slot` at t0, and whether the call may wait so long; then what is idle in it ends."""
+    capacity = w.capacity[p]
+    last_slot = capacity.shape[0] - 1
+    after = slot
+    while after <= last_slot and capacity[after] == 0:
+        after += 1
+    t = after * SLOT_US
+    may_wait = after <= last_slot and t - t0 <= w.timeout_us
+    if may_wait:
+        begin = slot
+        while begin > 0 and capacity[begin - 1] == 0:
+            begin -= 1
+        _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+    return t, may_wait
+
+
+@inlined
+def _find_idle(w, out, free_at, expiry, warming, pools, q, a, r, idle_uw, arrival, t):
+    """Slab index of the newest instance that is idle at t, else the end of the stack; and of the first freed by t before dropping others.
+
+    What no call to come can reach is dropped and its idle period booked.
+    """
+    end = pools[q, START] + pools[q, SIZE]
+    j = end - pools[q, IDLE]
+    while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
+        j += 1
+    behind = j
+    while j < end and expiry[j] <= t:
+        if expiry[j] <= arrival:  # no call to come can reach it
+            if expiry[j] > free_at[j]:
+                _book_idle(w, out, a, r, idle_uw, free_at[j], expiry[j])
+            _take_idle(free_at, expiry, warming, pools, q, j)
+            behind += 1
+        j += 1
+    return j, behind
+
+
+@inlined
+def _count_running(warming, pools, q, behind):
+    """Instances of pool q that serve calls: busy, or freed after the call (they lie before `behind`), and not being warmed."""
+    running = np.int64(0)
+    s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
+    for x in range(s, s + pools[q, BUSY]):
+        running += (warming[x] & 1) == 0
+    for x in range(top, behind):
+        running += (warming[x] & 1) == 0
+    return running
+
+
+@inlined
+def _find_warming(free_at, expiry, warming, pools, q, behind):
+    """Slab index of the instance that is being warmed and is ready first, -1: none."""
+    pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
+    s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
+    for x in range(s, s + pools[q, BUSY]):
+        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+    for x in range(top, behind):
+        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+    return pick
+
+
+@inlined
+def _find_next_free(free_at, expiry, pools, q, behind):
+    """Slab index of the instance that is free first, busy or freed after the call, -1: none."""
+    pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
+    s = pools[q, START]
+    if pools[q, BUSY] > 0:
+        pick, pick_f, pick_e = s, free_at[s], expiry[s]
+    x = behind - 1
+    if x >= s + pools[q, SIZE] - pools[q, IDLE] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+        pick = x
+    return pick
+
+
+@inlined
+def _take(free_at, expiry, warming, pools, q, x):
+    """Remove the instance at slab index x from the heap or the stack of pool q."""
+    s = pools[q, START]
+    if x >= s + pools[q, BUSY]:
+        _take_idle(free_at, expiry, warming, pools, q, x)
+    elif x == s:
+        _pop(free_at, expiry, warming, s, pools[q, BUSY])
+        pools[q, BUSY] -= 1
+    else:
+        _remove(free_at, expiry, warming, s, pools, q, x)
+
+
+@inlined
+def _reject_charge(home, bytes_in, duration, extra):
+    """Charge of a rejected call, nano-USD: `extra`, and twice its execution at home, warm and without contention."""
+    work = home[DATA_RTT] + bytes_in * home[US_PER_KIB] // 1024 + duration
+    billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
+    return extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
+
+
+@inlined
+def _bin_of(edges, latency):
+    """Index of the first bin whose upper edge is not below a latency."""
+    low, high = 0, edges.shape[0]
+    while low < high:
+        mid = (low + high) >> 1
+        if latency <= edges[mid]:
+            high = mid
+        else:
+            low = mid + 1
+    return low
+
+
 @inlined
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
@@ -302,16 +414,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         served = True
         if capacity[slot] == 0:
             is_binding = True
-            begin = slot
-            while slot <= last_slot and capacity[slot] == 0:
-                slot += 1
-            t = slot * SLOT_US
-            if slot > last_slot or t - t0 > timeout_us:
-                served = False
-            else:
-                while begin > 0 and capacity[begin - 1] == 0:
-                    begin -= 1
-                _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+            t, served = _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival)
         word = id_base + np.uint64(i - first_call)
         cold = np.int64(0)
         te = t
@@ -328,68 +431,37 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         elif served:
             if pools[q, BUSY] and free_at[pools[q, START]] <= t:
                 _settle(free_at, expiry, warming, pools, q, t)
-            s, size = pools[q, START], pools[q, SIZE]
-            end = s + size
-            j = end - pools[q, IDLE]
-            while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
-                j += 1
-            behind = j
-            while j < end and expiry[j] <= t:
-                if expiry[j] <= arrival:  # no call to come can reach it
-                    if expiry[j] > free_at[j]:
-                        _book_idle(w, out, a, r, c[IDLE_UW], free_at[j], expiry[j])
-                    _take_idle(free_at, expiry, warming, pools, q, j)
-                    behind += 1
-                j += 1
+            end = pools[q, START] + pools[q, SIZE]
+            j, behind = _find_idle(w, out, free_at, expiry, warming, pools, q, a, r, c[IDLE_UW], arrival, t)
             floor = floors[q]
-            running = np.int64(0)
             if floor > 0:
-                for x in range(s, s + pools[q, BUSY]):
-                    running += (warming[x] & 1) == 0
-                for x in range(end - pools[q, IDLE], behind):
-                    running += (warming[x] & 1) == 0
+                running = _count_running(warming, pools, q, behind)
             if j < end:
                 idle_from, old_end = free_at[j], expiry[j]
                 _take_idle(free_at, expiry, warming, pools, q, j)
             else:
                 may_grow = created < grant
+                pick = np.int64(-1)
                 if may_grow:
                     cold = draw(cold_table, mixed(word, cold_seed))
-                pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
-                if not may_grow or rises[q] >= 0:  # a pool that never had a floor warms nothing up
-                    n = pools[q, BUSY]
-                    if may_grow:  # only an instance that is being warmed may be waited for
-                        for x in range(s, s + n):
-                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
-                        for x in range(end - pools[q, IDLE], behind):
-                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
-                        is_in_time = pick_f - t < cold and pick_f - t0 <= timeout_us
-                        if pick >= 0 and not (is_in_time and capacity[min(pick_f // SLOT_US, last_slot)] > 0):
-                            pick = np.int64(-1)
-                    else:
-                        if n > 0:
-                            pick, pick_f, pick_e = s, free_at[s], expiry[s]
-                        x = behind - 1
-                        if x >= end - pools[q, IDLE] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+                    if rises[q] >= 0:  # a pool that never had a floor warms nothing up; else only what is being warmed may be waited for
+                        pick = _find_warming(free_at, expiry, warming, pools, q, behind)
+                        if pick >= 0:
+                            ready = free_at[pick]
+                            is_in_time = ready - t < cold and ready - t0 <= timeout_us
+                            if not (is_in_time and capacity[min(ready // SLOT_US, last_slot)] > 0):
+                                pick = np.int64(-1)
+                else:
+                    pick = _find_next_free(free_at, expiry, pools, q, behind)
                 if pick >= 0:
                     cold = np.int64(0)
-                    te = pick_f
+                    te = free_at[pick]
                     is_binding = is_binding or not may_grow
                     if te - t0 > timeout_us or capacity[min(te // SLOT_US, last_slot)] == 0:
                         served = False
                     else:
-                        old_end = pick_e
-                        if pick < s + pools[q, BUSY]:
-                            if pick == s:
-                                _pop(free_at, expiry, warming, s, pools[q, BUSY])
-                                pools[q, BUSY] -= 1
-                            else:
-                                _remove(free_at, expiry, warming, s, pools, q, pick)
-                        else:
-                            _take_idle(free_at, expiry, warming, pools, q, pick)
+                        old_end = expiry[pick]
+                        _take(free_at, expiry, warming, pools, q, pick)
                 elif not may_grow:
                     served = False
                     is_binding = True
@@ -400,9 +472,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             rejected += 1
             misses += 1
             excess_sum += timeout_us
-            work = home[DATA_RTT] + bytes_in[i] * home[US_PER_KIB] // 1024 + duration
-            billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
-            reject_cost += w.reject_extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
+            reject_cost += _reject_charge(home, bytes_in[i], duration, w.reject_extra)
             continue
         if idle_from >= 0:  # its idle period ends; most begin in the bucket of the call
             uj = _div(c[IDLE_UW] * (te - idle_from), 1_000_000)
@@ -463,14 +533,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         carbon_sum += _div(bytes_in[i] * ((here + data_carbon[hour]) >> 1) + bytes_out[i] * here, 1_000_000)
         busy_sum += busy
         if histogram.size:
-            low, high = 0, edges.shape[0]
-            while low < high:
-                mid = (low + high) >> 1
-                if latency <= edges[mid]:
-                    high = mid
-                else:
-                    low = mid + 1
-            histogram[a, bucket, low] += 1
+            histogram[a, bucket, _bin_of(edges, latency)] += 1
     o = out[a, bucket]
     o[CALLS] += calls
     o[SERVED] += calls - rejected

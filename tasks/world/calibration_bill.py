@@ -15,7 +15,8 @@ from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
-from simulator.fleet import COLD_STREAM, KEEP_ALIVE_STREAM, Field, Fleet
+from simulator.fleet import Field, Fleet
+from simulator.layout import COLD_STREAM, KEEP_ALIVE_STREAM
 from simulator.parameters import Objective, Slo, World
 from simulator.places.constants import app_constants
 from simulator.places.tables import Tables
