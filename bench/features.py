@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 
 from bench import harness
+from core.units import DAY_US
 
 ROOT = Path(__file__).resolve().parent.parent
-STEP_US, APPS, DAYS, DAY_US = 15_000_000, 119, 14, 86_400_000_000
+STEP_US, APPS, DAYS = 15_000_000, 119, 14
 END_STEP = 80_000  # where the test part ends: the stage writes no row after it
 WINDOWS = {"1min": 4, "5min": 20, "60min": 240}
 PEERS = ("duckdb", "polars", "pandas")

@@ -31,6 +31,7 @@ from simfaas.FunctionInstance import FunctionInstance
 from simfaas.ServerlessSimulator import ServerlessSimulator
 from simfaas.SimProcess import SimProcess
 
+from core.units import US_PER_S
 from simulator.checks.warm_pool import simulate_pool
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario
@@ -38,7 +39,6 @@ from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.fleets import twin_scenario
 
 Int64 = NDArray[np.int64]
-SECOND_US = 1_000_000
 MIN_TIMED_S = 0.3  # a side is repeated within a round until it has run this long
 
 
@@ -57,12 +57,12 @@ def call_lists(calls: int) -> dict[str, CallList]:
     rng = np.random.Generator(np.random.PCG64(1))
 
     def poisson(per_s: float, service_s: float, keep_alive_s: int, cold_share: float = 0.0) -> CallList:
-        arrival_us = np.rint(np.cumsum(rng.exponential(SECOND_US / per_s, calls))).astype(np.int64)
-        unit = rng.exponential(SECOND_US, calls) * service_s
-        return CallList(arrival_us, np.rint(unit).astype(np.int64), np.rint(cold_share * unit).astype(np.int64), keep_alive_s * SECOND_US)
+        arrival_us = np.rint(np.cumsum(rng.exponential(US_PER_S / per_s, calls))).astype(np.int64)
+        unit = rng.exponential(US_PER_S, calls) * service_s
+        return CallList(arrival_us, np.rint(unit).astype(np.int64), np.rint(cold_share * unit).astype(np.int64), keep_alive_s * US_PER_S)
 
-    minutes = np.arange(calls) * 60 * SECOND_US
-    jitter = np.rint(rng.normal(30, 1.5, calls) * SECOND_US).astype(np.int64)
+    minutes = np.arange(calls) * 60 * US_PER_S
+    jitter = np.rint(rng.normal(30, 1.5, calls) * US_PER_S).astype(np.int64)
     twin = generate_azure2021(1)
     mine = np.flatnonzero(twin.function == np.bincount(twin.function).argmax())[:calls]
     nothing = np.zeros(calls, dtype=np.int64)
@@ -71,10 +71,10 @@ def call_lists(calls: int) -> dict[str, CallList]:
         "rare: 3/h of 1 s, keep-alive 600 s": poisson(3 / 3600, 1.0, 600),
         "dense: 5/s of 1 s, keep-alive 10 s": poisson(5.0, 1.0, 10),
         "timer: once a minute, 0.4 s, keep-alive 61 s": CallList(
-            np.sort(minutes + jitter), np.full(calls, 400_000), nothing, 61 * SECOND_US
+            np.sort(minutes + jitter), np.full(calls, 400_000), nothing, 61 * US_PER_S
         ),
         "busiest function of the twin, keep-alive 600 s": CallList(
-            twin.arrival_us[mine], twin.duration_us[mine], nothing[: len(mine)], 600 * SECOND_US
+            twin.arrival_us[mine], twin.duration_us[mine], nothing[: len(mine)], 600 * US_PER_S
         ),
     }
 
@@ -170,7 +170,7 @@ def fleet_lists(calls_each: int) -> dict[str, CallList]:
     lists = {}
     for rank, function in enumerate(np.argsort(-np.bincount(name), kind="stable")[:20]):
         mine = np.flatnonzero(name == function)[:calls_each]
-        lists[f"fleet {rank}"] = CallList(c.arrival_us[mine], c.duration_us[mine], np.zeros(len(mine), np.int64), 600 * SECOND_US)
+        lists[f"fleet {rank}"] = CallList(c.arrival_us[mine], c.duration_us[mine], np.zeros(len(mine), np.int64), 600 * US_PER_S)
     return lists
 
 

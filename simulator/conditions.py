@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import HOUR_US, PPM, SLOT_US, SLOTS_PER_DAY, SLOTS_PER_HOUR
 from simulator.draws import HALF_CELL, named_seed
-from simulator.parameters import HOUR_US, SLOT_US
 from simulator.rng import normal, uniform
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 Float64 = NDArray[np.float64]
 
-SLOTS_PER_DAY, SLOTS_PER_HOUR, SLOT_MIN = 288, 12, 5
+SLOT_MIN = 5
 BLEND_SLOTS = 12  # a new day takes over during its first hour
 DAYS_PER_YEAR = 365.0
 LOWEST, HIGHEST = 0.05, 0.98  # bounds of the utilisation outside outages
-OUTAGE_PPM = 1_000_000
+OUTAGE_PPM = PPM
 GOOGLE_SUNDAY_SLOT = 1068  # slot of the 2019 trace at Sunday 2019-05-05 00:00 UTC
 GOOGLE_DATE = dt.date(2019, 5, 15)  # the site's offset from UTC is that of the middle of the trace
 # Streams of random numbers; the seed carries the name of the zone.
@@ -161,8 +161,8 @@ def build_conditions(
     ppm = np.rint(np.clip(utilisation, LOWEST, HIGHEST) * 1e6).astype(np.int32)
     ppm[is_out] = OUTAGE_PPM
     carbon = np.ascontiguousarray(carbon_mg_per_kwh[tables.metro_of_region, :hours], dtype=np.int64)
-    room = world.quota_per_placement * (OUTAGE_PPM - ppm.astype(np.int64)) // OUTAGE_PPM
-    capacity = np.where(ppm == OUTAGE_PPM, 0, np.maximum(room, 1)).astype(np.int32)
+    headroom = world.quota_per_placement * (OUTAGE_PPM - ppm.astype(np.int64)) // OUTAGE_PPM
+    capacity = np.where(ppm == OUTAGE_PPM, 0, np.maximum(headroom, 1)).astype(np.int32)
     return Conditions(ppm, capacity, slowdown_permille(ppm, world), carbon)
 
 

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
-from simulator import kernel, rng
+from core.units import HOUR_US
+from simulator import kernel
+from simulator.layout import floor_seeds, ring_steps, slab_of, static_of
+from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
-    from simulator.control.view import Facts
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
-MIB_PER_GIB = 1024
-COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
 # Upper edges of the latency bins: four a doubling from 1 ms to 268 s, the last bin is open.
 LATENCY_EDGES_US = np.rint(1000.0 * 2.0 ** (np.arange(73) / 4)).astype(np.int64)
 
@@ -76,7 +76,7 @@ class Fleet:
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
-        bound: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
+        binding: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
         histogram: int32 [A, buckets, 74] of latencies of served calls by `LATENCY_EDGES_US`, or of size 0.
         recorded: int64 [G, 3], of each group of `scenario.calls`: calls that waited, us waited, us busy; or of size 0.
         step: barrier that was reached.
@@ -90,7 +90,7 @@ class Fleet:
         luck_seed: int,
         start_step: int = 0,
         end_step: int | None = None,
-        bucket_us: int = kernel.HOUR_US,
+        bucket_us: int = HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
         has_groups: bool = False,
@@ -99,7 +99,7 @@ class Fleet:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
         self.end_step = scenario.steps if end_step is None else end_step
         self.is_coupled = is_coupled
-        self.static = _static(scenario, luck_seed, bucket_us)
+        self.static = static_of(scenario, luck_seed, bucket_us)
         apps, step_us = len(scenario.apps.app_ids), scenario.world.step_us
         pools = int(self.static.first_pool[-1])
         buckets = -(-scenario.steps * step_us // bucket_us)
@@ -111,16 +111,16 @@ class Fleet:
             switch_step=np.zeros(apps, dtype=np.int64),
             constants=app_constants(scenario, self.memory_mb),
             pools=np.zeros((pools, 4), dtype=np.int64),
-            room=np.zeros(apps, dtype=np.int64),
+            slab_size=np.zeros(apps, dtype=np.int64),
             floor=np.zeros(pools, dtype=np.int64),
             next_switch=np.full(1, kernel.NEVER, dtype=np.int64),
             floor_before=np.zeros(pools, dtype=np.int64),
             rise_step=np.full(pools, -1, dtype=np.int64),
             alive=np.zeros(accounts, dtype=np.int64),
             late=np.zeros(accounts, dtype=np.int64),
-            ring=np.zeros((_ring_steps(scenario), accounts), dtype=np.int32),
+            ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
             out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
-            bound=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
+            binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
             histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
             recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
             total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
@@ -131,9 +131,9 @@ class Fleet:
             free=np.zeros(len(self.static.region), dtype=np.int64),
             top=np.zeros(1, dtype=np.int64),
         )
-        self._slab = _slab(1024)
+        self._slab = slab_of(1024)
         self._group = int(np.searchsorted(scenario.calls.group_step, start_step))
-        self._floor_seeds = _floor_seeds(scenario, luck_seed)
+        self._floor_seeds = floor_seeds(scenario, luck_seed)
         self._floored = np.zeros((0, 2), dtype=np.int64)
 
     @property
@@ -142,9 +142,9 @@ class Fleet:
         return self.state.out
 
     @property
-    def bound(self) -> NDArray[np.uint8]:
-        """Bits of each app and tactical interval."""
-        return self.state.bound
+    def binding(self) -> NDArray[np.uint8]:
+        """Bits of each app and tactical interval: had calls; capacity was binding."""
+        return self.state.binding
 
     @property
     def recorded(self) -> Int64:
@@ -183,7 +183,7 @@ class Fleet:
                 self.is_coupled,
             )
             if self.step < end:
-                self._slab = _slab(2 * len(self._slab[0]), self._slab)
+                self._slab = slab_of(2 * len(self._slab[0]), self._slab)
 
     def place(self, placement: Int64) -> None:
         """Choose the first placement of every app (int64 [A]) before anything has run; it is free.
@@ -224,12 +224,11 @@ class Fleet:
         app = np.searchsorted(self.static.first_pool, pools, side="right") - 1
         self._floored = np.stack([app, pools], axis=1).astype(np.int64)
 
-    def set_memory(self, memory_mb: Int64, law_permille: Int64) -> None:
-        """Set memory (MB, int64 [A]) and the factor on durations (thousandths, int64 [A] or [A, R]) from the barrier reached on."""
-        self.memory_mb[:] = memory_mb
-        self.state.constants[:] = app_constants(self.scenario, self.memory_mb)
-        law = np.asarray(law_permille, dtype=np.int64)
-        self.state.constants[:, :, kernel.LAW] = law[:, None] if law.ndim == 1 else law
+    def set_memory(self, memory_mb: Int64, duration_factor_permille: Int64) -> None:
+        """Set memory and the factor on durations (int64 [A], thousandths) from the barrier reached on."""
+        constants = app_constants(self.scenario, memory_mb)
+        constants[:, :, kernel.DURATION_FACTOR] = np.asarray(duration_factor_permille, dtype=np.int64)[:, None]
+        self.set_constants(memory_mb, constants)
 
     def set_constants(self, memory_mb: Int64, constants: Int64) -> None:
         """Set memory (MB, int64 [A]) and what it makes a call cost (int64 [A, R, kernel.CONSTANTS]) from the barrier reached on."""
@@ -258,7 +257,7 @@ class Fleet:
         first = np.searchsorted(calls.group_app[order], np.arange(len(self.state.place) + 1)).astype(np.int64)
         alone = self.state._replace(alive=np.zeros(1, np.int64), ring=np.zeros((len(self.state.ring), 1), np.int32))
         calls_of_app, pools_of_app = int(np.diff(calls.first_call).max(initial=0)), int(np.diff(self.static.first_pool).max(initial=0))
-        slab = _slab(4 * (calls_of_app + pools_of_app))  # a page that is never touched takes no memory
+        slab = slab_of(4 * (calls_of_app + pools_of_app))  # a page that is never touched takes no memory
         kernel.replay_alone(self.static, alone, *slab, order, first, self.step, self.end_step, fresh_steps)
         self.step = self.end_step
         self.check()
@@ -279,136 +278,3 @@ class Fleet:
                 where=f"scenario {self.scenario.id}, steps {self.start_step}..{self.step}",
                 how="this is a fault of the world, please report it with the scenario",
             )
-
-
-def app_constants(scenario: Scenario | Facts, memory_mb: Int64) -> Int64:
-    """Integer prices, powers and network figures of each app in each region, int64 [A, R, kernel.CONSTANTS].
-
-    Prices are femto-USD per us, powers uW. WORLD constants: docs/methods/world.md.
-    """
-    t, world, apps = scenario.tables, scenario.world, scenario.apps
-    out = np.zeros((len(apps.app_ids), len(t.regions), kernel.CONSTANTS), dtype=np.int64)
-    for r in range(len(t.regions)):
-        c = int(t.cloud_of_region[r])
-        cloud = t.clouds[c]
-        vcpu = t.vcpu(c, memory_mb)
-        step, cap = int(t.memory_step_mb[c]), int(t.memory_cap_mb[c])
-        billed_mb = -(-memory_mb // step) * step if step else memory_mb
-        billed_mb = np.minimum(billed_mb, cap) if cap else billed_mb
-        gb, billed_gb = memory_mb / MIB_PER_GIB, billed_mb / MIB_PER_GIB
-        price = np.rint((billed_gb * t.usd_per_gb_s[r] + vcpu * t.usd_per_vcpu_s[r]) * 1e9)
-        special = t.provisioned_duration_usd_per_gb_s[r]
-        memory_w = gb * t.memory_w_per_gb
-        low, high, pue = t.watts_min[c], t.watts_max[c], t.pue[c]
-        row = out[:, r]
-        row[:, kernel.PRICE] = price
-        row[:, kernel.PROVISIONED] = price if np.isnan(special) else np.rint(billed_gb * special * 1e9)
-        row[:, kernel.REQUEST] = t.request_nanousd[r]
-        row[:, kernel.BUSY_UW] = np.rint(pue * (vcpu * (low + t.cpu_busy * (high - low)) + memory_w) * 1e6)
-        row[:, kernel.IDLE_UW] = np.rint(pue * (vcpu * low + memory_w) * 1e6)
-        row[:, kernel.DATA_RTT] = t.data_rtt_us[apps.data_region, r]
-        row[:, kernel.US_PER_KIB] = t.us_per_kib[apps.data_region, r]
-        row[:, kernel.EGRESS_IN] = t.egress_nanousd_per_mb[apps.data_region, r]
-        row[:, kernel.EGRESS_OUT] = t.internet_nanousd_per_mb[r]
-        row[:, kernel.GRANULARITY] = t.billing_granularity_us[c]
-        row[:, kernel.MINIMUM] = t.billing_minimum_us[c]
-        row[:, kernel.COLD_BILLED] = world.cold_start.billed[cloud]
-        row[:, kernel.CLOUD] = c
-        row[:, kernel.BY_FUNCTION] = world.pool_key[cloud] == "function"
-        row[:, kernel.LAW] = 1000
-        warm = np.rint((billed_gb * t.provisioned_usd_per_gb_s[r] + vcpu * t.provisioned_usd_per_vcpu_s[r]) * 1e9)
-        row[:, kernel.FLOOR_PRICE] = warm
-        row[:, kernel.BILLED_STEPS] = world.provisioned.min_billed_min[cloud] * 60 // world.step_s
-        row[:, kernel.IS_DROP] = world.provisioned.release[cloud] == "drop"
-        row[:, kernel.LEAD_US] = world.provisioned.lead_steps * world.step_us
-    return out
-
-
-def copy_price(scenario: Scenario) -> Int64:
-    """Price of copying state between regions, int64 [R, R] nano-USD per 10^6 bytes; inside a region that between its zones."""
-    t = scenario.tables
-    price = t.egress_nanousd_per_mb.copy()
-    np.fill_diagonal(price, t.inter_zone_nanousd_per_mb[t.cloud_of_region])
-    return price
-
-
-def _static(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
-    t, world, apps, calls, seen = scenario.tables, scenario.world, scenario.apps, scenario.calls, scenario.conditions
-    if bucket_us % world.step_us:
-        raise TrineError(f"bucket_us {bucket_us} is no multiple of the step", where="Fleet", how=f"use a multiple of {world.step_us}")
-    return kernel.Static(
-        first_call=calls.first_call,
-        arrival_us=calls.arrival_us,
-        duration_us=calls.duration_us,
-        function=calls.function,
-        bytes_in=calls.bytes_in,
-        bytes_out=calls.bytes_out,
-        origin=calls.origin,
-        group_step=calls.group_step,
-        group_app=calls.group_app,
-        group_first=calls.group_first,
-        group_calls=calls.group_calls,
-        id_base=apps.id_base,
-        package=apps.package,
-        state_bytes=apps.state_bytes,
-        data_region=apps.data_region,
-        at_home=app_constants(scenario, apps.memory_mb)[np.arange(len(apps.app_ids)), t.region_of_placement[apps.home]],
-        first_pool=apps.first_function,
-        region=t.region_of_placement,
-        rtt_us=t.rtt_us,
-        cold_start_us=t.cold_start_us,
-        keep_alive_us=t.keep_alive_us,
-        capacity=seen.capacity,
-        slowdown=seen.slowdown_permille,
-        outage_end=_outage_ends(seen.capacity),
-        carbon=seen.carbon_mg_per_kwh,
-        egress=copy_price(scenario),
-        copy_rtt_us=t.data_rtt_us,
-        copy_us_per_kib=t.us_per_kib,
-        step_us=world.step_us,
-        timeout_us=world.timeout_us,
-        slo_floor_us=scenario.slo.floor_us,
-        slo_factor=scenario.slo.factor_permille,
-        reject_extra=round(scenario.objective.reject_extra_usd * 1e9),
-        cold_seed=rng.mixed_seed(luck_seed, COLD_STREAM),
-        keep_seed=rng.mixed_seed(luck_seed, KEEP_ALIVE_STREAM),
-        tactical_steps=world.tactical_steps,
-        bucket_us=bucket_us,
-    )
-
-
-def _slab(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
-    """Room for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
-    free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)
-    if old:
-        used = len(old[0])
-        free_at[:used], expiry[:used], warming[:used] = old
-    return free_at, expiry, warming
-
-
-def _outage_ends(capacity: NDArray[np.int32]) -> NDArray[np.int32]:
-    """First slot after the outage that begins at a slot, int32 [P, S]; 0 where none begins. One that never ends, ends after all."""
-    is_out = capacity == 0
-    ends = np.zeros_like(capacity)
-    for p in np.flatnonzero(is_out.any(axis=1)):
-        edges = np.diff(np.concatenate([[False], is_out[p], [False]]).astype(np.int8))
-        begins, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        ends[p, begins] = np.where(after == capacity.shape[1], np.iinfo(np.int32).max, after)
-    return ends
-
-
-def _floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
-    """Mixed seeds of the draws of floor instances, uint64 [A, 2]: keep-alive, launch."""
-    seeds = [luck_seed ^ int(base >> np.uint64(32)) for base in scenario.apps.id_base]
-    return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
-
-
-def _ring_steps(scenario: Scenario) -> int:
-    """Length of the ring of ends: the longest time from a call's step to the end of its instance, as a power of two of steps."""
-    t, world, calls = scenario.tables, scenario.world, scenario.calls
-    longest = int(calls.duration_us.max(initial=0)) * int(scenario.conditions.slowdown_permille.max(initial=1000)) // 1000
-    fetch = int(t.data_rtt_us.max(initial=0)) + int(calls.bytes_in.max(initial=0)) * int(t.us_per_kib.max(initial=0)) // 1024
-    around = int(t.cold_start_us.max(initial=0)) + int(t.keep_alive_us.max(initial=0)) + world.timeout_us + int(t.rtt_us.max(initial=0))
-    law = 16  # memory below the configured one may stretch a duration
-    lead = world.provisioned.lead_steps * world.step_us
-    return 1 << ((longest * law + fetch + around + lead) // world.step_us + 4).bit_length()

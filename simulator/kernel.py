@@ -23,10 +23,10 @@ FIELDS = 20
 # Columns of `constants` [app, region]: what one call of the app costs there.
 CONSTANTS = 19
 (PRICE, PROVISIONED, REQUEST, BUSY_UW, IDLE_UW, DATA_RTT, US_PER_KIB, EGRESS_IN, EGRESS_OUT, GRANULARITY, MINIMUM) = range(11)
-(COLD_BILLED, CLOUD, BY_FUNCTION, LAW, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
+(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
 
-START, ROOM, BUSY, IDLE = range(4)  # columns of `pools`
-HAS_CALLS, IS_BOUND = 1, 2  # bits of `bound`
+START, SIZE, BUSY, IDLE = range(4)  # columns of `pools`
+HAS_CALLS, IS_BINDING = 1, 2  # bits of `binding`
 NEVER = np.int64(1 << 62)
 
 # Without reference counting (nothing here allocates): counting the arrays of `Static` and `State` at every call cost half of the time.
@@ -87,7 +87,7 @@ class State(NamedTuple):
     switch_step: np.ndarray  # int64 [A]
     constants: np.ndarray  # int64 [A, R, CONSTANTS]
     pools: np.ndarray  # int64 [Q, 4]
-    room: np.ndarray  # int64 [A]: room of the app's pools in the slab
+    slab_size: np.ndarray  # int64 [A]: instances that the app's pools have space for in the slab
     floor: np.ndarray  # int64 [Q]: wanted
     next_switch: np.ndarray  # int64 [1]: step of the next end of a copy
     floor_before: np.ndarray  # int64 [Q]: as of the last barrier
@@ -96,7 +96,7 @@ class State(NamedTuple):
     late: np.ndarray  # int64 [accounts]: instances of apps that have switched away which an outage ends when its step begins
     ring: np.ndarray  # int32 [2^n, accounts]
     out: np.ndarray  # int64 [A, buckets, FIELDS]
-    bound: np.ndarray  # uint8 [A, tactical intervals]
+    binding: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
     recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
     total: np.ndarray  # int64 [A, FIELDS]: `out` summed over its buckets, or of size 0
@@ -134,7 +134,7 @@ def mixed(word, start):
 
 
 @compiled
-def drawn(table, word):
+def draw(table, word):
     """Return the quantile of a 257-point table at a hash, linear between points, us."""
     j = np.int64(word >> np.uint64(56))
     f = np.int64((word >> np.uint64(40)) & np.uint64(0xFFFF))
@@ -177,14 +177,14 @@ def _pop(free_at, expiry, warming, s, n):
 @compiled
 def _settle(free_at, expiry, warming, pools, q, t):
     """Move the instances that are free by t from the heap to the stack, in order."""
-    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     while n > 0 and free_at[s] <= t:
         f, e, w = free_at[s], expiry[s], warming[s]
         _pop(free_at, expiry, warming, s, n)
         n -= 1
-        i = s + room - m - 1  # may be the cell that the heap just left
+        i = s + size - m - 1  # may be the cell that the heap just left
         m += 1
-        while i + 1 < s + room and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
+        while i + 1 < s + size and (free_at[i + 1] > f or (free_at[i + 1] == f and expiry[i + 1] > e)):
             free_at[i], expiry[i], warming[i] = free_at[i + 1], expiry[i + 1], warming[i + 1]
             i += 1
         free_at[i], expiry[i], warming[i] = f, e, w
@@ -194,7 +194,7 @@ def _settle(free_at, expiry, warming, pools, q, t):
 @compiled
 def _take_idle(free_at, expiry, warming, pools, q, i):
     """Remove the instance at slab index i from the stack of pool q."""
-    top = pools[q, START] + pools[q, ROOM] - pools[q, IDLE]
+    top = pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
     while i > top:
         free_at[i], expiry[i], warming[i] = free_at[i - 1], expiry[i - 1], warming[i - 1]
         i -= 1
@@ -202,9 +202,9 @@ def _take_idle(free_at, expiry, warming, pools, q, i):
 
 
 @compiled
-def _grow_pool(free_at, expiry, warming, pools, q, room, top, a):
-    """Give pool q twice the room at the end of the slab (the caller made sure that it fits)."""
-    s, old, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+def _grow_pool(free_at, expiry, warming, pools, q, slab_size, top, a):
+    """Give pool q twice its size at the end of the slab (the caller made sure that it fits)."""
+    s, old, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     new = 2 * old if old > 0 else 2
     to = top[0]
     for i in range(n):
@@ -213,8 +213,8 @@ def _grow_pool(free_at, expiry, warming, pools, q, room, top, a):
         j, k = to + new - i, s + old - i
         free_at[j], expiry[j], warming[j] = free_at[k], expiry[k], warming[k]
     top[0] += new
-    room[a] += new - old
-    pools[q, START], pools[q, ROOM] = to, new
+    slab_size[a] += new - old
+    pools[q, START], pools[q, SIZE] = to, new
 
 
 @compiled
@@ -256,21 +256,133 @@ def _end_at(w, state, account, k, old, new):
 @compiled
 def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
     """An outage [begin, end) ends the instances of a pool that are or become idle in it; those that had ended by `since` stay ended."""
-    s, room = state.pools[q, START], state.pools[q, ROOM]
+    s, size = state.pools[q, START], state.pools[q, SIZE]
     n, m = state.pools[q, BUSY], state.pools[q, IDLE]
     for j in range(n + m):
-        i = s + j if j < n else s + room - m + (j - n)
+        i = s + j if j < n else s + size - m + (j - n)
         death = max(free_at[i], begin)
         if free_at[i] < end and death < expiry[i] and since < expiry[i]:
             _end_at(w, state, account, k, expiry[i], death)
             expiry[i] = death
 
 
+@compiled
+def _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival):
+    """When the outage ends that a call meets in `slot` at t0, and whether the call may wait so long; then what is idle in it ends."""
+    capacity = w.capacity[p]
+    last_slot = capacity.shape[0] - 1
+    after = slot
+    while after <= last_slot and capacity[after] == 0:
+        after += 1
+    t = after * SLOT_US
+    may_wait = after <= last_slot and t - t0 <= w.timeout_us
+    if may_wait:
+        begin = slot
+        while begin > 0 and capacity[begin - 1] == 0:
+            begin -= 1
+        _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+    return t, may_wait
+
+
+@inlined
+def _find_idle(w, out, total, free_at, expiry, warming, pools, q, a, r, idle_uw, arrival, t):
+    """Slab index of the newest instance that is idle at t, else the end of the stack; and of the first freed by t before dropping others.
+
+    What no call to come can reach is dropped and its idle period booked.
+    """
+    end = pools[q, START] + pools[q, SIZE]
+    j = end - pools[q, IDLE]
+    while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
+        j += 1
+    behind = j
+    while j < end and expiry[j] <= t:
+        if expiry[j] <= arrival:  # no call to come can reach it
+            if expiry[j] > free_at[j]:
+                _book_idle(w, out, total, a, r, idle_uw, free_at[j], expiry[j])
+            _take_idle(free_at, expiry, warming, pools, q, j)
+            behind += 1
+        j += 1
+    return j, behind
+
+
+@inlined
+def _count_running(warming, pools, q, behind):
+    """Instances of pool q that serve calls: busy, or freed after the call (they lie before `behind`), and not being warmed."""
+    running = np.int64(0)
+    s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
+    for x in range(s, s + pools[q, BUSY]):
+        running += (warming[x] & 1) == 0
+    for x in range(top, behind):
+        running += (warming[x] & 1) == 0
+    return running
+
+
+@inlined
+def _find_warming(free_at, expiry, warming, pools, q, behind):
+    """Slab index of the instance that is being warmed and is ready first, -1: none."""
+    pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
+    s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
+    for x in range(s, s + pools[q, BUSY]):
+        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+    for x in range(top, behind):
+        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+    return pick
+
+
+@inlined
+def _find_next_free(free_at, expiry, pools, q, behind):
+    """Slab index of the instance that is free first, busy or freed after the call, -1: none."""
+    pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
+    s = pools[q, START]
+    if pools[q, BUSY] > 0:
+        pick, pick_f, pick_e = s, free_at[s], expiry[s]
+    x = behind - 1
+    if x >= s + pools[q, SIZE] - pools[q, IDLE] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+        pick = x
+    return pick
+
+
+@inlined
+def _take(free_at, expiry, warming, pools, q, x):
+    """Remove the instance at slab index x from the heap or the stack of pool q."""
+    s = pools[q, START]
+    if x >= s + pools[q, BUSY]:
+        _take_idle(free_at, expiry, warming, pools, q, x)
+    elif x == s:
+        _pop(free_at, expiry, warming, s, pools[q, BUSY])
+        pools[q, BUSY] -= 1
+    else:
+        _remove(free_at, expiry, warming, s, pools, q, x)
+
+
+@inlined
+def _reject_charge(home, bytes_in, duration, extra):
+    """Charge of a rejected call, nano-USD: `extra`, and twice its execution at home, warm and without contention."""
+    work = home[DATA_RTT] + bytes_in * home[US_PER_KIB] // 1024 + duration
+    billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
+    return extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
+
+
+@inlined
+def _bin_of(edges, latency):
+    """Index of the first bin whose upper edge is not below a latency."""
+    low, high = 0, edges.shape[0]
+    while low < high:
+        mid = (low + high) >> 1
+        if latency <= edges[mid]:
+            high = mid
+        else:
+            low = mid + 1
+    return low
+
+
 @inlined
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
 
-    The slab must have room for 4 * (room[a] + calls) + 4 more instances.
+    The slab must have space for 4 * (slab_size[a] + calls) + 4 more instances.
     """
     pools, out, total = state.pools, state.out, state.total
     r = w.region[p]
@@ -297,7 +409,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     created = 0
     cold_starts = misses = waited = rejected = wait_sum = latency_sum = excess_sum = cost = egress = carbon_sum = idle_sum = np.int64(0)
     reject_cost = busy_sum = billed_sum = energy = np.int64(0)
-    is_bound = False
+    is_binding = False
     for i in range(first, first + calls):
         duration = duration_us[i]
         rtt = rtt_us[origin[i], r]
@@ -308,17 +420,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         q = first_pool + (function[i] if c[BY_FUNCTION] else 0)
         served = True
         if capacity[slot] == 0:
-            is_bound = True
-            begin = slot
-            while slot <= last_slot and capacity[slot] == 0:
-                slot += 1
-            t = slot * SLOT_US
-            if slot > last_slot or t - t0 > timeout_us:
-                served = False
-            else:
-                while begin > 0 and capacity[begin - 1] == 0:
-                    begin -= 1
-                _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+            is_binding = True
+            t, served = _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival)
         word = id_base + np.uint64(i - first_call)
         cold = np.int64(0)
         te = t
@@ -335,71 +438,40 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         elif served:
             if pools[q, BUSY] and free_at[pools[q, START]] <= t:
                 _settle(free_at, expiry, warming, pools, q, t)
-            s, room = pools[q, START], pools[q, ROOM]
-            end = s + room
-            j = end - pools[q, IDLE]
-            while j < end and free_at[j] > t:  # freed for a call that is handled earlier and starts later
-                j += 1
-            behind = j
-            while j < end and expiry[j] <= t:
-                if expiry[j] <= arrival:  # no call to come can reach it
-                    if expiry[j] > free_at[j]:
-                        _book_idle(w, out, total, a, r, c[IDLE_UW], free_at[j], expiry[j])
-                    _take_idle(free_at, expiry, warming, pools, q, j)
-                    behind += 1
-                j += 1
+            end = pools[q, START] + pools[q, SIZE]
+            j, behind = _find_idle(w, out, total, free_at, expiry, warming, pools, q, a, r, c[IDLE_UW], arrival, t)
             floor = floors[q]
-            running = np.int64(0)
             if floor > 0:
-                for x in range(s, s + pools[q, BUSY]):
-                    running += (warming[x] & 1) == 0
-                for x in range(end - pools[q, IDLE], behind):
-                    running += (warming[x] & 1) == 0
+                running = _count_running(warming, pools, q, behind)
             if j < end:
                 idle_from, old_end = free_at[j], expiry[j]
                 _take_idle(free_at, expiry, warming, pools, q, j)
             else:
                 may_grow = created < grant
+                pick = np.int64(-1)
                 if may_grow:
-                    cold = drawn(cold_table, mixed(word, cold_seed))
-                pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
-                if not may_grow or rises[q] >= 0:  # a pool that never had a floor warms nothing up
-                    n = pools[q, BUSY]
-                    if may_grow:  # only an instance that is being warmed may be waited for
-                        for x in range(s, s + n):
-                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
-                        for x in range(end - pools[q, IDLE], behind):
-                            if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                                pick, pick_f, pick_e = x, free_at[x], expiry[x]
-                        is_in_time = pick_f - t < cold and pick_f - t0 <= timeout_us
-                        if pick >= 0 and not (is_in_time and capacity[min(pick_f // SLOT_US, last_slot)] > 0):
-                            pick = np.int64(-1)
-                    else:
-                        if n > 0:
-                            pick, pick_f, pick_e = s, free_at[s], expiry[s]
-                        x = behind - 1
-                        if x >= end - pools[q, IDLE] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
-                            pick, pick_f, pick_e = x, free_at[x], expiry[x]
+                    cold = draw(cold_table, mixed(word, cold_seed))
+                    if rises[q] >= 0:  # a pool that never had a floor warms nothing up; else only what is being warmed may be waited for
+                        pick = _find_warming(free_at, expiry, warming, pools, q, behind)
+                        if pick >= 0:
+                            ready = free_at[pick]
+                            is_in_time = ready - t < cold and ready - t0 <= timeout_us
+                            if not (is_in_time and capacity[min(ready // SLOT_US, last_slot)] > 0):
+                                pick = np.int64(-1)
+                else:
+                    pick = _find_next_free(free_at, expiry, pools, q, behind)
                 if pick >= 0:
                     cold = np.int64(0)
-                    te = pick_f
-                    is_bound = is_bound or not may_grow
+                    te = free_at[pick]
+                    is_binding = is_binding or not may_grow
                     if te - t0 > timeout_us or capacity[min(te // SLOT_US, last_slot)] == 0:
                         served = False
                     else:
-                        old_end = pick_e
-                        if pick < s + pools[q, BUSY]:
-                            if pick == s:
-                                _pop(free_at, expiry, warming, s, pools[q, BUSY])
-                                pools[q, BUSY] -= 1
-                            else:
-                                _remove(free_at, expiry, warming, s, pools, q, pick)
-                        else:
-                            _take_idle(free_at, expiry, warming, pools, q, pick)
+                        old_end = expiry[pick]
+                        _take(free_at, expiry, warming, pools, q, pick)
                 elif not may_grow:
                     served = False
-                    is_bound = True
+                    is_binding = True
                 else:
                     created += 1
                     cold_starts += 1
@@ -407,9 +479,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
             rejected += 1
             misses += 1
             excess_sum += timeout_us
-            work = home[DATA_RTT] + bytes_in[i] * home[US_PER_KIB] // 1024 + duration
-            billed = max(home[MINIMUM], (work + home[GRANULARITY] - 1) // home[GRANULARITY] * home[GRANULARITY])
-            reject_cost += w.reject_extra + 2 * ((billed * home[PRICE] + 500_000) // 1_000_000)
+            reject_cost += _reject_charge(home, bytes_in[i], duration, w.reject_extra)
             continue
         if idle_from >= 0:  # its idle period ends; most begin in the bucket of the call
             uj = _div(c[IDLE_UW] * (te - idle_from), 1_000_000)
@@ -432,17 +502,17 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         # execution
         fetch = c[DATA_RTT] + (bytes_in[i] * c[US_PER_KIB] >> 10)
         execution = duration * slowdown[min(_div(te, SLOT_US), last_slot)]
-        execution = _div(execution, 1000) if c[LAW] == 1000 else _div(execution * c[LAW], 1_000_000)
+        execution = _div(execution, 1000) if c[DURATION_FACTOR] == 1000 else _div(execution * c[DURATION_FACTOR], 1_000_000)
         work = fetch + execution
         busy = cold + work
         f = te + busy
-        e = f + drawn(keep_table, mixed(word, keep_seed))
+        e = f + draw(keep_table, mixed(word, keep_seed))
         # the instance
         if alone >= 0:
             free_at[alone], expiry[alone], warming[alone] = f, e, 0
         else:
-            if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
-                _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+            if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
+                _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
             _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], f, e, 0)
             pools[q, BUSY] += 1
         if old_end >= 0:
@@ -474,14 +544,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         carbon_sum += _div(bytes_in[i] * ((here + data_carbon[hour]) >> 1) + bytes_out[i] * here, 1_000_000)
         busy_sum += busy
         if histogram.size:
-            low, high = 0, edges.shape[0]
-            while low < high:
-                mid = (low + high) >> 1
-                if latency <= edges[mid]:
-                    high = mid
-                else:
-                    low = mid + 1
-            histogram[a, bucket, low] += 1
+            histogram[a, bucket, _bin_of(edges, latency)] += 1
     o = out[a, bucket]
     o[CALLS] += calls
     o[SERVED] += calls - rejected
@@ -519,7 +582,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         o[BUSY_US] += busy_sum
         o[BILLED_US] += billed_sum
         o[ENERGY] += energy
-    state.bound[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BOUND if is_bound else 0)
+    state.binding[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BINDING if is_binding else 0)
     return created
 
 
@@ -528,9 +591,9 @@ def _alive(w, pools, expiry, a, t):
     """Count the instances of an app that live beyond `t`."""
     n = 0
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
-        s, room, busy, idle = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+        s, size, busy, idle = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
         for j in range(busy + idle):
-            n += expiry[s + j if j < busy else s + room - idle + (j - busy)] > t
+            n += expiry[s + j if j < busy else s + size - idle + (j - busy)] > t
     return n
 
 
@@ -549,10 +612,10 @@ def _close(w, state, free_at, expiry, a, p, account, k, is_released):
     """Close the pools of an app that leaves p: book every idle period to its end; `is_released` gives back the capacity at once."""
     r = w.region[p]
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
-        s, room = state.pools[q, START], state.pools[q, ROOM]
+        s, size = state.pools[q, START], state.pools[q, SIZE]
         n, m = state.pools[q, BUSY], state.pools[q, IDLE]
         for j in range(n + m):
-            i = s + j if j < n else s + room - m + (j - n)
+            i = s + j if j < n else s + size - m + (j - n)
             if expiry[i] > free_at[i]:
                 _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
             if is_released:
@@ -567,7 +630,7 @@ def _order(free_at, expiry, warming, pools, q):
     s = pools[q, START]
     for i in range(1, pools[q, BUSY]):
         _push(free_at, expiry, warming, s, i, free_at[s + i], expiry[s + i], warming[s + i])
-    end = s + pools[q, ROOM]
+    end = s + pools[q, SIZE]
     top = end - pools[q, IDLE]
     for x in range(end - 2, top - 1, -1):
         f, e, mark = free_at[x], expiry[x], warming[x]
@@ -598,10 +661,10 @@ def _fall(w, state, a, r, q, k, instances):
 @compiled
 def _next(free_at, expiry, warming, pools, q, now, is_latest, only_idle):
     """Slab index of the unmarked instance with the smallest (or largest) (expiry, free_at); -1: none."""
-    s, room, n, m = pools[q, START], pools[q, ROOM], pools[q, BUSY], pools[q, IDLE]
+    s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     best = np.int64(-1)
     for j in range(n + m):
-        i = s + j if j < n else s + room - m + (j - n)
+        i = s + j if j < n else s + size - m + (j - n)
         if warming[i] & 2 or (only_idle and free_at[i] > now):
             continue
         if best >= 0:
@@ -622,7 +685,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
     before = state.floor_before[q]
     state.floor_before[q] = wanted
     _settle(free_at, expiry, warming, pools, q, now)
-    for j in range(pools[q, START] + pools[q, ROOM] - pools[q, IDLE], pools[q, START] + pools[q, ROOM]):
+    for j in range(pools[q, START] + pools[q, SIZE] - pools[q, IDLE], pools[q, START] + pools[q, SIZE]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
                 _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[j], expiry[j])
@@ -640,7 +703,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
                 _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
             _take_idle(free_at, expiry, warming, pools, q, i)
         else:
-            end = now + drawn(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
+            end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
             _end_at(w, state, account, k, expiry[i], end)
             expiry[i] = end
             warming[i] |= 2
@@ -652,16 +715,16 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
             break
         word = np.uint64(k * 65536 + launches)
         launches += 1
-        ready = now + max(drawn(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
-        end = ready + drawn(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
-        if pools[q, BUSY] + pools[q, IDLE] == pools[q, ROOM]:
-            _grow_pool(free_at, expiry, warming, pools, q, state.room, state.top, a)
+        ready = now + max(draw(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
+        end = ready + draw(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
+        if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
+            _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
         _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], ready, end, 1)
         pools[q, BUSY] += 1
         state.alive[account] += 1
         state.ring[((end + w.step_us - 1) // w.step_us) & (state.ring.shape[0] - 1), account] += 1
-    s, room = pools[q, START], pools[q, ROOM]
-    for x in range(s, s + room):
+    s, size = pools[q, START], pools[q, SIZE]
+    for x in range(s, s + size):
         warming[x] &= 1
     for _ in range(wanted):  # kept to the next barrier
         i = _next(free_at, expiry, warming, pools, q, now, True, False)
@@ -671,7 +734,7 @@ def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launche
             _end_at(w, state, account, k, expiry[i], until)
             expiry[i] = until
         warming[i] |= 2
-    for x in range(s, s + room):
+    for x in range(s, s + size):
         warming[x] &= 1
     _order(free_at, expiry, warming, pools, q)
     if wanted > 0:
@@ -781,10 +844,10 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
         begin = g
         need = state.top[0]
         while g < groups and w.group_step[g] == k:
-            need += 4 * (state.room[w.group_app[g]] + w.group_calls[g]) + 4
+            need += 4 * (state.slab_size[w.group_app[g]] + w.group_calls[g]) + 4
             g += 1
         for x in range(len(floored)):
-            need += 4 * (state.room[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
+            need += 4 * (state.slab_size[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
         if need > len(free_at):
             return begin, k
         launches, last_app = 0, -1
@@ -860,7 +923,7 @@ def _pass_alone(w, state, free_at, expiry, a, p, at, to, fresh_steps):
 def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end, fresh_steps):
     """Run the steps [k, end) app by app, each alone at its placement: no moves, no floors; equal to `advance` uncoupled, and quicker.
 
-    As in `advance`, but `state.ring` has one account and the slab room for all calls of an app. `order`: int64 [G], groups sorted by (app,
+    As in `advance`, but `state.ring` has one account and the slab space for all calls of an app. `order`: int64 [G], groups sorted by (app,
     step); `first_group`: int64 [A + 1], where an app's groups begin in it; `fresh_steps`: at barriers that are multiples of this, pools are
     closed as if the app had just moved in; 0: never.
     """
@@ -884,7 +947,7 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
             state.pools[q] = 0
         state.ring[:] = 0
         state.alive[0] = 0
-        state.room[a] = 0
+        state.slab_size[a] = 0
         state.top[0] = 0
 
 

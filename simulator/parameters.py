@@ -1,18 +1,17 @@
-"""What can be set about the world, the service-level objective and the objective. Not here: tables of data/reference, traces.
+"""What can be set about the world, its families, the service-level objective and the objective. Not here: tables of data/reference, traces.
 
 Fields and defaults' reasons: docs/methods/world.md. Times in the unit of the suffix, money in USD.
 """
 
 from __future__ import annotations
 
+import difflib
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-US = 1_000_000
-SLOT_US = 300 * US  # utilisation and capacity are constant inside five minutes
-HOUR_US = 3600 * US
+from core.units import SLOT_US, US_PER_S
 
 
 class Section(BaseModel):
@@ -59,15 +58,14 @@ class Outages(Section):
 
 
 class ColdStart(Section):
-    """Which law of data/reference, the shares of the package classes (small, medium, large), and which clouds bill a cold start."""
+    """Which distribution of data/reference, and the shares of the package classes (small, medium, large)."""
 
     source: Literal["mikhail_2021"] = "mikhail_2021"
     package_share: tuple[float, float, float] = (0.5, 0.3, 0.2)
-    billed: dict[str, bool] = {"aws": True, "azure": False, "gcp": True}
 
 
 class KeepAlive(Section):
-    """Which law of data/reference."""
+    """Which distribution of data/reference."""
 
     source: Literal["eurosys26", "mikhail_2021"] = "eurosys26"
 
@@ -80,14 +78,8 @@ class Network(Section):
     cap_gbps: float = Field(default=0.6, gt=0)
 
 
-class Egress(Section):
-    """Price of state that moves between the zones of one region, USD per GB."""
-
-    inter_zone_usd_per_gb: dict[str, float] = {"aws": 0.02, "azure": 0.0, "gcp": 0.02}
-
-
 class Energy(Section):
-    """Watts; the network's 0.001 kWh/GB stands in the kernel."""
+    """Watts; the network's 0.001 kWh/GB is in the kernel."""
 
     cpu_busy: float = Field(default=0.5, ge=0, le=1)
     memory_w_per_gb: float = Field(default=0.392, ge=0)
@@ -118,10 +110,8 @@ class Workload(Section):
 
 
 class Provisioned(Section):
-    """Warm floors: what happens to the surplus when a floor falls, and how they are billed."""
+    """Warm floors: how long an instance takes to be ready; release and billing are rules of a cloud (clouds.csv)."""
 
-    release: dict[str, Literal["drop", "redraw"]] = {"aws": "drop", "azure": "drop", "gcp": "redraw"}
-    min_billed_min: dict[str, int] = {"aws": 5, "azure": 0, "gcp": 0}
     lead_steps: int = Field(default=1, ge=0)
 
 
@@ -139,9 +129,7 @@ class World(Section):
     outages: Outages = Outages()
     cold_start: ColdStart = ColdStart()
     keep_alive: KeepAlive = KeepAlive()
-    pool_key: dict[str, Literal["function", "app"]] = {"aws": "function", "azure": "app", "gcp": "function"}
     network: Network = Network()
-    egress: Egress = Egress()
     energy: Energy = Energy()
     carbon: Carbon = Carbon()
     move: Move = Move()
@@ -151,12 +139,12 @@ class World(Section):
     @property
     def step_us(self) -> int:
         """Length of a step, us."""
-        return self.step_s * US
+        return self.step_s * US_PER_S
 
     @property
     def timeout_us(self) -> int:
         """Longest wait of a call before it is rejected, us."""
-        return round(self.timeout_s * US)
+        return round(self.timeout_s * US_PER_S)
 
     @property
     def tactical_us(self) -> int:
@@ -169,6 +157,34 @@ class World(Section):
         if SLOT_US % self.step_us:
             raise ValueError(f"step_s {self.step_s} does not divide 300")
         return self
+
+
+class Family(Section):
+    """How the worlds of a scenario family differ from the section `world`, and whether its apps are fenced."""
+
+    quota_per_placement: int | None = Field(default=None, ge=1, description="instances per zone")
+    outages_per_zone_year: float | None = Field(default=None, ge=0, description="expected outages of a zone in a year")
+    is_fenced: bool = Field(default=False, description="apps stay on the continent of their home")
+
+    @model_validator(mode="before")
+    @classmethod
+    def known_keys(cls, values: Any) -> Any:
+        """Name the nearest key for one that does not exist."""
+        for key in values if isinstance(values, dict) else ():
+            if key not in cls.model_fields:
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(cls.model_fields)}"
+                raise ValueError(f"unknown key '{key}' of a family; {hint}")
+        return values
+
+    def applied_to(self, world: World) -> World:
+        """Return the world of the family: `world` with the family's figures in it."""
+        if self.quota_per_placement is not None:
+            world = world.model_copy(update={"quota_per_placement": self.quota_per_placement})
+        if self.outages_per_zone_year is not None:
+            outages = world.outages.model_copy(update={"per_zone_year": self.outages_per_zone_year})
+            world = world.model_copy(update={"outages": outages})
+        return world
 
 
 class Slo(Section):

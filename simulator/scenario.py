@@ -12,14 +12,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError, ScenarioError
+from core.units import HOUR_US, SLOT_US
 from simulator.conditions import CellSeries, Conditions, build_conditions
-from simulator.parameters import HOUR_US, SLOT_US, Objective, Slo, World
+from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.tables import Tables
 from simulator.workload import Apps, Calls
 
@@ -27,12 +28,10 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 Record = TypeVar("Record")
 
-Family = Literal["calm", "crunch", "outage", "fenced"]
 Until = Literal["train", "valid", "test"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
-CRUNCH_QUOTA, OUTAGES_PER_ZONE_YEAR = 45, 26.0
-FORMAT = 1  # of the folder; raise it when an array changes its meaning
+FORMAT = 2  # of the folder; raise it when an array changes its meaning. 2: the tables hold the rules of the clouds
 DESCRIPTION = "scenario.json"
+REBUILD = "build it again: dvc repro --force scenario"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class Scenario:
 
     Args:
         id: name of the folder, e.g. `calm-1`.
-        family: calm, crunch, outage or fenced.
+        family: its name in params.yaml, e.g. calm.
         seed: of the twin and of everything drawn.
         steps: length in steps of `world.step_s`.
         split_steps: where train, valid and test end; what follows is run-out.
@@ -69,19 +68,11 @@ class Scenario:
     until: Until = "test"
 
 
-def family_world(family: Family, world: World) -> World:
-    """Return the world of a family: calm and fenced as given, crunch with a quota of 45, outage with 26 outages per zone and year."""
-    if family == "crunch":
-        return world.model_copy(update={"quota_per_placement": CRUNCH_QUOTA})
-    if family == "outage":
-        return world.model_copy(update={"outages": world.outages.model_copy(update={"per_zone_year": OUTAGES_PER_ZONE_YEAR})})
-    return world
-
-
 def build_scenario(
-    family: Family,
+    family: str,
     seed: int,
     *,
+    changes: Family,
     steps: int,
     split_steps: tuple[int, int, int],
     world: World,
@@ -97,8 +88,9 @@ def build_scenario(
     """Build the scenario `<family>-<seed>` on a workload (see simulator.workload.build).
 
     Args:
-        family: what is changed in the world, or which placements are allowed.
+        family: its name.
         seed: of everything drawn in the conditions.
+        changes: what the family changes in the world, and whether apps are fenced.
         steps: length of the scenario.
         split_steps: where train, valid and test end.
         world: parameters before the family's changes.
@@ -112,18 +104,16 @@ def build_scenario(
         first_day: days from a Sunday to the start of the scenario.
 
     Raises:
-        ParameterError: the family is unknown, the splits do not rise within the steps, or a cell or hours of carbon are missing.
+        ParameterError: the splits do not rise within the steps, or a cell or hours of carbon are missing.
     """
-    if family not in FAMILIES:
-        raise ParameterError(f"unknown family '{family}'", where="params.yaml: scenario.families", how=f"use {', '.join(FAMILIES)}")
     train, valid, test = split_steps
     if not 0 < train < valid < test <= steps:
         raise ParameterError(
             f"split_steps {list(split_steps)} do not rise within {steps} steps", where="params.yaml: scenario.split_steps", how="use less"
         )
-    world = family_world(family, world)
+    world = changes.applied_to(world)
     conditions = build_conditions(tables, world, seed, steps, cells, carbon_mg_per_kwh, first_day=first_day)
-    is_allowed = allowed_placements(tables, apps.home, fenced=family == "fenced")
+    is_allowed = allowed_placements(tables, apps.home, fenced=changes.is_fenced)
     return Scenario(
         f"{family}-{seed}", family, seed, steps, split_steps, world, slo, objective, tables, apps, calls, conditions, is_allowed
     )
@@ -186,7 +176,8 @@ def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
     found = _read_json(folder / DESCRIPTION)
     try:
         if found["format"] != FORMAT:
-            raise _damaged(folder / DESCRIPTION, f"format {found['format']}, this version reads {FORMAT}")
+            what = f"the scenario has format {found['format']}, this version reads format {FORMAT}"
+            raise ScenarioError(what, where=str(folder / DESCRIPTION), how=REBUILD)
         beside = folder.resolve().parent / found["workload"]
         if not (beside / DESCRIPTION).is_file() or _sha256(beside / DESCRIPTION) != found["workload_sha256"]:
             raise _damaged(beside / DESCRIPTION, "the scenario's workload is missing, or another one")
@@ -321,4 +312,4 @@ def _read_json(file: Path) -> Any:
 
 
 def _damaged(file: Path, what: str) -> ScenarioError:
-    return ScenarioError(f"the scenario is damaged: {what}", where=str(file), how="build it again: dvc repro --force scenario")
+    return ScenarioError(f"the scenario is damaged: {what}", where=str(file), how=REBUILD)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.errors import ParameterError
 from simulator.conditions import utc_offsets_min
 from simulator.draws import choose
+from simulator.places.table_parts import PACKAGES
 from simulator.rng import normal, text_id, uniform
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-PACKAGES = ("small", "medium", "large")
 PAYLOADS = ("light", "medium", "heavy")
 BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN, BYTES_SIGMA = (4_000, 100_000, 3_000_000), (4_000, 30_000, 300_000), 1.0  # assumed
 MEMORY_SIZES_MB, MEMORY_HEADROOM = (128, 256, 512, 1024, 2048, 4096), 1.1  # configured = the least size that holds use x headroom

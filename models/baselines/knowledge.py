@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import placement_fields
 from simulator.control.spans import span_steps
-from simulator.fleet import Field, app_constants, copy_price
-from simulator.kernel import HOUR_US, PRICE, SLOT_US
+from simulator.fleet import Field
+from simulator.kernel import PRICE
 from simulator.objective import components_usd, objective_usd
+from simulator.places.constants import app_constants
+from simulator.places.prices import copy_nanousd_per_mb
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -107,7 +110,7 @@ def move_cost_usd(scenario: Scenario, hour: int = 0) -> Float64:
     grid = scenario.conditions.carbon_mg_per_kwh[:, min(hour, scenario.conditions.carbon_mg_per_kwh.shape[1] - 1)]
     carbon_ng = (grid[:, None] + grid[None, :]) // 2
     regions = t.region_of_placement
-    per_mb = copy_price(scenario) / 1e9 + carbon_ng / 1e12 * scenario.objective.carbon_usd_per_kg
+    per_mb = copy_nanousd_per_mb(scenario.tables) / 1e9 + carbon_ng / 1e12 * scenario.objective.carbon_usd_per_kg
     cost = apps.state_bytes[:, None, None] / 1e6 * per_mb[regions][:, regions][None]
     cost[:, np.arange(len(regions)), np.arange(len(regions))] = 0.0
     return cost

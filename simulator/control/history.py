@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import HOUR_US, SLOT_US
+from core.units import DAY_US, PPM, SLOT_US
 from simulator.workload import BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-DAY_US = 24 * HOUR_US
-PPM = 1_000_000
 NOMINAL_US = 1_000_000  # duration of a call of an app that was never called
 DURATION, BYTES_IN, BYTES_OUT = range(3)  # columns of `mean`
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import HOUR_US
 from simulator import kernel
 from simulator.control.counterfactual import ReplayTable
 from simulator.control.decision import Policy
@@ -33,7 +34,7 @@ def evaluate(scenario: Scenario, policy: Policy, seed: int, span: Span = "test",
     Returns:
         Columns of equal length, one row per app and hour (since the start of the trace) in which anything was booked, sorted: `arm`,
         `seed`, `scenario`, `family`, `app_id`, `hour`, the sums of `Field` in lower case, `intervals` (tactical intervals that begin in
-        the hour and have calls), `bound_intervals` (in how many of them a call waited or was rejected for capacity), and
+        the hour and have calls), `binding_intervals` (in how many of them a call waited or was rejected for capacity), and
         `latency_histogram` (int32 [rows, bins], bins by `LATENCY_EDGES_US`).
     """
     fleet = run(scenario, policy, seed, span, has_histogram=True, replays=replays)
@@ -44,10 +45,10 @@ def rows_of(fleet: Fleet, arm: str, seed: int) -> dict[str, Any]:
     """Return the rows of a finished fleet with hourly buckets; see `evaluate`."""
     scenario = fleet.scenario
     per_hour = np.zeros((*fleet.out.shape[:2], 2), dtype=np.int64)
-    hour_of_interval = np.arange(fleet.bound.shape[1]) * scenario.world.tactical_us // kernel.HOUR_US
+    hour_of_interval = np.arange(fleet.binding.shape[1]) * scenario.world.tactical_us // HOUR_US
     for interval, hour_of in enumerate(hour_of_interval.tolist()):
-        per_hour[:, hour_of, 0] += (fleet.bound[:, interval] & kernel.HAS_CALLS) > 0
-        per_hour[:, hour_of, 1] += (fleet.bound[:, interval] & kernel.IS_BOUND) > 0
+        per_hour[:, hour_of, 0] += (fleet.binding[:, interval] & kernel.HAS_CALLS) > 0
+        per_hour[:, hour_of, 1] += (fleet.binding[:, interval] & kernel.IS_BINDING) > 0
     app, hour = np.nonzero(fleet.out.any(axis=2) | per_hour.any(axis=2))
     fields = fleet.out[app, hour]
     return {
@@ -59,6 +60,6 @@ def rows_of(fleet: Fleet, arm: str, seed: int) -> dict[str, Any]:
         "hour": hour.astype(np.int64),
         **{field.name.lower(): fields[:, field] for field in Field},
         "intervals": per_hour[app, hour, 0],
-        "bound_intervals": per_hour[app, hour, 1],
+        "binding_intervals": per_hour[app, hour, 1],
         "latency_histogram": fleet.state.histogram[app, hour],
     }

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrineError
+from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
@@ -81,7 +82,7 @@ class Loop:
         *,
         begin: int,
         end: int,
-        bucket_us: int = kernel.HOUR_US,
+        bucket_us: int = HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
         has_groups: bool = False,
@@ -234,7 +235,7 @@ class Loop:
         """What stands at the barrier reached, the same for all parts; `_view_of` adds what each has seen since its last decision."""
         fleet, world, step = self.fleet, self._scenario.world, self.fleet.step
         now = step * world.step_us
-        slots, hours = now // kernel.SLOT_US, now // kernel.HOUR_US + 1
+        slots, hours = now // SLOT_US, now // HOUR_US + 1
         finished = min(slots, self._is_out.shape[1])
         alive = fleet.state.alive if fleet.is_coupled else 0
         capacity = self._scenario.conditions.capacity[:, finished - 1].astype(np.int64) if finished else world.quota_per_placement
@@ -281,7 +282,7 @@ def run(
     seed: int,
     span: Span = "test",
     *,
-    bucket_us: int = kernel.HOUR_US,
+    bucket_us: int = HOUR_US,
     is_coupled: bool = True,
     has_histogram: bool = False,
     replays: ReplayTable | None = None,

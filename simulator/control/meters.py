@@ -45,7 +45,7 @@ def count_pools(free_at: Int64, expiry: Int64, pools: Int64, floor: Int64, first
     found = np.zeros((len(pools), 5), dtype=np.int64)
     for a in range(len(first_pool) - 1):
         for q in range(first_pool[a], first_pool[a + 1]):
-            begin, size, busy, idle = pools[q, kernel.START], pools[q, kernel.ROOM], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
+            begin, size, busy, idle = pools[q, kernel.START], pools[q, kernel.SIZE], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
             newest, oldest = np.int64(-1), np.int64(-1)
             for j in range(busy + idle):
                 i = begin + j if j < busy else begin + size - idle + (j - busy)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from simulator import kernel
 from simulator.control.decision import Decision
-from simulator.fleet import app_constants
+from simulator.places.constants import app_constants
+from simulator.places.rounding import vcpus
 from simulator.workload import MEMORY_SIZES_MB
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def memory_classes(facts: Facts) -> tuple[Int64, Int64]:
     A duration is (1 - b) + b * vcpu at the configured size / vcpu, b the share of it that scales with vCPU. Beyond the largest size, the
     largest.
     """
-    apps, t = facts.apps, facts.tables
+    apps = facts.apps
     ladder = np.array(MEMORY_SIZES_MB)
     at = np.searchsorted(ladder, apps.memory_mb)[:, None] + np.arange(MEMORY_CLASSES)
     sizes = np.maximum(ladder[np.minimum(at, len(ladder) - 1)], apps.memory_mb[:, None])
-    vcpu = np.stack([t.vcpu(c, sizes) for c in range(len(t.clouds))], axis=1)
+    vcpu = vcpus(facts.tables, sizes).swapaxes(1, 2)
     scaling = apps.vcpu_bound_permille[:, None, None] / 1000
     return sizes, np.rint(1000 * ((1 - scaling) + scaling * vcpu[:, :, :1] / vcpu)).astype(np.int64)
 
@@ -44,7 +45,7 @@ def _constants(facts: Facts) -> tuple[Int64, Int64]:
     """Sizes of the memory classes, int64 [A, classes], and what a call costs with each, int64 [classes, A, R, kernel.CONSTANTS]."""
     sizes, factor = memory_classes(facts)
     found = np.stack([app_constants(facts, sizes[:, m]) for m in range(MEMORY_CLASSES)])
-    found[..., kernel.LAW] = factor[:, facts.tables.cloud_of_region].transpose(2, 0, 1)
+    found[..., kernel.DURATION_FACTOR] = factor[:, facts.tables.cloud_of_region].transpose(2, 0, 1)
     return sizes, found
 
 

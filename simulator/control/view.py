@@ -63,7 +63,7 @@ class Facts:
     @cached_property
     def keeps_one_pool(self) -> Bool:
         """Whether the functions of an app share one pool at a placement, bool [P]."""
-        return np.array([self.world.pool_key[name] == "app" for name in self.tables.clouds])[self.cloud_of_placement]
+        return ~self.tables.is_pool_per_function[self.cloud_of_placement]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,15 @@ class TableError(TrineError):
     """A reference table lacks a row or holds a value that cannot be right."""
 
 
+RESTORE = "restore it from git, or rebuild it with python -m tasks.world.reference_tables"
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of a table.
 
     Args:
-        file, line: where it stands.
+        file, line: where it is.
         values: text by column.
     """
 
@@ -84,13 +87,13 @@ def read_rows(folder: Path, name: str, columns: tuple[str, ...], key: tuple[str,
     """
     path = folder / name
     if not path.is_file():
-        raise TableError(f"{name} is missing", where=str(path), how="restore it from git, or rebuild it with python -m tasks.reference")
+        raise TableError(f"{name} is missing", where=str(path), how=RESTORE)
     try:
         rows = list(_checked(path, columns, key))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"the table cannot be read: {error}", where=str(path), how="save it as CSV with commas, in UTF-8") from error
     if not rows:
-        raise TableError(f"{name} has no rows", where=str(path), how="restore it from git, or rebuild it with python -m tasks.reference")
+        raise TableError(f"{name} has no rows", where=str(path), how=RESTORE)
     return rows
 
 

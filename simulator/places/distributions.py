@@ -12,10 +12,10 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import US_PER_S
 from simulator.places.csv_rows import Row, TableError
 
 QUANTILES = 257  # entry j of a law is its quantile at probability j / 256
-US_PER_S = 1_000_000
 
 
 def quantile_table(probabilities: Sequence[Fraction], values: Sequence[Fraction]) -> list[int]:

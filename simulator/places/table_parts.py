@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ParameterError
+from core.units import NANOUSD_PER_MB
 from simulator.parameters import World
 from simulator.places.csv_rows import Row, TableError
 from simulator.places.distributions import QUANTILES, law_table
@@ -21,11 +20,19 @@ Files = dict[str, list[Row]]
 PACKAGES = ("small", "medium", "large")
 CONTINENTS = ("americas", "europe", "asia_pacific")
 GBPS_UNMEASURED = {True: 5.0, False: 3.0}  # assumed; True: both regions in one metro
-NANOUSD_PER_MB = 1_000_000  # of one USD per GB of 10^9 bytes
+
+# Rules of a cloud: column of clouds.csv -> (name in Tables, the value that makes it true, the other one)
+RULES = {
+    "pool_key": ("is_pool_per_function", "function", "app"),
+    "cold_start_billed": ("is_cold_start_billed", "yes", "no"),
+    "floor_release": ("is_floor_dropped", "drop", "redraw"),
+}
+
+RULE_COLUMNS = (*RULES, "floor_min_billed_min", "inter_zone_usd_per_gb")
 
 # file -> (columns that are read, columns that together occur once)
 FILES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "clouds.csv": (("cloud", "home_share"), ("cloud",)),
+    "clouds.csv": (("cloud", "home_share", *RULE_COLUMNS), ("cloud",)),
     "metros.csv": (("metro", "continent", "timezone", "lat", "lon", "carbon_zones", "home_share"), ("metro",)),
     "regions.csv": (("cloud", "metro", "region"), ("cloud", "region")),
     "zones.csv": (("cloud", "region", "zone", "zone_number", "cell"), ("cloud", "zone")),
@@ -149,8 +156,7 @@ def price_tables(rows: list[Row], regions: tuple[str, ...]) -> dict[str, Any]:
 
 
 def cloud_tables(files: Files, clouds: tuple[str, ...], world: World) -> dict[str, Any]:
-    """Return what differs by provider: billing, vCPU, laws, energy, shares."""
-    _check_parameters(clouds, world)
+    """Return what differs by provider: rules, billing, vCPU, distributions, energy, shares."""
     billing, energy = (_by_cloud(files[name], clouds, name) for name in ("billing.csv", "energy.csv"))
     sizes: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for row in files["vcpu.csv"]:
@@ -160,12 +166,11 @@ def cloud_tables(files: Files, clouds: tuple[str, ...], world: World) -> dict[st
     packages = [(cloud, package) for cloud in clouds for package in PACKAGES]
     cold = law_table(files["cold_start.csv"], world.cold_start.source, packages, ("cloud", "package"), ("probability", "seconds"))
     alive = law_table(files["keep_alive.csv"], world.keep_alive.source, [(c,) for c in clouds], ("cloud",), ("cold_probability", "idle_s"))
-    inter_zone = world.egress.inter_zone_usd_per_gb
     whole = ("granularity_us", "minimum_us", "memory_step_mb", "memory_cap_mb")
     names = {"granularity_us": "billing_granularity_us", "minimum_us": "billing_minimum_us"}
     return {
         **{names.get(column, column): np.array([row.whole(column) for row in billing], dtype=np.int64) for column in whole},
-        "inter_zone_nanousd_per_mb": np.array([round(inter_zone[c] * NANOUSD_PER_MB) for c in clouds], dtype=np.int64),
+        **_rules(files["clouds.csv"]),
         "vcpu_memory_mb": tuple(p[:, 0] for p in points),
         "vcpu_count": tuple(p[:, 1] for p in points),
         "cold_start_us": cold.reshape(len(clouds), len(PACKAGES), QUANTILES),
@@ -175,6 +180,18 @@ def cloud_tables(files: Files, clouds: tuple[str, ...], world: World) -> dict[st
         "memory_w_per_gb": world.energy.memory_w_per_gb,
         "home_share_cloud": _shares(files["clouds.csv"]),
     }
+
+
+def _rules(rows: list[Row]) -> dict[str, Any]:
+    """Rules of each cloud: what shares a pool, what is billed, what becomes of a floor, the price between zones."""
+    where = "RULES of simulator/places/table_parts.py"
+    tables: dict[str, Any] = {
+        name: np.array([row.one_of(column, tuple(values), where) == 0 for row in rows], dtype=np.bool_)
+        for column, (name, *values) in RULES.items()
+    }
+    tables["floor_min_billed_min"] = np.array([row.whole("floor_min_billed_min") for row in rows], dtype=np.int64)
+    prices = [round(row.exact("inter_zone_usd_per_gb") * NANOUSD_PER_MB) for row in rows]
+    return tables | {"inter_zone_nanousd_per_mb": np.array(prices, dtype=np.int64)}
 
 
 def metro_tables(files: Files, metros: tuple[str, ...]) -> dict[str, Any]:
@@ -215,21 +232,6 @@ def assumed(files: Files) -> tuple[str, ...]:
                     what = column.removesuffix("confidence").rstrip("_") or row.values.get("item", "row")
                     counts[name, what] += 1
     return tuple(f"{name}: {what} ({count} of {len(files[name])} rows)" for (name, what), count in sorted(counts.items()))
-
-
-def _check_parameters(clouds: tuple[str, ...], world: World) -> None:
-    """Every parameter that is set per cloud must be set for each."""
-    per_cloud: dict[str, Mapping[str, object]] = {
-        "cold_start.billed": world.cold_start.billed,
-        "pool_key": world.pool_key,
-        "egress.inter_zone_usd_per_gb": world.egress.inter_zone_usd_per_gb,
-        "provisioned.release": world.provisioned.release,
-        "provisioned.min_billed_min": world.provisioned.min_billed_min,
-    }
-    for name, values in per_cloud.items():
-        for cloud in clouds:
-            if cloud not in values:
-                raise ParameterError(f"world.{name} says nothing about {cloud}", where="params.yaml", how=f"add {cloud} to world.{name}")
 
 
 def _by_cloud(rows: list[Row], clouds: tuple[str, ...], file: str) -> list[Row]:

@@ -1,26 +1,23 @@
-"""The tables of data/reference as arrays: places, distances, prices, laws. Not here: anything drawn or any call (simulator/scenario.py).
+"""The tables of data/reference as arrays: places, distances, prices, rules. Not here: what follows from them (prices.py, power.py), draws.
 
 The order of everything is the order of the rows. docs/data.md says where each figure comes from and which are assumed.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from simulator.parameters import World
 from simulator.places.csv_rows import read_rows
 from simulator.places.table_parts import FILES, assumed, cloud_tables, metro_tables, network_tables, place_tables, price_tables
 
 Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
-
-MB_PER_GB = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +37,9 @@ class Tables:
         internet_nanousd_per_mb: int64 [R]. request_nanousd: int64 [R], one request.
         usd_per_gb_s, usd_per_vcpu_s, provisioned_usd_per_gb_s, provisioned_usd_per_vcpu_s: float64 [R].
         provisioned_duration_usd_per_gb_s: float64 [R], execution on a provisioned instance (nan: the normal price).
+        is_pool_per_function: bool [C], instances serve one function, not all of their app.
+        is_cold_start_billed: bool [C]. is_floor_dropped: bool [C], what a fallen floor held ends at once, else lives a fresh keep-alive.
+        floor_min_billed_min: int64 [C], each instance of a floor is billed in units of this many minutes (0: by the step).
         billing_granularity_us, billing_minimum_us, memory_step_mb, memory_cap_mb: int64 [C]; 0: memory is billed as it is.
         vcpu_memory_mb, vcpu_count: per cloud, the known points of vCPU over memory.
         cold_start_us: int64 [C, 3, 257], keep_alive_us: int64 [C, 257], quantiles.
@@ -73,6 +73,10 @@ class Tables:
     provisioned_usd_per_gb_s: Float64
     provisioned_usd_per_vcpu_s: Float64
     provisioned_duration_usd_per_gb_s: Float64
+    is_pool_per_function: Bool
+    is_cold_start_billed: Bool
+    is_floor_dropped: Bool
+    floor_min_billed_min: Int64
     billing_granularity_us: Int64
     billing_minimum_us: Int64
     memory_step_mb: Int64
@@ -96,69 +100,16 @@ class Tables:
     carbon_profile_mg_per_kwh: Int64
     assumed: tuple[str, ...]
 
-    def vcpu(self, cloud: int, memory_mb: ArrayLike) -> Float64:
-        """Return the vCPUs of memory sizes: in proportion where the cloud has one point, else linear between points, flat outside.
-
-        Args:
-            cloud: its index.
-            memory_mb: configured memory, of any shape.
-
-        Returns:
-            float64 of that shape.
-        """
-        memory, count, size = self.vcpu_memory_mb[cloud], self.vcpu_count[cloud], np.asarray(memory_mb, dtype=np.float64)
-        return size * count[0] / memory[0] if len(memory) == 1 else np.asarray(np.interp(size, memory, count))
-
-    def billed_gb(self, cloud: int, memory_mb: int) -> float:
-        """Return the memory that is billed, GB of 1024 MB: rounded up to the cloud's step, at most its cap."""
-        step, cap = int(self.memory_step_mb[cloud]), int(self.memory_cap_mb[cloud])
-        billed = -(-memory_mb // step) * step if step else memory_mb
-        return (min(billed, cap) if cap else billed) / MB_PER_GB
-
-    def price_fusd_per_us(
-        self, region: int, memory_mb: int, kind: Literal["execution", "provisioned", "provisioned_duration"] = "execution"
-    ) -> int:
-        """Return the price of one instance, femto-USD per microsecond, to the nearest integer (to the even one in the middle).
-
-        Args:
-            region: its index.
-            memory_mb: configured memory.
-            kind: running; kept warm by a floor; running on an instance that a floor keeps warm.
-        """
-        cloud = int(self.cloud_of_region[region])
-        gb, vcpu = self.billed_gb(cloud, memory_mb), float(self.vcpu(cloud, memory_mb))
-        if kind == "provisioned":
-            usd = gb * self.provisioned_usd_per_gb_s[region] + vcpu * self.provisioned_usd_per_vcpu_s[region]
-        elif kind == "provisioned_duration" and not math.isnan(self.provisioned_duration_usd_per_gb_s[region]):
-            usd = gb * self.provisioned_duration_usd_per_gb_s[region]
-        else:
-            usd = gb * self.usd_per_gb_s[region] + vcpu * self.usd_per_vcpu_s[region]
-        return round(float(usd) * 1e9)
-
-    def busy_uw(self, cloud: int, memory_mb: int) -> int:
-        """Return the power of a running instance, microwatts."""
-        watts = self.watts_min[cloud] + self.cpu_busy * (self.watts_max[cloud] - self.watts_min[cloud])
-        return self._power_uw(cloud, memory_mb, float(watts))
-
-    def idle_uw(self, cloud: int, memory_mb: int) -> int:
-        """Return the power of an idle instance, microwatts."""
-        return self._power_uw(cloud, memory_mb, float(self.watts_min[cloud]))
-
-    def _power_uw(self, cloud: int, memory_mb: int, watts_per_vcpu: float) -> int:
-        memory_w = memory_mb / MB_PER_GB * self.memory_w_per_gb
-        return round(float(self.pue[cloud]) * (float(self.vcpu(cloud, memory_mb)) * watts_per_vcpu + memory_w) * 1e6)
-
 
 def load_tables(folder: Path, world: World) -> Tables:
     """Return the tables of a folder with the parameters of the world applied.
 
     Args:
         folder: data/reference.
-        world: round trip inside a region, share of the throughput, prices between zones, laws, watts of memory.
+        world: round trip inside a region, share of the throughput, which distributions, watts of memory.
 
     Raises:
         TableError: a table, row or column is missing, names something unknown, occurs twice or holds no number.
-        ParameterError: the parameters say nothing about a cloud of clouds.csv.
     """
     files = {name: read_rows(folder, name, columns, key) for name, (columns, key) in FILES.items()}
     clouds = tuple(row.text("cloud") for row in files["clouds.csv"])

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import DAY_US, HOUR_US
 from simulator.twin.profiles import PROFILE_DAYS, REFERENCE, RUSH_GAP_S, SHORT_GAP_S, Profile, duration_table, round_to_sum, scaled_profile
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 OTHER_DISPERSION = 25.0  # of apps without a published one: like ranks 7, 8 and 10, which are called about as often
 STRATA, ACTIVITY_POWER = 10, 4.0  # active hours of apps without a published share: few apps are active in more than a tenth
 CALLS_OF_ACTIVE, LEAST_ACTIVITY = 2e5, (0.02, 0.11)  # but no frequent app is squeezed into fewer hours than the published ones are

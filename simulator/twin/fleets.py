@@ -8,25 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from core.units import DAY_S
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.draws import memory_mb
-from simulator.parameters import Objective, Slo, World
+from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.rng import text_id
-from simulator.scenario import Family, Scenario, build_scenario
+from simulator.scenario import Scenario, build_scenario
 from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.google2019 import CELLS, generate_google2019
 from simulator.workload import Invocations, build
 
 REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
 MEMORY_MEDIAN_MB, MEMORY_SIGMA = 154.0, 0.45  # release of 2019: p50 154 MB
-DAY_S = 86_400
 
 
 def twin_scenario(
-    family: Family = "calm",
+    family: str = "calm",
     seed: int = 1,
     *,
+    changes: Family | None = None,
     days: int = 14,
     apps: int = 119,
     rate: float = 1.0,
@@ -42,8 +43,9 @@ def twin_scenario(
     """Build a scenario on the twins of a seed.
 
     Args:
-        family: calm, crunch, outage or fenced.
+        family: name of the scenario family.
         seed: of the twins and of everything drawn.
+        changes: what the family changes in the world; None: nothing.
         days: length.
         apps: of the azure2021 twin.
         rate: factor on its calls.
@@ -67,6 +69,7 @@ def twin_scenario(
     return build_scenario(
         family,
         seed,
+        changes=changes or Family(),
         steps=steps,
         split_steps=split_steps,
         world=world,

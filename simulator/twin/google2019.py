@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import SLOTS_PER_DAY
 from simulator.twin.profiles import REFERENCE
 
 Float64 = NDArray[np.float64]
 
 CELLS = "abcdefgh"
-SLOTS_PER_DAY = 288
 LAG_ROUNDS = 25
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from core.errors import ParameterError
-from simulator.parameters import Objective, Section, Slo, World
+from simulator.parameters import Family, Objective, Section, Slo, World
+from tasks.core.app_classes import AppClasses
 
 
 class Trace(Section):
@@ -52,17 +53,15 @@ class TwinFit(Section):
 
 
 class Features(Section):
-    """Bins, windows, lags, the split in time and the rate classes."""
+    """Sources, bins, windows, lags, the split in time."""
 
-    source: Literal["azure2021", "azure2019"]
+    source: Literal["azure2021", "azure2019"] = Field(description="of the calls")
+    cells: Literal["google2019"] = Field(description="source of the regions' utilisation")
     step_s: int = Field(ge=1, le=3600)
     rolling_min: tuple[int, ...]
     lags_s: tuple[int, ...]
     split: tuple[float, float, float]
     early_stopping_share: float = Field(ge=0, lt=1)
-    rare_below: int
-    low_below: int
-    mid_below: int
     vcpu_mb: float = Field(gt=0)
     carbon_month: int = Field(ge=1, le=12)
 
@@ -70,9 +69,13 @@ class Features(Section):
 class Scenario(Section):
     """Which worlds are built: seeds x families, on what calls, how long, with which carbon."""
 
-    calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged azure2021; twin: none does")
+    calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged `source`; twin: none does")
+    source: Literal["azure2021"] = Field(description="of the staged calls")
+    cells: Literal["google2019"] = Field(description="source of the zones' utilisation")
     seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything drawn")
-    families: tuple[Literal["calm", "crunch", "outage", "fenced"], ...] = Field(min_length=1)
+    families: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Family] = Field(
+        min_length=1, description="changes of the world by name"
+    )
     days: int = Field(ge=1, le=366, description="length of a scenario")
     apps: int = Field(ge=1, le=100_000, description="apps of a generated twin")
     rate: float = Field(gt=0, le=1000, description="factor on the call rate of a generated twin")
@@ -150,6 +153,7 @@ class Params(Section):
     # "validate" is a method of pydantic models, so the attribute carries the stage's full meaning instead
     validation: Validate = Field(alias="validate")
     twin_fit: TwinFit
+    app_classes: AppClasses
     features: Features
     eda: Eda
     tune_baselines: TuneBaselines

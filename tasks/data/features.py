@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 
 from core.errors import RawDataError
+from core.units import DAY_S, DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S, WEEK_S
+from tasks.core.app_classes import with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.files import read_json, write_json
 from tasks.core.settings import Settings
@@ -29,14 +31,11 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-DAY_US = 86_400_000_000
 GROUP_CALLS, WORKERS = 1_000_000, 2  # apps are worked on in groups of up to this many calls (a larger app alone), two groups at a time
 PARTS = ("train", "valid", "test")
-CLASS_DAYS = 14  # rate classes are calls per 14 days
-SLOT_S, SLOTS_PER_DAY, HOUR_SLOTS = 300, 288, 12
 FIRST_SUNDAY_SLOT = 1068  # Google slot of Sunday 2019-05-05 00:00 UTC; day 0 of the Azure trace is a Sunday, too
 NOT_SCALED = ("app_id", "step")
-LAG_NAMES = {15: "15s", 3600: "1h", 86_400: "1d", 604_800: "1w"}
+LAG_NAMES = {15: "15s", HOUR_S: "1h", DAY_S: "1d", WEEK_S: "1w"}
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -48,7 +47,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     source = params.features.source
     require_success(paths, source)
-    require_success(paths, "google2019")
+    require_success(paths, params.features.cells)
     draft = paths.features.with_name(".features.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -138,7 +137,7 @@ def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
 
 def _span_steps(params: Params, last_us: int) -> int:
     """Return the steps of the window: all of them where the trace reaches its last day, else up to the last arrival `last_us`."""
-    step_us, first_us = params.features.step_s * 1_000_000, first_day(params) * DAY_US
+    step_us, first_us = params.features.step_s * US_PER_S, first_day(params) * DAY_US
     reaches_last_day = last_us >= (params.as_of_day - 1) * DAY_US
     return (params.as_of_day * DAY_US - first_us) // step_us if reaches_last_day else (last_us - first_us) // step_us + 1
 
@@ -178,7 +177,7 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
         span_steps: steps of the window.
     """
     feature = params.features
-    step_us = feature.step_s * 1_000_000
+    step_us = feature.step_s * US_PER_S
     app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_id", "arrival_us", "duration_us"))
     binned = bin_calls(app_of, function, arrival, duration, step_us, span_steps)
     app, step = binned["app_id"], binned["step"]
@@ -211,8 +210,8 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
         extra[f"calls_lag_{name}"] = lagged(app, step, binned["calls"], lag).astype(np.int32)
         extra[f"concurrency_lag_{name}"] = lagged(app, step, binned["busy_us"], lag) / step_us
     # The hour and the weekday are those of the trace, also when the window does not begin on its first day.
-    clock = step + first_day(params) * (86_400 // feature.step_s)
-    day, week = 86_400 // feature.step_s, 604_800 // feature.step_s
+    clock = step + first_day(params) * (DAY_S // feature.step_s)
+    day, week = DAY_S // feature.step_s, WEEK_S // feature.step_s
     for name, period in (("time", day), ("week", week)):
         angle = 2 * math.pi * np.arange(period) / period
         extra[f"{name}_sin"], extra[f"{name}_cos"] = (np.round(turn(angle), 12)[clock % period] for turn in (np.sin, np.cos))
@@ -221,21 +220,9 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
 
 def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.DataFrame:
     """Return app_id, calls_train, calls_per_14d and rate_class of every app of the window, counted on the train span only."""
-    feature = params.features
-    train_us = train_end * feature.step_s * 1_000_000
-    scale = CLASS_DAYS * DAY_US / max(train_us, 1)
+    train_us = train_end * params.features.step_s * US_PER_S
     per_app = calls.group_by("app_id").agg((pl.col("arrival_us") < train_us).sum().cast(pl.Int64).alias("calls_train")).sort("app_id")
-    rate = pl.col("calls_train") * scale
-    name = (
-        pl.when(rate < feature.rare_below)
-        .then(pl.lit("rare"))
-        .when(rate < feature.low_below)
-        .then(pl.lit("low"))
-        .when(rate < feature.mid_below)
-        .then(pl.lit("mid"))
-        .otherwise(pl.lit("high"))
-    )
-    return per_app.with_columns(rate.alias("calls_per_14d"), name.alias("rate_class"))
+    return with_classes(per_app, train_us, params.app_classes)
 
 
 def fit_scaler(train: Path) -> dict[str, Any]:
@@ -256,18 +243,19 @@ def fit_scaler(train: Path) -> dict[str, Any]:
 
 
 def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
-    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where google2019 is off).
+    """Return utilisation and carbon of the 24 regions per five-minute slot of the window (no rows where the source of the cells is off).
 
     Slot s of the Azure calendar is slot 1068 + s of the Google trace (both Sundays 00:00 UTC at s = 0), modulo the whole weeks that
     exist (28 days of the real cells), so that the weekday keeps; modulo the whole days of a shorter series, or all of less than a day.
     """
     schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
     schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
-    if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
+    staged = paths.staged(params.features.cells)
+    if not any(staged.glob("day=*/utilisation.parquet")):
         return pl.DataFrame(schema=schema)
     slots = max(span_steps * params.features.step_s // SLOT_S, 1)
     offset = first_day(params) * SLOTS_PER_DAY
-    used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False)
+    used = pl.read_parquet(staged / "day=*" / "utilisation.parquet", hive_partitioning=False)
     carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
     index = np.arange(slots) + offset
     parts = []
@@ -279,7 +267,7 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
             continue
         position = google_positions(series["slot"].to_numpy(), index)
         cpu, memory = series["cpu_fraction"].to_numpy()[position], series["memory_fraction"].to_numpy()[position]
-        grams = carbon[region["metro"]][(index // HOUR_SLOTS) % 24]
+        grams = carbon[region["metro"]][(index // SLOTS_PER_HOUR) % 24]
         frame = pl.DataFrame(
             {
                 "slot": index.astype(np.int32),
@@ -318,9 +306,9 @@ def _carbon_by_metro(file: Path, month: int) -> dict[str, np.ndarray]:
 
 def _trailing_rank(grams: np.ndarray) -> np.ndarray:
     """Share of the trailing 24 h, own hour included, with carbon not above the slot's; only the past counts."""
-    hourly = grams[::HOUR_SLOTS]
+    hourly = grams[::SLOTS_PER_HOUR]
     rank = np.array([np.mean(hourly[max(0, h - 23) : h + 1] <= hourly[h]) for h in range(len(hourly))])
-    return np.repeat(rank, HOUR_SLOTS)[: len(grams)]
+    return np.repeat(rank, SLOTS_PER_HOUR)[: len(grams)]
 
 
 def _write(table: pl.LazyFrame, file: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import ParameterError, SpaceError
+from core.units import DAY_US
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,7 +89,7 @@ def _azure2021(seed: int, days: int, apps: int, rate: float, only_day: int | Non
     import numpy as np
     import polars as pl
 
-    from simulator.twin.azure2021 import DAY_US, generate_azure2021
+    from simulator.twin.azure2021 import generate_azure2021
 
     calls = generate_azure2021(seed, days, apps, rate)
     app = pl.Series(calls.app_ids).gather(calls.app)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from core.units import DAY_US, HOUR_US, MINUTE_US
 from tasks.core.files import read_json, write_json
 from tasks.core.verdict import require_success
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-HOUR_US, DAY_US, MINUTE_US = 3_600_000_000, 86_400_000_000, 60_000_000
 PUBLISHED_DAYS, PUBLISHED_APPS, TOP_APPS = 14, 119, 20
 SHORT_GAP_US = 50_000
 WHY = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ParameterError, RawDataError
+from core.units import US_PER_S
 from tasks.core.database import connection_config, literal
 from tasks.core.files import read_json
 from tasks.core.verdict import describe_failures, write_verdict
@@ -80,7 +81,7 @@ def _view(paths: Paths, source: str, table: str, counts: dict[str, Any]) -> str:
 
 def _filled(expectation: dict[str, Any], counts: dict[str, Any], params: Params) -> dict[str, Any]:
     """Replace `$ingest.<key>` and `$params.max_duration_us` in the arguments by their values."""
-    known = {f"$ingest.{k}": v for k, v in counts.items()} | {"$params.max_duration_us": params.ingest.max_duration_s * 1_000_000}
+    known = {f"$ingest.{k}": v for k, v in counts.items()} | {"$params.max_duration_us": params.ingest.max_duration_s * US_PER_S}
     kwargs = {}
     for key, value in expectation["kwargs"].items():
         if isinstance(value, str) and value.startswith("$"):

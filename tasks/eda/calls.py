@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S
 from tasks.core.database import literal, load_sql
 from tasks.core.files import read_json
 from tasks.eda.quality import DRAWN
@@ -16,14 +17,12 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-DAY_US, HOUR_S, MINUTE_US = 86_400_000_000, 3600, 60_000_000
-SLOT_S, SLOTS_A_DAY = 300, 288
 BINS_A_DECADE = 60  # of durations and gaps, as the queries bin them
 MOST_POINTS = 1000  # of a CCDF
 TOP = (1, 2, 5, 10, 20, 50, 100)
 MOST_APPS = 1000  # in the lists that become dots and Lorenz curves
 EDGES_US = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
-LONGEST_LAG_H, SLOTS_AN_HOUR = 168, 12
+LONGEST_LAG_H = 168
 
 
 def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +178,7 @@ def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def _dispersion(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
     """Variance over mean of the calls a step, over all steps of the span (also the empty ones)."""
-    steps, step_us = max(features["span_steps"], 2), params.features.step_s * 1_000_000
+    steps, step_us = max(features["span_steps"], 2), params.features.step_s * US_PER_S
     apps = []
     for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql", step_us=step_us), 1):
         variance = (squares - calls * calls / steps) / (steps - 1)
@@ -196,7 +195,7 @@ def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
-    step_us, steps = params.features.step_s * 1_000_000, max(HOUR_S // params.features.step_s, 1)
+    step_us, steps = params.features.step_s * US_PER_S, max(HOUR_S // params.features.step_s, 1)
     files, span = feature_files(paths), features["split_steps"][2]
     apps = _rows(con, "eda/concurrency_apps.sql", features=files)
     mean_of = {h: m for h, m, _ in _rows(con, "eda/concurrency_hours.sql", features=files, step_us=step_us, steps=steps)}
@@ -229,10 +228,10 @@ def _rhythm(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
     for slot, n in _rows(con, "eda/five_minutes.sql"):
         x[slot] = n
     fine = autocorrelation(x, min(1, slots - 1))
-    hourly = np.add.reduceat(x, np.arange(0, slots, SLOTS_AN_HOUR))[: slots // SLOTS_AN_HOUR]
+    hourly = np.add.reduceat(x, np.arange(0, slots, SLOTS_PER_HOUR))[: slots // SLOTS_PER_HOUR]
     acf = autocorrelation(hourly, min(LONGEST_LAG_H, hourly.size // 2)) if hourly.size > 1 else np.zeros(0)
-    days = slots // SLOTS_A_DAY
-    hour = x[: days * SLOTS_A_DAY].reshape(days, 24, 12).sum(axis=2).mean(axis=0) if days else np.zeros(0)
+    days = slots // SLOTS_PER_DAY
+    hour = x[: days * SLOTS_PER_DAY].reshape(days, 24, 12).sum(axis=2).mean(axis=0) if days else np.zeros(0)
     return {
         "slots": slots,
         "slot_s": SLOT_S,

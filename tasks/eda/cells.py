@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import SLOTS_PER_DAY
 from tasks.core.database import literal, load_sql
 from tasks.core.files import read_json
 from tasks.eda.calls import autocorrelation
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-SLOTS_A_DAY, SLOTS_A_WEEK = 288, 2016
+SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
 FIRST_SUNDAY_SLOT = 1068  # Sunday 2019-05-05 00:00 UTC
 FIRST_SLOT_OF_DAY = 84  # slot 0 is 07:00 UTC
 WEEK_THIN = 6  # the picture of a week has one point per half hour: 336 a line
@@ -46,8 +47,8 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
     names, slots, cpu, memory = cell_series(con, paths)
     if not names:
         return {"cells": {}}
-    start = max(0, FIRST_SUNDAY_SLOT - int(slots[0])) if slots[-1] >= FIRST_SUNDAY_SLOT + SLOTS_A_WEEK else 0
-    week = slice(start, min(start + SLOTS_A_WEEK, slots.size))
+    start = max(0, FIRST_SUNDAY_SLOT - int(slots[0])) if slots[-1] >= FIRST_SUNDAY_SLOT + SLOTS_PER_WEEK else 0
+    week = slice(start, min(start + SLOTS_PER_WEEK, slots.size))
     both = np.isfinite(cpu).all(axis=0)
     cells = {name: _cell(cpu[i], memory[i], slots, week) for i, name in enumerate(names)}
     return {
@@ -68,7 +69,7 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
 
 def _cell(cpu: np.ndarray, memory: np.ndarray, slots: np.ndarray, week: slice) -> dict[str, Any]:
     seen = np.isfinite(cpu) & np.isfinite(memory)
-    hours = (slots[seen] + FIRST_SLOT_OF_DAY) % SLOTS_A_DAY // 12
+    hours = (slots[seen] + FIRST_SLOT_OF_DAY) % SLOTS_PER_DAY // 12
     by_hour = np.array([cpu[seen][hours == h].mean() for h in range(24) if (hours == h).any()])
     line = cpu[week]
     halves = line[: line.size // WEEK_THIN * WEEK_THIN].reshape(-1, WEEK_THIN)

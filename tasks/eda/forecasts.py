@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import HOUR_S, MINUTE_S, SLOT_S
 from models.baselines.forecasts import last_value, moving_average, seasonal_naive
 from models.forecast_metrics import mae, mase, naive_scale, rmse
 from tasks.core.database import literal, load_sql
+from tasks.core.terms import CLASSES
 from tasks.eda.calls import feature_files
 from tasks.eda.cells import cell_series
 
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-BIN_S, SLOT_S, DAY_H = 60, 300, 24
+BIN_S, DAY_H = MINUTE_S, 24
 CELL_WINDOW_SLOTS = 12  # 5 minutes are one slot of a cell, which is the last value: an hour is used there
-CLASSES = ("rare", "low", "mid", "high")
 ERRORS = ("rmse", "mae", "mase")
 MANY = 3  # fewer series than this give no quartiles
 
@@ -161,7 +162,7 @@ def _cells(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths) -> tupl
     bins = int(slots.size)
     shares = params.features.split
     train, test = round(bins * shares[0]), round(bins * (shares[0] + shares[1]))
-    rules = _rules(CELL_WINDOW_SLOTS, "1 h", params.eda.season_h * 3600 // SLOT_S, bins, test)
+    rules = _rules(CELL_WINDOW_SLOTS, "1 h", params.eda.season_h * HOUR_S // SLOT_S, bins, test)
     rows = []
     for target, values in (("cpu", cpu), ("memory", memory)):
         single: list[dict[str, Any]] = []

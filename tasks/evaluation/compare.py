@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from core.errors import ScenarioError
 from models import statistics
 from simulator.fleet import LATENCY_EDGES_US, Field
 from simulator.objective import COMPONENTS, components_usd
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.terms import CLASSES, SMALL_GAP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simulator.scenario import Scenario
+    from simulator.parameters import Objective
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
@@ -35,9 +37,7 @@ PAIRS = (
     *(("static", "home"), ("rule", "home"), ("rule", "static"), ("home", "hindsight"), ("static", "hindsight")),
     ("rule", "hindsight"),
 )
-CLASSES = ("rare", "low", "mid", "high")
 FIVE = 5
-SMALL_GAP = 0.01  # of home: below this no ratio is formed
 LEVEL = 0.95
 QUANTILES = (0.5, 0.95, 0.99)
 FIELDS = [field.name.lower() for field in Field]
@@ -47,28 +47,38 @@ COUNTS = ("calls", "served", "rejected", "cold_starts", "misses", "moves")
 def run(params: Params, paths: Paths) -> str:
     """Write the tables below `reports/world/`; return the summary line."""
     rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
-    scenarios = {name: load_scenario(paths.scenario / name) for name in sorted(rows["scenario"].unique().to_list())}
-    classes = pl.concat([_classes(scenario, params) for scenario in scenarios.values()])
+    objective = _objective(paths, sorted(rows["scenario"].unique().to_list()))
+    classes = pl.read_parquet(paths.scenario / "apps.parquet").select("scenario", "app_id", pl.col("rate_class").alias("class"))
     origins = {row["id"]: row["from"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]}
-    landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), origins, params, paths)
-    return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
+    landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), origins, objective, paths)
+    return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {landscape['scenario'].n_unique()} scenarios"
 
 
-def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str, str], params: Params, paths: Paths) -> pl.DataFrame:
+def _objective(paths: Paths, scenarios: list[str]) -> Objective:
+    """The objective of the scenarios, which must have one."""
+    found = {load_scenario(paths.scenario / name).objective for name in scenarios}
+    if len(found) != 1:
+        raise ScenarioError(
+            "the scenarios have different objectives", where=str(paths.scenario), how="build them again: dvc repro --force scenario"
+        )
+    return found.pop()
+
+
+def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str, str], objective: Objective, paths: Paths) -> pl.DataFrame:
     """Write the tables and the headline figures, and return the landscape.
 
     Args:
         rows: of the evaluation, with the `class` of the app.
         bounds: facts of each scenario, kept as they are.
         origins: where the calls of each scenario come from (`from` of scenarios.json), kept as they are.
-        params: `objective` is used.
+        objective: of the scenarios.
         paths: of the working tree.
     """
     seeds = rows.group_by("arm", "scenario").agg(pl.col("seed").n_unique().alias("seeds"))
     rows = rows.join(seeds, on=["arm", "scenario"], how="left")
     at_home = rows.filter(pl.col("arm") == "home").group_by("scenario", "app_id").agg(*(pl.col(name).sum() for name in FIELDS))
     largest = (
-        _priced(at_home, params)
+        _priced(at_home, objective)
         .sort("scenario", "total_usd", "app_id", descending=[False, True, False])
         .group_by("scenario", maintain_order=True)
         .head(FIVE)
@@ -76,43 +86,31 @@ def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str,
     )
     rows = rows.join(largest, on=["scenario", "app_id"], how="left").with_columns(pl.col("is_largest").fill_null(False))
     smaller = rows.filter(~pl.col("is_largest"))
-    landscape = _summed(rows, ["arm", "scenario", "family"], params)
+    landscape = _summed(rows, ["arm", "scenario", "family"], objective)
     paths.world.mkdir(parents=True, exist_ok=True)
     _write(paths, "landscape", landscape)
-    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], params))
-    _write(paths, "without_five", _summed(smaller, ["arm", "scenario", "family"], params))
+    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], objective))
+    _write(paths, "without_five", _summed(smaller, ["arm", "scenario", "family"], objective))
     families = landscape["family"].unique().sort().to_list()
     summary = {}
     for family in families:
         own = rows.filter(pl.col("family") == family)
-        found = _summary(own, params)
-        summary[family] = found | {"classes": _by_class(own, params, found), "gap_by_app": _gap_by_app(own, params)}
-    without = {family: _summary(smaller.filter(pl.col("family") == family), params) for family in families}
+        found = _summary(own, objective)
+        summary[family] = found | {"classes": _by_class(own, objective, found), "gap_by_app": _gap_by_app(own, objective)}
+    without = {family: _summary(smaller.filter(pl.col("family") == family), objective) for family in families}
     write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds, "from": origins})
     return landscape
 
 
-def _priced(rows: pl.DataFrame, params: Params) -> pl.DataFrame:
+def _priced(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
     """Add the components of the objective, `<name>_usd`, and `total_usd`."""
     fields = rows.select(FIELDS).to_numpy()
-    parts = components_usd(fields, params.objective)
+    parts = components_usd(fields, objective)
     priced = rows.with_columns([pl.Series(f"{name}_usd", parts[name]) for name in COMPONENTS])
     return priced.with_columns(pl.sum_horizontal([f"{name}_usd" for name in COMPONENTS]).alias("total_usd"))
 
 
-def _classes(scenario: Scenario, params: Params) -> pl.DataFrame:
-    """Class of each app by its calls on the train span, scaled to 14 days."""
-    begin, end = 0, scenario.split_steps[0]
-    us = (end - begin) * scenario.world.step_us
-    calls = np.add.reduceat(np.append(scenario.calls.arrival_us < us, False).astype(np.int64), scenario.calls.first_call[:-1])
-    calls[np.diff(scenario.calls.first_call) == 0] = 0
-    per_14d = calls * (14 * 86_400_000_000 / us)
-    bounds = (params.features.rare_below, params.features.low_below, params.features.mid_below)
-    names = [CLASSES[int(np.searchsorted(bounds, x, side="right"))] for x in per_14d]
-    return pl.DataFrame({"scenario": [scenario.id] * len(names), "app_id": list(scenario.apps.app_ids), "class": names})
-
-
-def _summed(rows: pl.DataFrame, keys: list[str], params: Params) -> pl.DataFrame:
+def _summed(rows: pl.DataFrame, keys: list[str], objective: Objective) -> pl.DataFrame:
     """Sum rows by `keys` and price the sums, with shares, latency quantiles and the share of intervals in which capacity was felt.
 
     Money, carbon and counts are of one test span: means over the seeds. Quantiles and shares pool the seeds. Whole numbers are summed, then
@@ -120,20 +118,20 @@ def _summed(rows: pl.DataFrame, keys: list[str], params: Params) -> pl.DataFrame
     """
     order = pl.col("arm").replace_strict({arm: i for i, arm in enumerate(ARMS)}, return_dtype=pl.Int64).alias("_order")
     bins = pl.col("latency_histogram").list.to_array(len(LATENCY_EDGES_US) + 1).alias("_bins")
-    sums = (pl.col(name).sum() for name in (*FIELDS, "intervals", "bound_intervals"))
+    sums = (pl.col(name).sum() for name in (*FIELDS, "intervals", "binding_intervals"))
     out = rows.group_by(keys).agg(*sums, pl.col("seeds").first(), bins)
     out = out.with_columns(order).sort("_order", *keys[1:])
     counted = np.stack([np.sum(np.array(x.to_list(), dtype=np.int64), axis=0) for x in out["_bins"]])
     found = statistics.histogram_quantiles(counted, LATENCY_EDGES_US, QUANTILES) / 1e6
     latency = [pl.Series(f"latency_p{round(100 * q)}_s", found[:, i]) for i, q in enumerate(QUANTILES)]
-    priced = _priced(out, params)
+    priced = _priced(out, objective)
     return priced.select(
         *keys,
         *(pl.col(name) / pl.col("seeds") for name in ("total_usd", *(f"{name}_usd" for name in COMPONENTS))),
         *(_mean_count(priced, name) for name in COUNTS),
         (pl.col("carbon_ng") / 1e12 / pl.col("seeds")).alias("carbon_kg"),
         (pl.col("excess_us") / pl.col("calls") / 1e6).alias("excess_s_per_call"),
-        (pl.col("bound_intervals") / pl.col("intervals")).alias("binding_share"),
+        (pl.col("binding_intervals") / pl.col("intervals")).alias("binding_share"),
         *latency,
     )
 
@@ -144,9 +142,9 @@ def _mean_count(sums: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name) // pl.col("seeds") if is_whole else pl.col(name) / pl.col("seeds")
 
 
-def _summary(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
+def _summary(rows: pl.DataFrame, objective: Objective) -> dict[str, Any]:
     """Headline figures of one family: shares of home, differences, the gaps, and what the arms close of them."""
-    usd = _by_seed_and_scenario(rows, params)
+    usd = _by_seed_and_scenario(rows, objective)
     home_usd = usd["total"]["home"].mean(axis=0)
     share = {part: {arm: values / home_usd for arm, values in arms.items()} for part, arms in usd.items()}
     total = share["total"]
@@ -185,17 +183,17 @@ def _summary(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
     }
 
 
-def _by_seed_and_scenario(rows: pl.DataFrame, params: Params) -> dict[str, dict[str, NDArray[np.float64]]]:
+def _by_seed_and_scenario(rows: pl.DataFrame, objective: Objective) -> dict[str, dict[str, NDArray[np.float64]]]:
     """USD as float64 [seeds, scenarios], by part of the objective (`total` is their sum) and by arm."""
     sums = rows.group_by("arm", "seed", "scenario").agg(*(pl.col(name).sum() for name in FIELDS)).sort("arm", "seed", "scenario")
     found: dict[str, dict[str, NDArray[np.float64]]] = {part: {} for part in ("total", *COMPONENTS)}
-    for (arm,), frame in _priced(sums, params).group_by("arm", maintain_order=True):
+    for (arm,), frame in _priced(sums, objective).group_by("arm", maintain_order=True):
         for part, arms in found.items():
             arms[str(arm)] = frame[f"{part}_usd"].to_numpy().reshape(frame["seed"].n_unique(), -1)
     return found
 
 
-def _by_class(rows: pl.DataFrame, params: Params, summary: dict[str, Any]) -> dict[str, Any]:
+def _by_class(rows: pl.DataFrame, objective: Objective, summary: dict[str, Any]) -> dict[str, Any]:
     """Shares of what the class costs at home, and what part of the bill and of the gap best static -> hindsight the class has.
 
     Scenarios without apps of a class, or without calls of them, count for the part and not for the shares.
@@ -205,7 +203,7 @@ def _by_class(rows: pl.DataFrame, params: Params, summary: dict[str, Any]) -> di
         own = rows.filter(pl.col("class") == name)
         if own.is_empty():
             continue
-        total = _by_seed_and_scenario(own, params)["total"]
+        total = _by_seed_and_scenario(own, objective)["total"]
         home, gap = total["home"].mean(axis=0), float((total["best_static"] - total["hindsight"]).mean(axis=0).sum())
         open_, scenarios = home > 0, summary["scenarios"]
         found[name] = {
@@ -222,7 +220,7 @@ def _by_class(rows: pl.DataFrame, params: Params, summary: dict[str, Any]) -> di
     return found
 
 
-def _gap_by_app(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
+def _gap_by_app(rows: pl.DataFrame, objective: Objective) -> dict[str, Any]:
     """How concentrated the gap best static -> hindsight is: by scenario the apps that make most of it, and their rejected calls.
 
     Apps that are dearer under hindsight count against the gap, so shares can exceed 1.
@@ -231,7 +229,7 @@ def _gap_by_app(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
     usd = {}
     for arm in ("home", "best_static", "hindsight"):
         sums = rows.filter(pl.col("arm") == arm).group_by(*keys).agg(*(pl.col(name).sum() for name in FIELDS), pl.col("seeds").first())
-        usd[arm] = _priced(sums, params).select(
+        usd[arm] = _priced(sums, objective).select(
             *keys, (pl.col("total_usd") / pl.col("seeds")).alias(f"{arm}_usd"), (pl.col("rejected") / pl.col("seeds")).alias(arm)
         )
     both = usd["best_static"].join(usd["hindsight"], on=keys).join(usd["home"].drop("home"), on=keys)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from core.units import HOUR_US
 from models.baselines import rules
 from models.baselines.coordination import coordinated_static
 from models.baselines.knowledge import move_cost_usd
@@ -24,7 +25,6 @@ from simulator.control.judge import evaluate, rows_of
 from simulator.control.loop import run as play
 from simulator.control.spans import span_steps
 from simulator.control.view import Facts
-from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json

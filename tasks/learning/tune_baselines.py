@@ -35,9 +35,7 @@ def run(params: Params, paths: Paths) -> str:
     settings, out = params.tune_baselines, paths.baselines
     worlds = worlds_of(paths.scenario)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (str(paths.scenario), str(out), names, settings.luck_seed, settings.budget_replays, params.world.tactical_steps) for names in worlds
-    ]
+    jobs = [(str(paths.scenario), str(out), names, settings.luck_seed, settings.budget_replays) for names in worlds]
     found = {name: one for world in map_in_processes(_tune, jobs) for name, one in world.items()}
     scenarios = sorted(found)
     families = {name: found[name]["family"] for name in scenarios}
@@ -61,20 +59,20 @@ def run(params: Params, paths: Paths) -> str:
     )
 
 
-def _tune(job: tuple[str, str, list[str], int, int, int]) -> dict[str, dict[str, Any]]:
+def _tune(job: tuple[str, str, list[str], int, int]) -> dict[str, dict[str, Any]]:
     """Learn the past of one world and tune every rule in each of its scenarios."""
-    source, target, names, seed, budget, period_steps = job
+    source, target, names, seed, budget = job
     knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), seed)
     found = {}
     for name in names:
         save_knowledge(knowledge, Path(target) / name)
-        found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, seed, budget, period_steps)
+        found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, seed, budget)
     return found
 
 
-def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int, period_steps: int) -> dict[str, Any]:
+def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int) -> dict[str, Any]:
     """Try every rule's parameters on the valid span, and coordinate static placements on the train span."""
-    facts = Facts.of(scenario)
+    facts, period_steps = Facts.of(scenario), scenario.world.tactical_steps
     tried = {
         rule: [_valid_usd(scenario, rule_named(rule, facts, knowledge, parameters, period_steps), seed) for parameters in grid[:budget]]
         for rule, grid in GRIDS.items()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tasks.core.terms import SMALL_GAP
 from tasks.report.text import num
 
 EQUAL_WITHIN = 0.5  # % of home: an interval inside +- this says "equals"
-SMALL_GAP = 1.0  # % of home: below this no ratio is formed
 ENOUGH_SCENARIOS = 10  # the profile `report` has as many; below, a heading says how few there are
 NO_RATIO = "no ratio: the gap is under 1 % of home"
 TIMES = "\u00d7"
@@ -126,4 +126,4 @@ def ratio(share: float | None, gap_of_home: float) -> str:
         share: of 1; None where none was formed.
         gap_of_home: the denominator, in % of home.
     """
-    return NO_RATIO if share is None or gap_of_home < SMALL_GAP else f"{num(100 * share, 0)} %"
+    return NO_RATIO if share is None or gap_of_home < 100 * SMALL_GAP else f"{num(100 * share, 0)} %"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.units import DAY_S
 from simulator.parameters import World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
@@ -45,7 +46,8 @@ def run(params: Params, paths: Paths) -> str:
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
-    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, [(params, seed) for seed in settings.home_seeds]), strict=True))
+    jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed) for seed in settings.home_seeds]
+    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs), strict=True))
     groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
         *queue_checks(settings.runs, settings.calls),
@@ -62,7 +64,7 @@ def run(params: Params, paths: Paths) -> str:
         "family": scenario.family,
         "seed": scenario.seed,
         "luck_seed": settings.luck_seed,
-        "test_days": [round(s * scenario.world.step_s / 86_400, 4) for s in scenario.split_steps[1:]],
+        "test_days": [round(s * scenario.world.step_s / DAY_S, 4) for s in scenario.split_steps[1:]],
         "apps": len(scenario.apps.app_ids),
         "calls": len(scenario.calls.arrival_us),
         "checks": rows,

@@ -1,7 +1,8 @@
 """What the world rests on, value by value: verified or assumed, and why. Not here: what an assumption does (calibration_world.py).
 
 A row of a reference table is assumed if its column `confidence` says so, one value if `<column>_confidence` does. A row of network.csv has
-three values, and `<value>_source` says which of them are measured. Parameters are in no table: those that are assumed stand here.
+three values, and `<value>_source` says which of them are measured. Parameters are in no table: those that are assumed are listed here, as
+are the rules of the clouds, one row for all clouds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from simulator.parameters import World
 from simulator.places.csv_rows import Row, read_rows
-from simulator.places.table_parts import FILES
+from simulator.places.table_parts import FILES, RULE_COLUMNS
 
 VERIFIED, ASSUMED = "verified", "assumed"
 MEASURED = ("skyplane", "azure docs p50", "hpe azure matrix")  # sources of network.csv that are no stand-in
@@ -41,7 +42,7 @@ WHY = {  # by table and column, or by the source of the row
     "same region": "inside one region: a rule, not a measurement",
     "none": "not measured",
 }
-PARAMETERS = {  # of `world`, with unit and reason
+WHOLE = {  # parameters of `world`, and rules that a column of clouds.csv gives for every cloud; with unit and reason
     "quota_per_placement": ("instances", "order of the accounts' default limits, shared by three zones"),
     "timeout_s": ("s", "a usual limit of a gateway"),
     "slowdown.knee": ("share of capacity", "within the daily range that The Night Shift measured"),
@@ -60,13 +61,13 @@ PARAMETERS = {  # of `world`, with unit and reason
     "network.same_region_rtt_us": ("us", "bound of one provider, for all"),
     "network.streams_share": ("share of the throughput", "8 of the 64 connections that were measured"),
     "network.cap_gbps": ("Gbit/s", "a usual limit of one function"),
-    "egress.inter_zone_usd_per_gb": ("USD per GB", "price between zones of machines"),
+    "clouds.csv inter_zone_usd_per_gb": ("USD per GB", "price between zones of machines"),
     "move.state_median_gb": ("GB", "no trace has the state of an app"),
     "workload.data_elsewhere": ("share of apps", "no trace has the place of the data; balanced among the apps of a twin"),
     "workload.data_other_cloud": ("share of apps", "no trace has the place of the data"),
     "workload.payload_share": ("light, medium, heavy", "no trace has the bytes of a call"),
     "workload.global_share": ("share of apps", "no trace has the place of the caller; balanced among the apps of a twin"),
-    "provisioned.release": ("rule", "argued from the providers' pages"),
+    "clouds.csv floor_release": ("rule", "argued from the providers' pages"),
 }
 
 
@@ -99,27 +100,30 @@ class Basis:
         """Of a cloud's rows of a table, the weakest of them."""
         return weakest(*(row.text("confidence") for row in self._files[table] if row.text("cloud") == cloud))
 
+    def rule(self, cloud: str, column: str) -> str:
+        """Of a rule of a cloud, a column of clouds.csv."""
+        row = next(row for row in self._files["clouds.csv"] if row.text("cloud") == cloud)
+        return ASSUMED if column in _assumed_columns("clouds.csv", row) else VERIFIED
+
 
 def assumed_rows(folder: Path, world: World) -> list[dict[str, str]]:
     """Every assumed value: table, row (its key), column, value as it stands there, unit, why.
 
     Args:
         folder: of the reference tables.
-        world: whose parameters are listed last, as table `params.yaml`.
+        world: whose parameters are listed last, as table `params.yaml`, and the rules of the clouds among them.
     """
     out = []
-    for name, rows in _read(folder).items():
+    files = _read(folder)
+    for name, rows in files.items():
         key = FILES[name][1]
         for row in rows:
-            for column in _assumed_columns(name, row):
+            for column in [c for c in _assumed_columns(name, row) if c not in RULE_COLUMNS]:
                 unit = f"USD per {row.text('unit')}" if column == "usd" else UNITS.get(column, column)
                 label = (" to " if name == "network.csv" else " ").join(row.text(part) for part in key if part != "unit")
                 found = {"table": name, "row": label, "column": column, "value": row.values[column] or "none", "unit": unit}
                 out.append(found | {"why": _why(name, column, row)})
-    for path, (unit, why) in PARAMETERS.items():
-        found = {"table": "params.yaml", "row": f"world.{path}", "column": path.rsplit(".", 1)[-1], "value": _text(world, path)}
-        out.append(found | {"unit": unit, "why": why})
-    return out
+    return out + [_whole(path, world, files["clouds.csv"]) | {"unit": unit, "why": why} for path, (unit, why) in WHOLE.items()]
 
 
 def _read(folder: Path) -> dict[str, list[Row]]:
@@ -145,10 +149,18 @@ def _why(name: str, column: str, row: Row) -> str:
     return WHY.get(f"{name} {column}") or WHY.get(row.text("source"), f"not verified: {row.text('source')}")
 
 
+def _whole(path: str, world: World, clouds: list[Row]) -> dict[str, str]:
+    """Table, row, column and value of an entry of WHOLE."""
+    table, _, column = path.rpartition(" ")
+    if table:
+        names = [row.text("cloud") for row in clouds]
+        value = ", ".join(f"{name} {row.text(column)}" for name, row in zip(names, clouds, strict=True))
+        return {"table": table, "row": ", ".join(names), "column": column, "value": value}
+    return {"table": "params.yaml", "row": f"world.{path}", "column": path.rsplit(".", 1)[-1], "value": _text(world, path)}
+
+
 def _text(world: World, path: str) -> str:
     value: Any = world
     for part in path.split("."):
         value = getattr(value, part)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

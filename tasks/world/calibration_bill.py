@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from core.errors import TrineError
+from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
-from simulator.fleet import COLD_STREAM, KEEP_ALIVE_STREAM, Field, Fleet, app_constants
+from simulator.fleet import Field, Fleet
+from simulator.layout import COLD_STREAM, KEEP_ALIVE_STREAM
 from simulator.parameters import Objective, Slo, World
+from simulator.places.constants import app_constants
 from simulator.places.tables import Tables
 from simulator.rng import hash_u64
 from simulator.scenario import Scenario
@@ -101,13 +104,11 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     words = [hash_u64(luck_seed, one.apps.id_base, stream)[0] for stream in (COLD_STREAM, KEEP_ALIVE_STREAM)]
     rtt = int(t.rtt_us[origin, r])
     start = arrival + rtt // 2
-    slot, hour = (
-        min(start // width, last) for width, last in ((kernel.SLOT_US, _last(one.conditions.capacity)), (kernel.HOUR_US, _hours(one)))
-    )
+    slot, hour = (min(start // width, last) for width, last in ((SLOT_US, _last(one.conditions.capacity)), (HOUR_US, _hours(one))))
     slowdown = int(one.conditions.slowdown_permille[p, slot])
     here, there = int(one.conditions.carbon_mg_per_kwh[r, hour]), int(one.conditions.carbon_mg_per_kwh[data, hour])
-    cold = int(kernel.drawn(t.cold_start_us[cloud, int(one.apps.package[0])], words[0]))
-    life = int(kernel.drawn(t.keep_alive_us[cloud], words[1]))
+    cold = int(kernel.draw(t.cold_start_us[cloud, int(one.apps.package[0])], words[0]))
+    life = int(kernel.draw(t.keep_alive_us[cloud], words[1]))
     fetch = int(c[kernel.DATA_RTT]) + received * int(c[kernel.US_PER_KIB]) // 1024
     execution = duration * slowdown // 1000
     busy = cold + fetch + execution
@@ -118,7 +119,7 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
     transfer_in, transfer_out = received * int(c[kernel.EGRESS_IN]), sent * int(c[kernel.EGRESS_OUT])
     work_uj, idle_uj = int(c[kernel.BUSY_UW]) * busy // 1_000_000, int(c[kernel.IDLE_UW]) * life // 1_000_000
     work_ng = work_uj * here // UJ_PER_KWH
-    idle_hour = min((start + busy) // kernel.HOUR_US, _hours(one))
+    idle_hour = min((start + busy) // HOUR_US, _hours(one))
     idle_ng = idle_uj * int(one.conditions.carbon_mg_per_kwh[r, idle_hour]) // UJ_PER_KWH
     wire_ng = (received * ((here + there) // 2) + sent * here) // MG
     limit = one.slo.floor_us + duration * one.slo.factor_permille // 1000
@@ -183,10 +184,8 @@ class _Words:
         here, at_client = t.regions[r], t.regions[int(t.region_at[cloud, origin])]
         self.round_trip = basis.network(at_client, here, "rtt_us")
         self.cold = "assumed" if one.apps.package[0] == MEDIUM else "drawn"
-        self.billed = weakest(
-            basis.cloud("billing.csv", t.clouds[cloud]), "verified" if one.world.cold_start.billed[t.clouds[cloud]] else "assumed"
-        )
-        self.rounding = "billing.csv, params.yaml"
+        self.billed = weakest(basis.cloud("billing.csv", t.clouds[cloud]), basis.rule(t.clouds[cloud], "cold_start_billed"))
+        self.rounding = "billing.csv, clouds.csv"
         self.request = basis.price(here, "requests")
         self.execution = weakest(basis.price(here, "execution"), "drawn")
         self.egress_in = weakest(basis.network(t.regions[data], here, "egress_usd_per_gb"), "drawn")
@@ -202,7 +201,7 @@ def notable_call(scenario: Scenario) -> tuple[int, int]:
     t, apps, calls = scenario.tables, scenario.apps, scenario.calls
     app = np.repeat(np.arange(len(apps.app_ids)), np.diff(calls.first_call))
     region = t.region_of_placement[apps.home]
-    slot = np.minimum(calls.arrival_us // kernel.SLOT_US, _last(scenario.conditions.capacity))
+    slot = np.minimum(calls.arrival_us // SLOT_US, _last(scenario.conditions.capacity))
     is_open = scenario.conditions.capacity[apps.home[app], slot] > 0
     is_late = calls.arrival_us >= scenario.split_steps[1] * scenario.world.step_us
     is_plain = (calls.duration_us >= NOTABLE_US[0]) & (calls.duration_us <= NOTABLE_US[1]) & (calls.bytes_in >= NOTABLE_BYTES)

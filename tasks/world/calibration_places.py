@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US
 from simulator.control.spans import span_steps
-from simulator.kernel import HOUR_US
 from simulator.objective import components_usd
 from simulator.places.csv_rows import read_rows
+from simulator.places.prices import execution_fusd_per_us
 from simulator.scenario import Scenario
 from tasks.world.calibration_assumed import Basis, weakest
 from tasks.world.calibration_theory import short
 
 Int64 = NDArray[np.int64]
 MEMORY_MB = 256  # the size whose price is shown
-NANOUSD_PER_USD = 1e9
 
 
 def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str, Any]]:
@@ -37,6 +37,7 @@ def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str,
         for place in (scenario.apps.home, static)
     ]
     hours = slice(begin * scenario.world.step_us // HOUR_US, max(1, end * scenario.world.step_us // HOUR_US))
+    price = execution_fusd_per_us(t, MEMORY_MB)
     grid = scenario.conditions.carbon_mg_per_kwh[:, hours].mean(axis=1) / 1000.0
     return [
         {
@@ -47,7 +48,7 @@ def places(scenario: Scenario, static: Int64, reference: Path) -> list[dict[str,
             "lat": float(t.lat[t.metro_of_region[r]]),
             "lon": float(t.lon[t.metro_of_region[r]]),
             "g_per_kwh": short(float(grid[r])),
-            "nanousd_per_s_of_256_mb": t.price_fusd_per_us(r, MEMORY_MB),
+            "nanousd_per_s_of_256_mb": int(price[r]),
             "internet_usd_per_gb": short(float(t.internet_nanousd_per_mb[r]) / 1e6),
             "price_basis": weakest(basis.price(name, "execution"), basis.price(name, "internet_egress")),
             "home_share": short(float(shares[0][r])),

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_S, US_PER_S
 from simulator import kernel
 from simulator.checks import queueing as theory
 from simulator.checks.warm_pool import PoolResult, simulate_pool
@@ -21,7 +22,6 @@ from simulator.places.csv_rows import Row
 from simulator.places.tables import Tables
 from simulator.rng import hash_u64
 
-SECOND_US = 1_000_000  # the mean service time of the queues
 FOR_EVER_US = 10**18
 SEED, STREAM = 2026, 70
 WARM_UP = 0.1  # share of the calls at the start of a run that is left out of the waits
@@ -101,8 +101,8 @@ def queue_checks(runs: int, calls: int) -> list[Check]:
         run = partial(_queue, calls=calls, load=load, servers=servers, draw=draw, timeout_us=timeout_us)
         out.append(_by_runs(what, unit, expected, [measure(run(_rng(i))) for i in range(runs)], source))
     for per_h in (1, 3, 6):
-        expected = theory.cold_share_of_rare_calls(per_h / 3600, 600)
-        found = [_cold_share(_rng(i), per_h / 3600) for i in range(runs)]
+        expected = theory.cold_share_of_rare_calls(per_h / HOUR_S, 600)
+        found = [_cold_share(_rng(i), per_h / HOUR_S) for i in range(runs)]
         out.append(_by_runs(f"Rare calls: cold share at {per_h} an hour", "share", expected, found, "exp(-rate x keep-alive of 600 s)"))
     return out
 
@@ -176,7 +176,7 @@ def _turning_points(rows: list[Row]) -> list[tuple[float, float, str]]:
 def _drawn(table: NDArray[np.int64], draws: int, stream: int) -> NDArray[np.float64]:
     """Draws of the kernel from a law, us: ids 0, 1, ... of one stream."""
     words = hash_u64(SEED, np.arange(draws), STREAM + stream)
-    return np.array([kernel.drawn(table, word) for word in words], dtype=np.float64)
+    return np.array([kernel.draw(table, word) for word in words], dtype=np.float64)
 
 
 def _is(row: Row, **values: str) -> bool:
@@ -193,18 +193,18 @@ def _by_runs(what: str, unit: str, expected: float, values: list[float], source:
 
 
 def _arrivals(rng: Rng, calls: int, per_s: float) -> NDArray[np.int64]:
-    return np.rint(np.cumsum(rng.exponential(1 / per_s, calls)) * SECOND_US).astype(np.int64)
+    return np.rint(np.cumsum(rng.exponential(1 / per_s, calls)) * US_PER_S).astype(np.int64)
 
 
 def _queue(rng: Rng, *, calls: int, load: float, servers: int, draw: Callable[[Rng, int], Any], timeout_us: int | None) -> PoolResult:
     """A pool without cold delay or expiry is a queue with `servers` servers."""
     arrival_us = _arrivals(rng, calls, load)
-    service_us = np.rint(draw(rng, calls) * SECOND_US).astype(np.int64)
+    service_us = np.rint(draw(rng, calls) * US_PER_S).astype(np.int64)
     return simulate_pool(arrival_us, service_us, 0, keep_alive_us=FOR_EVER_US, ceiling=servers, timeout_us=timeout_us)
 
 
 def _waits(result: PoolResult) -> NDArray[np.float64]:
-    return result.wait_us[int(WARM_UP * len(result.wait_us)) :] / SECOND_US
+    return result.wait_us[int(WARM_UP * len(result.wait_us)) :] / US_PER_S
 
 
 def _waiting(result: PoolResult) -> float:
@@ -216,16 +216,16 @@ def _p95(result: PoolResult) -> float:
 
 
 def _cold_share(rng: Rng, per_s: float) -> float:
-    result = simulate_pool(_arrivals(rng, RARE_CALLS, per_s), 0, 0, keep_alive_us=600 * SECOND_US)
+    result = simulate_pool(_arrivals(rng, RARE_CALLS, per_s), 0, 0, keep_alive_us=600 * US_PER_S)
     return (result.cold_starts - 1) / (RARE_CALLS - 1)  # the first call of a run has no gap before it
 
 
 def _simfaas(rng: Rng) -> PoolResult:
     arrival_us = _arrivals(rng, SIMFAAS_CALLS, 0.9)
-    arrival_us = arrival_us[arrival_us < SIMFAAS_S * SECOND_US]
+    arrival_us = arrival_us[arrival_us < SIMFAAS_S * US_PER_S]
     unit = exponential(rng, len(arrival_us))
     duration_us, cold_us = (np.rint(mean_us * unit).astype(np.int64) for mean_us in (1_991_000, 253_000))
-    return simulate_pool(arrival_us, duration_us, 0, keep_alive_us=600 * SECOND_US, cold_us=cold_us)
+    return simulate_pool(arrival_us, duration_us, 0, keep_alive_us=600 * US_PER_S, cold_us=cold_us)
 
 
 def short(value: float) -> float:

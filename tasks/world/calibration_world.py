@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from models.baselines.rules import Fixed
 from simulator.conditions import OUTAGE_PPM, slowdown_permille
 from simulator.control.loop import run as play
 from simulator.control.spans import span_steps
 from simulator.fleet import Field, Fleet
-from simulator.kernel import HOUR_US, SLOT_US
 from simulator.objective import COMPONENTS, components_usd, objective_usd
-from simulator.parameters import Objective, World
+from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.scenario import Scenario
 from simulator.twin.azure2021 import published_calls
@@ -61,19 +61,19 @@ def per_call(fleet: Fleet) -> dict[str, float]:
     return {what: float(total[field] * factor / total[Field.CALLS]) for what, field, factor, *_ in PER_CALL}
 
 
-def twin_at_home(piece: tuple[Params, int]) -> dict[str, float]:
-    """`per_call` of the calm world on the twin of a seed, of the size that the section `scenario` says, on the carried tables."""
-    params, seed = piece
-    wanted, tables = params.scenario, load_tables(REFERENCE, params.world)
-    trace = with_comparable_apps(twin_invocations(params, seed), published_calls(seed, wanted.apps), seed, tables, params)
+def twin_at_home(piece: tuple[Params, World, Slo, Objective, int]) -> dict[str, float]:
+    """`per_call` of a scenario's world on the twin of a seed, of the size that the section `scenario` says, on the carried tables."""
+    params, world, slo, objective, seed = piece
+    wanted, tables = params.scenario, load_tables(REFERENCE, world)
+    trace = with_comparable_apps(twin_invocations(params, seed), published_calls(seed, wanted.apps), seed, tables, world, params)
     scenario = twin_scenario(
         "calm",
         seed,
         days=wanted.days,
         split_steps=wanted.split_steps,
-        world=params.world,
-        slo=params.slo,
-        objective=params.objective,
+        world=world,
+        slo=slo,
+        objective=objective,
         carbon_month=wanted.carbon_month,
         trace=trace,
     )
@@ -219,8 +219,8 @@ def _changes(scenario: Scenario, reference: Path) -> dict[str, Callable[[Scenari
 
 def _with_quota(scenario: Scenario, quota: int) -> Scenario:
     ppm = scenario.conditions.utilisation_ppm.astype(np.int64)
-    room = np.maximum(quota * (OUTAGE_PPM - ppm) // OUTAGE_PPM, 1)
-    capacity = np.where(ppm == OUTAGE_PPM, 0, room).astype(np.int32)
+    headroom = np.maximum(quota * (OUTAGE_PPM - ppm) // OUTAGE_PPM, 1)
+    capacity = np.where(ppm == OUTAGE_PPM, 0, headroom).astype(np.int32)
     return replace(
         scenario,
         world=scenario.world.model_copy(update={"quota_per_placement": quota}),

@@ -1,6 +1,6 @@
 """Rebuilds the world's tables in data/reference from the folder of published figures. Not a stage: run by hand when a source changes.
 
-`python -m tasks.reference --from DIR` writes the tables, `--check` says which files differ and exits 1. A row of a table can as well be
+`python -m tasks.world.reference_tables --from DIR` writes the tables, `--check` says which files differ and exits 1. A row can as well be
 edited by hand; then the table and this module say different things, and `--check` shows it. What is ours and in no source stands here as
 a constant and is marked `assumed` in its table. Not here: reading the tables for a run (simulator/places/tables.py).
 """
@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from core.errors import RawDataError, TrineError
+from simulator.places.table_parts import PACKAGES, RULE_COLUMNS
 from tasks.core.paths import Paths
 
 Rows = list[dict[str, str]]
@@ -27,13 +28,24 @@ VERIFIED, ASSUMED = "verified", "assumed"
 CLOUDS = ("aws", "azure", "gcp")
 SERVICES = {"aws": "Lambda (x86)", "azure": "Functions Consumption", "gcp": "Cloud Run functions (request-based)"}
 CLOUD_SHARE = {"aws": "0.40", "azure": "0.35", "gcp": "0.25"}
+# Rules of each provider, in the order of RULE_COLUMNS.
+RULES = {
+    "aws": ("function", "yes", "drop", "5", "0.02"),
+    "azure": ("app", "no", "drop", "0", "0.0"),
+    "gcp": ("function", "yes", "redraw", "0", "0.02"),
+}
+RULE_SOURCES = {
+    "aws": "cold_start_billed: AWS compute blog, from 2025-08-01; floor_min_billed_min: Lambda pricing",
+    "azure": "cold_start_billed: ours",
+    "gcp": "cold_start_billed: cloud.google.com/run/pricing",
+}
 METRO_SHARE = {"iad": "0.30", "fra": "0.15", "lhr": "0.10", "nrt": "0.12", "sin": "0.10", "syd": "0.08", "bom": "0.10", "gru": "0.05"}
 CONTINENT = {"iad": "americas", "gru": "americas", "lhr": "europe", "fra": "europe"} | dict.fromkeys(
     ("nrt", "sin", "syd", "bom"), "asia_pacific"
 )
 CELLS, CELL_SHIFT = "ahecgdbf", {"aws": 0, "azure": 3, "gcp": 5}  # cell of (cloud, metro) = CELLS[(metro + shift) mod 8]
 ZONES_PER_REGION = 3
-PACKAGES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
+SAMPLES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
 QUANTILES = ("p2.5", "p5", "p25", "p50", "p75", "p90", "p95", "p97.5", "p99")
 
 
@@ -52,9 +64,23 @@ def read(folder: Path, name: str) -> Rows:
 
 
 def clouds(folder: Path) -> Rows:
-    """One row per provider: the service that is modelled and its share of home clouds."""
-    ours = mark("home_share: ours", "2026-11", "ours") | {"home_share_confidence": ASSUMED}
-    return [{"cloud": cloud, "service": SERVICES[cloud], "home_share": CLOUD_SHARE[cloud], **ours} for cloud in CLOUDS]
+    """One row per provider: the service that is modelled, its share of home clouds, its rules."""
+    rows = []
+    for cloud in CLOUDS:
+        source = f"home_share, floor_release, inter_zone_usd_per_gb: ours; pool_key: documentation; {RULE_SOURCES[cloud]}"
+        confidence = dict.fromkeys(("home_share", "floor_release", "inter_zone_usd_per_gb"), ASSUMED)
+        confidence["cold_start_billed"] = ASSUMED if cloud == "azure" else VERIFIED
+        rows.append(
+            {
+                "cloud": cloud,
+                "service": SERVICES[cloud],
+                "home_share": CLOUD_SHARE[cloud],
+                **dict(zip(RULE_COLUMNS, RULES[cloud], strict=True)),
+                **mark(source, "2026-11", "ours"),
+                **{f"{column}_confidence": word for column, word in confidence.items()},
+            }
+        )
+    return rows
 
 
 def places(folder: Path) -> dict[str, Rows]:
@@ -237,8 +263,8 @@ def cold_start(folder: Path) -> Rows:
     """One row per law, cloud, package and probability; the medium package is the geometric mean of the other two."""
     samples = {(row["provider"], row["variant"]): row for row in read(folder, "coldstart_quantiles_mikhail_2021.csv")}
     rows = []
-    for cloud, (small, large) in PACKAGES.items():
-        for package in ("small", "medium", "large"):
+    for cloud, (small, large) in SAMPLES.items():
+        for package in PACKAGES:
             for name in QUANTILES:
                 a, b = (samples[cloud, variant][name] for variant in (small, large))
                 mean = f"{math.sqrt(float(a) * float(b)):.6f}"
@@ -312,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 if the tables are now those of the sources, 1 if `--check` found a difference or the folder lacks a file.
     """
-    parser = argparse.ArgumentParser(prog="python -m tasks.reference", description="Rebuild the tables of data/reference.")
+    parser = argparse.ArgumentParser(prog="python -m tasks.world.reference_tables", description="Rebuild the tables of data/reference.")
     parser.add_argument("--from", dest="folder", type=Path, required=True, help="folder of published figures")
     parser.add_argument("--check", action="store_true", help="write nothing; say what differs and exit 1")
     options = parser.parse_args(argv)

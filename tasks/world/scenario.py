@@ -1,7 +1,7 @@
 """Stage `scenario`: the worlds in which policies are judged. Not here: how a world is drawn (simulator/), what happens in it.
 
-The seed equal to `seed` replays the staged azure2021 table (the twin's, or real calls), every other seed a twin of its own. The zones
-replay the staged days of the Google cells. Scenarios of one seed share one workload on disk.
+The seed equal to `seed` replays the staged calls (the twin's, or real ones), every other seed a twin of its own. The zones replay the
+staged days of the Google cells. Scenarios of one seed share one workload on disk. The class of every app is written here, once.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from core.errors import ParameterError, RawDataError
+from core.units import DAY_S, DAY_US
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.control.baseline import record_home
-from simulator.parameters import US
 from simulator.places.carbon_files import load_hourly_carbon
 from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario, save
 from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
+from tasks.core.app_classes import with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.files import read_json, write_json
 from tasks.core.verdict import require_success
@@ -34,14 +36,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.places.tables import Tables
+    from tasks.core.app_classes import AppClasses
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-DAY_S = 86_400
-
 
 def run(params: Params, paths: Paths) -> str:
-    """Write `data/scenario/<family>-<seed>/`, the workloads they share, and scenarios.json; return the summary line.
+    """Write `data/scenario/<family>-<seed>/`, the workloads they share, apps.parquet and scenarios.json; return the summary line.
 
     Raises:
         GateError: a source that is used has no successful verdict of its present data.
@@ -49,34 +50,35 @@ def run(params: Params, paths: Paths) -> str:
         RawDataError: a source that is used is off.
     """
     settings = params.scenario
-    require_success(paths, "google2019")
+    require_success(paths, settings.cells)
     if settings.calls == "staged":
-        require_success(paths, "azure2021")
+        require_success(paths, settings.source)
         if params.seed not in settings.seeds:
             how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
             raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
     tables = load_tables(paths.reference, params.world)
     steps = settings.days * DAY_S // params.world.step_s
-    cells = read_cells(paths)
+    cells = read_cells(paths, settings.cells)
     draft = paths.scenario.with_name(".scenario.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    rows, total, clipped = [], 0, 0
+    rows, classes, total, clipped = [], [], 0, 0
     for seed in settings.seeds:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        origin = read_json(paths.ingest_report("azure2021"))["from"] if is_staged else "twin"
+        origin = read_json(paths.ingest_report(settings.source))["from"] if is_staged else "twin"
         if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
-            ranked = published_calls(seed, params.traces["azure2021"].apps if is_staged else settings.apps)
-            trace = with_comparable_apps(trace, ranked, seed, tables, params)
+            ranked = published_calls(seed, params.traces[settings.source].apps if is_staged else settings.apps)
+            trace = with_comparable_apps(trace, ranked, seed, tables, params.world, params)
         apps, calls, left_out = build(seed, tables, params.world, trace, steps * params.world.step_us)
         carbon = _carbon(params, paths, tables, hours_of(steps, params.world), first_day)
         total, clipped = total + len(calls.arrival_us), clipped + left_out
-        for family in settings.families:
+        for family, changes in settings.families.items():
             scenario = build_scenario(
                 family,
                 seed,
+                changes=changes,
                 steps=steps,
                 split_steps=settings.split_steps,
                 world=params.world,
@@ -90,7 +92,9 @@ def run(params: Params, paths: Paths) -> str:
                 first_day=first_day,
             )
             folder = save(scenario, draft)
+            classes.append(app_classes(scenario, params.app_classes))
             rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
+    pl.concat(classes).write_parquet(draft / "apps.parquet")
     write_json(draft / "scenarios.json", {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows})
     shutil.rmtree(paths.scenario, ignore_errors=True)
     draft.rename(paths.scenario)
@@ -119,23 +123,36 @@ def finish(scenario: Scenario, folder: Path) -> dict[str, Any]:
     }
 
 
+def app_classes(scenario: Scenario, limits: AppClasses) -> pl.DataFrame:
+    """Return the class of each app of a scenario: scenario, app_id, calls_train, calls_per_14d, rate_class."""
+    calls, train_us = scenario.calls, scenario.split_steps[0] * scenario.world.step_us
+    before = np.concatenate([[0], np.cumsum(calls.arrival_us < train_us)])
+    counted = pl.DataFrame(
+        {
+            "scenario": [scenario.id] * len(scenario.apps.app_ids),
+            "app_id": list(scenario.apps.app_ids),
+            "calls_train": np.diff(before[calls.first_call]).astype(np.int64),
+        }
+    )
+    return with_classes(counted, train_us, limits)
+
+
 def staged_invocations(params: Params, paths: Paths) -> Invocations:
     """Staged calls of the last `scenario.days` days before `as_of_day`, times from the first of these days.
 
     Raises:
-        RawDataError: azure2021 is off, or no call lies in these days.
+        RawDataError: the source of the calls is off, or no call lies in these days.
     """
-    staged, first = paths.staged("azure2021"), _first_day(params)
+    staged, first = paths.staged(params.scenario.source), _first_day(params)
     found = {int(f.parent.name.removeprefix("day=")): f for f in staged.glob("day=*/invocations.parquet")}
     files = [found[day] for day in sorted(found) if first <= day < first + params.scenario.days]
     if not files:
-        how = "switch azure2021 on, or choose days that the trace has"
+        how = f"switch {params.scenario.source} on, or choose days that the trace has"
         raise RawDataError("no call lies in the scenario's days", where="params.yaml: as_of_day, scenario.days", how=how)
     names = {name: literal(staged / f"{name}.parquet") for name in ("apps", "functions")}
     names |= {"invocations": "[" + ", ".join(literal(f) for f in files) + "]"}
-    days_us = DAY_S * US
     with connect(paths) as con:
-        text = load_sql("scenario/calls.sql").format(**names, first_us=first * days_us, end_us=(first + params.scenario.days) * days_us)
+        text = load_sql("scenario/calls.sql").format(**names, first_us=first * DAY_US, end_us=(first + params.scenario.days) * DAY_US)
         calls = con.sql(text).fetchnumpy()
         apps = con.sql(load_sql("scenario/apps.sql").format(**names)).fetchnumpy()
         functions = con.sql(load_sql("scenario/functions.sql").format(**names)).fetchnumpy()
@@ -144,15 +161,15 @@ def staged_invocations(params: Params, paths: Paths) -> Invocations:
     return Invocations(apps["app"].tolist(), functions["function"].tolist(), app, function, arrival_us, duration_us, memory)
 
 
-def read_cells(paths: Paths) -> dict[str, CellSeries]:
-    """Return the staged CPU of every Google cell in local time.
+def read_cells(paths: Paths, source: str) -> dict[str, CellSeries]:
+    """Return the staged CPU of every cell of a source in local time.
 
     Raises:
-        RawDataError: google2019 is off, or a cell is not in cells.csv.
+        RawDataError: the source is off, or a cell is not in cells.csv.
     """
-    if not any(paths.staged("google2019").glob("day=*/utilisation.parquet")):
-        raise RawDataError("google2019 has no series", where="params.yaml: traces.google2019.from", how="switch the source on")
-    pattern = literal(paths.staged("google2019") / "day=*" / "utilisation.parquet")
+    if not any(paths.staged(source).glob("day=*/utilisation.parquet")):
+        raise RawDataError(f"{source} has no series", where=f"params.yaml: traces.{source}.from", how="switch the source on")
+    pattern = literal(paths.staged(source) / "day=*" / "utilisation.parquet")
     with connect(paths) as con:
         rows = con.sql(load_sql("scenario/cells.sql").format(utilisation=pattern)).fetchnumpy()
     with (paths.reference / "cells.csv").open(encoding="utf-8", newline="") as handle:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from core.errors import RawDataError
+from core.units import DAY_US
 from simulator.draws import memory_mb
 from simulator.fleet import Field, Fleet
 from simulator.rng import text_id
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 TRACE = {"app": pl.String, "func": pl.String, "end_timestamp": pl.Float64, "duration": pl.Float64}
 PLACEMENTS = ("app_id", "provider", "metro", "zone")
-DAY_US = 86_400_000_000
 MAX_DAYS = 366  # as scenario.days; the conditions of a world are as long as its trace
 SUMMARY = {
     "calls": Field.CALLS,

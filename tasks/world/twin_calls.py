@@ -16,6 +16,7 @@ from tasks.data.sources.drawn import ID_DIGITS, memory_mb
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulator.parameters import World
     from simulator.places.tables import Tables
     from tasks.core.params import Params
 
@@ -32,7 +33,9 @@ def twin_invocations(params: Params, seed: int) -> Invocations:
     )
 
 
-def with_comparable_apps(trace: Invocations, ranked: Mapping[str, int], seed: int, tables: Tables, params: Params) -> Invocations:
+def with_comparable_apps(
+    trace: Invocations, ranked: Mapping[str, int], seed: int, tables: Tables, world: World, params: Params
+) -> Invocations:
     """Keep the luck of a few large apps out of what a seed shows: they make most of the calls and nearly all of the bill.
 
     The first `scenario.steady_apps` have a memory and a payload class by their rank, the same for every seed; else the fleet's cost would
@@ -44,14 +47,15 @@ def with_comparable_apps(trace: Invocations, ranked: Mapping[str, int], seed: in
         ranked: published calls of the twin's apps by name, most called first; of an app that is not in it, nothing changes.
         seed: of the draws.
         tables: clouds, metros, regions.
-        params: laws of the attributes.
+        world: shares of the drawn attributes.
+        params: sections `scenario` and `ingest`: how many apps are steady, the distribution of memory.
     """
     ids = np.array([text_id(name) for name in ranked], dtype=np.int64)
-    draws = balanced_draws(seed, tables, params.world, ids, np.array(list(ranked.values()), dtype=np.int64))
+    draws = balanced_draws(seed, tables, world, ids, np.array(list(ranked.values()), dtype=np.int64))
     ranks = np.arange(1, min(params.scenario.steady_apps, len(ranked)) + 1, dtype=np.float64)
     z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
     memories = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
-    shares = np.cumsum(params.world.workload.payload_share)
+    shares = np.cumsum(world.workload.payload_share)
     payloads = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
     memory, payload, draw = trace.memory_mb.copy(), np.full(len(trace.app_ids), -1), np.zeros(len(trace.app_ids), dtype=np.int64)
     place = {name: k for k, name in enumerate(trace.app_ids)}

@@ -10,11 +10,12 @@ import pytest
 
 from simulator.parameters import World
 from simulator.rng import normal, text_id
-from simulator.scenario import Family, Scenario
+from simulator.scenario import Scenario
 from simulator.twin import azure2021 as twin_calls
 from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.fleets import REFERENCE, twin_cells, twin_scenario
 from simulator.workload import Invocations
+from tests.worlds.families import FAMILIES
 
 SEED, DAYS, RATE = 1, 3, 0.2
 SPLITS = (12_000, 14_000, 16_000)
@@ -27,11 +28,12 @@ def build_twin() -> BuildTwin:
     trace, cells = generate_azure2021(SEED, days=DAYS, rate=RATE), twin_cells(SEED)
 
     def build(
-        *, folder: Path = REFERENCE, family: Family = "calm", world: World | None = None, shuffled: int = 0, until_us: int | None = None
+        *, folder: Path = REFERENCE, family: str = "calm", world: World | None = None, shuffled: int = 0, until_us: int | None = None
     ) -> Scenario:
         return twin_scenario(
             family,
             SEED,
+            changes=FAMILIES[family],
             days=DAYS,
             split_steps=SPLITS,
             world=world,

@@ -22,14 +22,14 @@ def test_golden_aggregates_hold(arrivals: str, repository: Path, proof: Any) -> 
     """Each figure within its tolerance on average over the seeds, and on the default twin alone; durations and bursts move other seeds."""
     settings = params.load(repository / "params.yaml")
     if arrivals == "twin":
-        found = [twin_at_home((settings, seed)) for seed in settings.calibrate.home_seeds]
+        found = [twin_at_home((settings, settings.world, settings.slo, settings.objective, seed)) for seed in settings.calibrate.home_seeds]
     else:
         tables = load_tables(repository / "data" / "reference", settings.world)
         traces = {}
         for seed in settings.calibrate.home_seeds:
             trace = specified_invocations(seed)
             calls = dict(zip(trace.app_ids, published_calls(seed, len(trace.app_ids)).values(), strict=True))
-            traces[seed] = with_comparable_apps(trace, calls, seed, tables, settings)
+            traces[seed] = with_comparable_apps(trace, calls, seed, tables, settings.world, settings)
         scenarios = (twin_scenario(seed=seed, trace=trace, split_steps=settings.scenario.split_steps) for seed, trace in traces.items())
         found = [per_call(home_run(scenario, settings.calibrate.luck_seed)) for scenario in scenarios]
     assert len(found) == 4

@@ -49,12 +49,12 @@ def test_buckets_do_not_change_sums_and_bound_is_waiting_or_rejection(seed: int)
     tactical = simulate(small.scenario, **small.run | {"bucket_us": small.scenario.world.tactical_us})
     one = simulate(small.scenario, **small.run | {"bucket_us": 10**13})
     assert {name: tactical.total(name) for name in FIELD_NAMES} == {name: one.total(name) for name in FIELD_NAMES}
-    assert tactical.bound == one.bound
+    assert tactical.binding == one.binding
     rejected = {key for key, row in tactical.fields.items() if row["REJECTED"]}
     waited = {key for key, row in tactical.fields.items() if row["WAITED"]}
-    assert rejected <= tactical.bound <= rejected | waited  # who waits for a warming instance instead of a cold start is not bound
+    assert rejected <= tactical.binding <= rejected | waited  # waiting for a warming instance is no limit of capacity
     bare = simulate(small.scenario, **small.run | {"bucket_us": small.scenario.world.tactical_us, "floors": ()})
-    assert bare.bound == {key for key, row in bare.fields.items() if row["WAITED"] + row["REJECTED"]}
+    assert bare.binding == {key for key, row in bare.fields.items() if row["WAITED"] + row["REJECTED"]}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

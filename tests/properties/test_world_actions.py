@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US, SLOT_US
 from simulator.control.decision import Decision, PolicyBase
 from simulator.control.loop import run as judged
 from simulator.control.view import View
 from simulator.fleet import Field, Fleet
-from simulator.kernel import HOUR_US, SLOT_US
 from simulator.scenario import Scenario
 from tests.worlds.world_runs import OF_CALLS, TOTAL_SUMS, BuildTwin, Int64, even, run, with_conditions
 

@@ -26,7 +26,7 @@ def test_places_are_names(build_twin: BuildTwin, twin: Scenario, repository: Pat
     moved, there = (run(s, turned(s, 1), {4_000: turned(s, 2), 9_000: turned(s, 3)}) for s in (other, twin))
     assert there.out[:, :, Field.MOVES].sum() > 200
     np.testing.assert_array_equal(moved.out, there.out)
-    np.testing.assert_array_equal(moved.bound, there.bound)
+    np.testing.assert_array_equal(moved.binding, there.binding)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -87,7 +87,7 @@ def test_pieces_are_the_whole(twin: Scenario, batch: int) -> None:
     whole, pieces = fleets
     assert whole.out[:, :, Field.FLOOR_NANOUSD].sum() > 0
     np.testing.assert_array_equal(pieces.out, whole.out)
-    np.testing.assert_array_equal(pieces.bound, whole.bound)
+    np.testing.assert_array_equal(pieces.binding, whole.binding)
 
 
 def test_fleets_side_by_side_do_not_touch_each_other() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.units import HOUR_US, SLOT_US
 from simulator.fleet import Field, Fleet
-from simulator.kernel import HOUR_US, SLOT_US
 from simulator.objective import components_usd
 from simulator.scenario import Scenario
 from tests.worlds.world_runs import BuildTwin, run, turned

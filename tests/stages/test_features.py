@@ -14,13 +14,14 @@ import polars as pl
 import pytest
 
 from core.errors import GateError, RawDataError
+from core.units import DAY_US
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.core.verdict import write_verdict
 from tasks.data import features
 
-DAYS, DAY_US, STEP_US = 2, 86_400_000_000, 15_000_000
+DAYS, STEP_US = 2, 15_000_000
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from core.errors import LostRowsError, RawDataError, SpaceError
+from core.units import DAY_S
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
@@ -22,7 +23,6 @@ from tasks.data.sources import azure2021
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "app,func,end_timestamp,duration"
 A, B, F, G = ("a" * 64, "b" * 64, "c" * 63 + "1", "d" * 63 + "2")
-DAY_S = 86_400
 GOOD = [f"{A},{F},10.5,0.5", f"{B},{G},20.0,0.0", f"{A},{F},{DAY_S + 5},1.25", f"{A},{F},10.5,0.5", f"{B},{G},{2 * DAY_S + 1},3.0"]
 
 

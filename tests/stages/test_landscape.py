@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from core.units import HOUR_US
 from models.baselines.knowledge import move_cost_usd
 from models.baselines.programme import best_schedule
 from models.baselines.rules import Scheduled
@@ -18,16 +19,19 @@ from simulator.control.counterfactual import objective_table
 from simulator.control.loop import run
 from simulator.control.spans import span_steps
 from simulator.fleet import Field
-from simulator.kernel import HOUR_US
 from simulator.objective import objective_usd
 from simulator.scenario import Scenario, load_scenario, save
 from simulator.twin.fleets import twin_scenario
+from tasks.core.app_classes import AppClasses
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
+from tasks.core.terms import SMALL_GAP
 from tasks.evaluation import compare, evaluate
 from tasks.evaluation.baseline_arms import GRIDS, policies
 from tasks.learning import tune_baselines
+from tasks.world.scenario import app_classes
+from tests.worlds.families import FAMILIES
 
 NAMES = ("crunch-1", "crunch-2", "fenced-1", "fenced-2")
 FIRST = ["arm", "scenario", "family", "total_usd", "execution_usd", "egress_usd", "carbon_usd", "sla_usd", "latency_usd", "moves_usd"]
@@ -49,9 +53,14 @@ def params(repository: Path) -> Params:
 def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder `data/scenario` with four worlds of three days and 40 apps."""
     folder = tmp_path_factory.mktemp("scenarios")
+    classes = []
     for name in NAMES:
         family, seed = name.split("-")
-        save(twin_scenario(family, int(seed), days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000)), folder)  # type: ignore[arg-type]
+        size = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
+        scenario = twin_scenario(family, int(seed), changes=FAMILIES[family], **size)
+        save(scenario, folder)
+        classes.append(app_classes(scenario, AppClasses(rare_below=100, low_below=1000, mid_below=20160)))
+    pl.concat(classes).write_parquet(folder / "apps.parquet")
     write_json(folder / "scenarios.json", {"scenarios": [{"id": name, "from": "twin"} for name in NAMES]})
     return folder
 
@@ -198,7 +207,7 @@ def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.D
         gap = mean["best_static"] - mean["hindsight"]
         assert summary["gap_share_of_home"] == pytest.approx(gap, abs=1e-6)
         for arm, closed in summary["closed_of_static_to_hindsight"].items():
-            assert (closed is None) == (gap < compare.SMALL_GAP)
+            assert (closed is None) == (gap < SMALL_GAP)
             if closed is not None:
                 share = (mean["best_static"] - mean[arm]) / (mean["best_static"] - mean["hindsight"])
                 assert closed["value"] == pytest.approx(share, rel=1e-4)

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from core.errors import GateError, ParameterError, RawDataError
-from simulator.parameters import Objective, Slo, World
+from core.units import DAY_US
+from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
 from simulator.twin.azure2021 import generate_azure2021, published_calls
@@ -31,8 +32,9 @@ from tasks.core.verdict import write_verdict
 from tasks.data.sources.drawn import memory_mb
 from tasks.world import scenario
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
+from tests.worlds.families import FAMILIES
 
-DAYS, DAY_US, APPS, RATE = 3, 86_400_000_000, 12, 0.2
+DAYS, APPS, RATE = 3, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)
 
 
@@ -42,7 +44,14 @@ def params(repository: Path) -> Params:
 
 
 def small(params: Params, **changes: Any) -> Params:
-    settings = {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": SPLITS, "seeds": (1, 2), "families": ("calm", "fenced")} | changes
+    settings = {
+        "days": DAYS,
+        "apps": APPS,
+        "rate": RATE,
+        "split_steps": SPLITS,
+        "seeds": (1, 2),
+        "families": {"calm": Family(), "fenced": FAMILIES["fenced"]},
+    } | changes
     traces = params.traces | {"azure2021": params.traces["azure2021"].model_copy(update={"apps": APPS})}
     return params.model_copy(update={"as_of_day": DAYS, "traces": traces, "scenario": params.scenario.model_copy(update=settings)})
 
@@ -126,9 +135,25 @@ def test_the_sample_profile_is_the_small_scenario(repository: Path, tmp_path: Pa
     assert (found.days, found.rate, found.split_steps, found.calls) == (3, 0.2, (12_000, 14_000, 16_000), "twin")
 
 
+def test_the_class_of_every_app_is_written_once(built: Paths) -> None:
+    found = pl.read_parquet(built.scenario / "apps.parquet")
+    assert found.columns == ["scenario", "app_id", "calls_train", "calls_per_14d", "rate_class"]
+    for (name,), part in found.group_by("scenario"):
+        one = load_scenario(built.scenario / str(name))
+        assert part["app_id"].to_list() == list(one.apps.app_ids)
+        train_us, calls = one.split_steps[0] * one.world.step_us, one.calls
+        for a, (count, per_14d, kind) in enumerate(part.select("calls_train", "calls_per_14d", "rate_class").iter_rows()):
+            arrivals = calls.arrival_us[calls.first_call[a] : calls.first_call[a + 1]]
+            assert count == (arrivals < train_us).sum()
+            assert per_14d == pytest.approx(count * 14 * DAY_US / train_us)
+            assert kind == ("rare" if per_14d < 100 else "low" if per_14d < 1000 else "mid" if per_14d < 20_160 else "high")
+    assert set(found["scenario"]) == {"calm-1", "calm-2", "fenced-1", "fenced-2"}
+    assert found["rate_class"].n_unique() > 1
+
+
 def test_scenarios_and_what_is_said_of_them(built: Paths) -> None:
     names = sorted(p.name for p in built.scenario.iterdir())
-    assert names == ["calm-1", "calm-2", "fenced-1", "fenced-2", "scenarios.json", "workload-1", "workload-2"]
+    assert names == ["apps.parquet", "calm-1", "calm-2", "fenced-1", "fenced-2", "scenarios.json", "workload-1", "workload-2"]
     rows = read_json(built.scenario / "scenarios.json")["scenarios"]
     assert [row["id"] for row in rows] == ["calm-1", "fenced-1", "calm-2", "fenced-2"]
     for row in rows:
@@ -150,7 +175,7 @@ def test_the_staged_twin_is_the_twin_of_the_seed(built: Paths, params: Params, t
 def test_the_later_days_of_the_window_are_replayed(built: Paths, params: Params, tmp_path: Path) -> None:
     """The last day of the trace stands for itself: its weekday and its calls, with times from its own midnight."""
     paths = copy_of(built, tmp_path)
-    later = small(params, days=1, split_steps=(2000, 3000, 4000), seeds=(1,), families=("calm",))
+    later = small(params, days=1, split_steps=(2000, 3000, 4000), seeds=(1,), families={"calm": Family()})
     scenario.run(later.model_copy(update={"as_of_day": 4}), paths)
     last, first = load_scenario(paths.scenario / "calm-1"), load_scenario(built.scenario / "calm-1")
     assert sorted(last.calls.arrival_us) == sorted(t for t in first.calls.arrival_us if t < DAY_US)
@@ -179,7 +204,7 @@ def test_the_most_called_apps_use_the_same_memory_and_payload_in_every_seed(buil
 def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, params: Params) -> None:
     own, tables = twin_invocations(params, 1), load_tables(built.reference, World())
     ranked = published_calls(1, APPS)
-    none, steady = (with_comparable_apps(own, ranked, 1, tables, p) for p in (small(params, steady_apps=0), params))
+    none, steady = (with_comparable_apps(own, ranked, 1, tables, p.world, p) for p in (small(params, steady_apps=0), params))
     assert none.memory_mb.tolist() == own.memory_mb.tolist()
     assert steady.memory_mb.tolist() != own.memory_mb.tolist()
     assert none.payload is not None
@@ -193,7 +218,7 @@ def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, 
     paths = copy_of(built, tmp_path)
     write_json(paths.ingest_report("azure2021"), {"from": "path"})
     write_verdict(paths, "azure2021", "path", [])
-    settings = small(params, seeds=(1,), families=("calm",))
+    settings = small(params, seeds=(1,), families={"calm": Family()})
     scenario.run(settings, paths)
     found = attributes(paths.scenario / "calm-1")
     trace = scenario.staged_invocations(settings, paths)
@@ -205,7 +230,7 @@ def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, 
 
 def test_the_next_nights_window_moves_no_app(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
-    settings = small(params, days=2, split_steps=(8000, 9000, 11_000), seeds=(1,), families=("calm",))
+    settings = small(params, days=2, split_steps=(8000, 9000, 11_000), seeds=(1,), families={"calm": Family()})
     nights = []
     for night in (2, 3):
         scenario.run(settings.model_copy(update={"as_of_day": night}), paths)
@@ -222,7 +247,7 @@ def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_pa
     for h in range(24 * DAYS):
         rows.append([str(start + dt.timedelta(hours=h)), *(str(100 * k + h) for k in range(len(names)))])
     (tmp_path / "hourly.csv").write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
-    scenario.run(small(params, carbon_hourly=("hourly.csv",), families=("calm",)), paths)
+    scenario.run(small(params, carbon_hourly=("hourly.csv",), families={"calm": Family()}), paths)
     found = load_scenario(paths.scenario / "calm-1").conditions.carbon_mg_per_kwh
     for r, m in enumerate(tables.metro_of_region):
         assert found[r].tolist() == [1000 * (100 * m + h) for h in range(24 * DAYS)]
@@ -250,7 +275,13 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp
     raw = yaml.safe_load(paths.params_file.read_text(encoding="utf-8"))
     raw["as_of_day"] = DAYS
     raw["traces"]["azure2021"]["apps"] = APPS
-    raw["scenario"] |= {"days": DAYS, "apps": APPS, "rate": RATE, "split_steps": list(SPLITS), "families": ["calm", "fenced"]}
+    raw["scenario"] |= {
+        "days": DAYS,
+        "apps": APPS,
+        "rate": RATE,
+        "split_steps": list(SPLITS),
+        "families": {"calm": {}, "fenced": {"is_fenced": True}},
+    }
     paths.params_file.write_text(yaml.safe_dump(raw), encoding="utf-8")
     seen = []
     for threads in ("1", "4"):

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 import simulator.envs  # noqa: F401  (registers the environments)
+from core.units import DAY_US, SLOT_US
 from simulator.conditions import CellSeries, profile_carbon
 from simulator.control.reward import Reward
 from simulator.parameters import Objective, Slo, World
@@ -17,15 +18,16 @@ from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario
 from simulator.twin import azure2021 as twin
 from simulator.workload import Invocations, build
+from tests.worlds.families import FAMILIES
 
 DAYS, APPS = 3, 12
 STEPS = DAYS * 5760
 KINDS = ("Strategic", "Tactical", "TacticalCandidates", "Autoscale")
 UNCLIPPED = Reward(clip=1e9)
-STEP_US, SLOT_US, DAY_US = 15_000_000, 300_000_000, 86_400_000_000
+STEP_US = 15_000_000
 
 
-def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | None = None) -> Scenario:
+def make_scenario(repository: Path, family: str = "calm", *, reference: Path | None = None) -> Scenario:
     """The scenario on the tables of the repository, or on those of the folder `reference`."""
     world = World(quota_per_placement=6)  # small, so that capacity matters to twelve apps
     tables = load_tables(reference or repository / "data" / "reference", world)
@@ -44,6 +46,7 @@ def make_scenario(repository: Path, family: Any = "calm", *, reference: Path | N
     return build_scenario(
         family,
         1,
+        changes=FAMILIES[family],
         steps=STEPS,
         split_steps=(12000, 14000, 16000),
         world=world,

@@ -16,7 +16,7 @@ from simulator.places.tables import Tables
 from simulator.rng import hash_u64
 from simulator.scenario import Scenario
 from tests.worlds.second_simulator import Outcome
-from tests.worlds.small_worlds import invent_tables
+from tests.worlds.small_worlds import invent_tables, plain_tables
 
 SECOND = 1_000_000
 Run = Callable[..., Outcome]
@@ -32,8 +32,8 @@ def call(second: float, duration_s: float, **more: int) -> dict[str, int]:
     return {"arrival_us": round(second * SECOND), "duration_us": round(duration_s * SECOND), **more}
 
 
-def world(**provisioned: Any) -> World:
-    return World(provisioned=Provisioned(**provisioned))
+def world(lead_steps: int) -> World:
+    return World(provisioned=Provisioned(lead_steps=lead_steps))
 
 
 def two_origins(**values: Any) -> Tables:
@@ -41,10 +41,10 @@ def two_origins(**values: Any) -> Tables:
     return invent_tables(("aws",), ("iad", "fra"), [(0, 0)], zones_of_region=[1], rtt_us=[[2_000], [400_000]], **values)
 
 
-def linear_laws() -> Tables:
-    """A law is its uniform in units of 1/256: 0.1 s of cold start, 1 s of life."""
+def linear_distributions(**values: Any) -> Tables:
+    """A quantile is its uniform in units of 1/256: 0.1 s of cold start, 1 s of life."""
     steps = np.arange(257)
-    return invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[1], cold_start_us=steps * 100_000, keep_alive_us=steps * SECOND)
+    return plain_tables(cold_start_us=steps * 100_000, keep_alive_us=steps * SECOND, **values)
 
 
 def drawn(scenario: Scenario, ident: int, stream: int, unit_us: int, luck_seed: int = 5) -> int:

@@ -24,8 +24,8 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
         bucket_us=run["bucket_us"],
         is_coupled=run.get("is_coupled", True),
     )
-    if run.get("law_permille"):
-        fleet.set_memory(scenario.apps.memory_mb, np.array(run["law_permille"]))
+    if run.get("duration_factor_permille"):
+        fleet.set_memory(scenario.apps.memory_mb, np.array(run["duration_factor_permille"]))
     floors = np.zeros(len(scenario.apps.function_ids), dtype=np.int64)
     moves, orders = list(run.get("moves", ())), list(run.get("floors", ()))
     for step in sorted({order[0] for order in (*moves, *orders) if fleet.start_step <= order[0] < fleet.end_step}):
@@ -47,11 +47,11 @@ def outcome_of(fleet: Fleet) -> Outcome:
         (app, bucket): {field.name: int(fleet.out[app, bucket, field]) for field in Field}
         for app, bucket in zip(*map(np.ndarray.tolist, np.nonzero(fleet.out.any(axis=2))), strict=True)
     }
-    return Outcome(rows, set(zip(*map(np.ndarray.tolist, np.nonzero(fleet.bound & kernel.IS_BOUND)), strict=True)))
+    return Outcome(rows, set(zip(*map(np.ndarray.tolist, np.nonzero(fleet.binding & kernel.IS_BINDING)), strict=True)))
 
 
 def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
-    """Every (app, bucket, field) and every pair of `bound` in which the two differ."""
+    """Every (app, bucket, field) and every pair of `binding` in which the two differ."""
     ours = outcome_of(fleet)
     found = []
     for app, bucket in sorted({*outcome.fields, *ours.fields}):
@@ -59,4 +59,4 @@ def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
         for name in Field.__members__:
             if mine.get(name, 0) != theirs.get(name, 0):
                 found.append(f"app {app} bucket {bucket} {name}: kernel {mine.get(name, 0)}, reference {theirs.get(name, 0)}")
-    return found + [f"bound {pair}" for pair in sorted(ours.bound ^ outcome.bound)]
+    return found + [f"binding {pair}" for pair in sorted(ours.binding ^ outcome.binding)]

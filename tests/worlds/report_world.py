@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import polars as pl
+
 from simulator.scenario import save
 from simulator.twin.fleets import twin_scenario
 from tasks.core.files import write_json
@@ -13,7 +15,8 @@ from tasks.core.paths import Paths
 from tasks.evaluation import compare, evaluate
 from tasks.learning import tune_baselines
 from tasks.world import calibrate
-from tasks.world.scenario import finish
+from tasks.world.scenario import app_classes, finish
+from tests.worlds.families import FAMILIES
 
 WORLDS = (("calm", 1), ("calm", 2), ("crunch", 1), ("crunch", 2))
 
@@ -36,10 +39,12 @@ def write_world(root: Path, repository: Path) -> Path:
     paths = Paths(root)
     shutil.copytree(repository / "data" / "reference", paths.reference, dirs_exist_ok=True)
     paths.scenario.mkdir(parents=True)
-    rows = []
+    rows, classes = [], []
     for family, seed in WORLDS:
-        scenario = twin_scenario(family, seed, days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000))  # type: ignore[arg-type]
+        scenario = twin_scenario(family, seed, changes=FAMILIES[family], days=3, apps=40, rate=0.2, split_steps=(12_000, 14_000, 16_000))
+        classes.append(app_classes(scenario, params.app_classes))
         rows.append({"from": "twin", "calls_after_end": 0, **finish(scenario, save(scenario, paths.scenario))})
+    pl.concat(classes).write_parquet(paths.scenario / "apps.parquet")
     write_json(paths.scenario / "scenarios.json", {"days": 3, "carbon_month": 2, "scenarios": rows})
     tune_baselines.run(params, paths)
     for group in ("baselines", "bound"):

@@ -15,13 +15,13 @@ Calls
 - The wait for a warming floor instance is preferred to an allowed cold start only within the timeout and if it does not end in an outage.
 - Only the instance with the smallest (free_at, expiry) is considered by a call that must wait; if it fails a check, the call is rejected.
 - WAITED counts served calls with a total wait above 0 (outage, busy or warming instance), WAIT_US sums it; a rejected call adds to neither.
-  `bound` holds the (app, tactical interval of the arrival) of rejected calls and of those that waited for the end of an outage, or for an
+  `binding` holds the (app, tactical interval of the arrival) of rejected calls and of those that waited for the end of an outage, or for an
   instance because no other could be created.
 - A warm call (provisioned duration price) is any served call without a cold start, waited or not. Busy instances are those with
   free_at > t that are not warming, counted before the call takes one. Where the provisioned duration price per GB-s is not nan it is the
   whole price of such a call, vCPU included.
 - Prices take the memory rounded and capped as the cloud bills it, power and vCPU take the configured memory.
-- law_permille does not touch the reject charge: that is the value of the call with the configured memory.
+- duration_factor_permille does not touch the reject charge: that is the value of the call with the configured memory.
 - A grant inside an outage is that of the first slot after it, because the calls that wait for its end start then.
 - A floor holds an instance to the next barrier but one, since a call of this step may reach the pool after the next barrier.
 
@@ -35,7 +35,7 @@ Barriers
 - The index i of redrawn lives starts at 0 in every pool; the index i of launches runs over all pools of the app. The hash of an app is
   the upper half of its id_base.
 - Money of a floor: (instance steps * step * price + 500_000) // 1_000_000 with an integer price in fUSD per us, one rounding per pool and
-  step, the rest of a minimum billed time included. That minimum is provisioned.min_billed_min of the cloud, 0 = none.
+  step, the rest of a minimum billed time included. That minimum is floor_min_billed_min of the cloud, 0 = none.
 
 Ends
 - The run takes calls with start_step * step <= arrival < end_step * step. After the last step every remaining idle period is booked to its
@@ -50,6 +50,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from core.units import HOUR_US, SLOT_US
 from simulator.scenario import Scenario
 
 FIELD_NAMES = (
@@ -58,7 +61,6 @@ FIELD_NAMES = (
     *("BILLED_US", "ENERGY_UJ"),
 )
 COLD_START, KEEP_ALIVE, FLOOR_LAUNCH = 1, 2, 3
-SLOT_US, HOUR_US = 300_000_000, 3_600_000_000
 FOREVER = 1 << 62
 
 
@@ -67,7 +69,7 @@ class Outcome:
     """What a run gave: (app, bucket) -> field name -> sum, and the (app, tactical interval) pairs where capacity was felt."""
 
     fields: dict[tuple[int, int], dict[str, int]]
-    bound: set[tuple[int, int]]
+    binding: set[tuple[int, int]]
 
     def total(self, name: str) -> int:
         """The sum of one field over apps and buckets."""
@@ -155,10 +157,12 @@ def outages_of(capacity: Sequence[int]) -> list[tuple[int, int]]:
 class Run:
     """One run. `barrier` and `call` follow the paragraphs of the specification."""
 
-    def __init__(self, scenario: Scenario, luck_seed: int, first_placement: Sequence[int], law_permille: Sequence[int], bucket_us: int):
+    def __init__(
+        self, scenario: Scenario, luck_seed: int, first_placement: Sequence[int], duration_factor_permille: Sequence[int], bucket_us: int
+    ):
         self.world, self.tables, self.slo, self.objective = scenario.world, scenario.tables, scenario.slo, scenario.objective
         self.apps, self.calls = scenario.apps, scenario.calls
-        self.luck_seed, self.law_permille, self.bucket_us = luck_seed, law_permille, bucket_us
+        self.luck_seed, self.duration_factor_permille, self.bucket_us = luck_seed, duration_factor_permille, bucket_us
         self.step_us, self.timeout_us = self.world.step_us, self.world.timeout_us
         self.buckets = -(-scenario.steps * self.step_us // bucket_us)
         conditions = scenario.conditions
@@ -171,7 +175,7 @@ class Run:
         self.cold_start, self.keep_alive = self.tables.cold_start_us.tolist(), self.tables.keep_alive_us.tolist()
         self.sites: dict[tuple[int, int], Site] = {}
         self.rows: dict[tuple[int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIELD_NAMES, 0))
-        self.bound: set[tuple[int, int]] = set()
+        self.binding: set[tuple[int, int]] = set()
         self.state = [App(p, [Pool() for _ in range(self.site(a, p).pools)]) for a, p in enumerate(first_placement)]
 
     # Look-ups
@@ -191,7 +195,7 @@ class Run:
         return self.sites[app, placement]
 
     def _site(self, app: int, placement: int) -> Site:
-        tables, world = self.tables, self.world
+        tables = self.tables
         region = int(tables.region_of_placement[placement])
         cloud = int(tables.cloud_of_region[region])
         name = tables.clouds[cloud]
@@ -199,7 +203,8 @@ class Run:
         memory_step, memory_cap = int(tables.memory_step_mb[cloud]), int(tables.memory_cap_mb[cloud])
         billed_mb = -(-memory_mb // memory_step) * memory_step if memory_step else memory_mb
         gb = (min(billed_mb, memory_cap) if memory_cap else billed_mb) / 1024
-        vcpu = float(tables.vcpu(cloud, memory_mb))
+        sizes, counts = tables.vcpu_memory_mb[cloud], tables.vcpu_count[cloud]
+        vcpu = float(memory_mb * counts[0] / sizes[0] if len(sizes) == 1 else np.interp(memory_mb, sizes, counts))
 
         def price(usd_per_gb_s: float, usd_per_vcpu_s: float) -> int:
             return round((gb * usd_per_gb_s + vcpu * usd_per_vcpu_s) * 1e9)
@@ -207,7 +212,7 @@ class Run:
         per_vcpu, warm_per_gb = float(tables.usd_per_vcpu_s[region]), float(tables.provisioned_duration_usd_per_gb_s[region])
         watts_min, watts_max, pue = float(tables.watts_min[cloud]), float(tables.watts_max[cloud]), float(tables.pue[cloud])
         memory_watts = memory_mb / 1024 * tables.memory_w_per_gb
-        is_pool_per_function = world.pool_key[name] == "function"
+        is_pool_per_function = bool(tables.is_pool_per_function[cloud])
         functions = int(self.apps.first_function[app + 1]) - int(self.apps.first_function[app])
         return Site(
             placement=placement,
@@ -339,7 +344,7 @@ class Run:
         idle = sorted((i for i in pool.instances if i.free_at <= now), key=lambda i: (i.expiry, i.free_at))
         surplus = min(fall, len(idle), max(0, len(pool.instances) - floor))
         for index, instance in enumerate(idle[:surplus]):
-            is_dropped = self.world.provisioned.release[site.cloud_name] == "drop"
+            is_dropped = bool(self.tables.is_floor_dropped[site.cloud])
             instance.expiry = now if is_dropped else now + draw(keep_alive, hash_word(seed, k * 65536 + index, KEEP_ALIVE))
         self.leave(a, pool, now)
         launches = min(max(0, floor - len(pool.instances)), free)
@@ -355,7 +360,7 @@ class Run:
 
     def rest_steps(self, k: int, site: Site, pool: Pool, fall: int) -> int:
         """Instance steps still to pay when a floor falls inside the minimum billed time."""
-        unit = self.world.provisioned.min_billed_min[site.cloud_name] * 60 // self.world.step_s
+        unit = int(self.tables.floor_min_billed_min[site.cloud]) * 60 // self.world.step_s
         return fall * (-(k - pool.rise_step) % unit) if unit else 0
 
     def bill_floor(self, k: int, a: int, site: Site, instance_steps: int) -> None:
@@ -396,7 +401,7 @@ class Run:
         cold = draw(self.cold_quantiles(a, site), hash_word(self.luck_seed, ident, COLD_START))
         how, instance = self.choose(app, pool, t, t - reaches, cold)
         if t > reaches or how == "reject" or (how == "wait" and app.created_in_step >= app.grant):
-            self.bound.add((a, arrival // self.world.tactical_us))
+            self.binding.add((a, arrival // self.world.tactical_us))
         if instance is None:
             self.reject(a, index)
             return
@@ -464,14 +469,14 @@ class Run:
         bytes_in, bytes_out = int(calls.bytes_in[index]), int(calls.bytes_out[index])
         rtt, data = self.rtt[origin][site.region], int(self.apps.data_region[a])
         wait = starts - (arrival + rtt // 2)
-        execution = duration * self.slowdown[site.placement][self.slot(starts)] * self.law_permille[a] // 10**6
+        execution = duration * self.slowdown[site.placement][self.slot(starts)] * self.duration_factor_permille[a] // 10**6
         fetch = self.fetch_us(a, site, bytes_in)
         busy = cold + fetch + execution
         instance.free_at = starts + busy
         instance.expiry = instance.free_at + draw(self.keep_alive[site.cloud], hash_word(self.luck_seed, ident, KEEP_ALIVE))
         instance.is_warming = False
         latency = rtt + wait + busy
-        billed, nanousd = self.bill(site, fetch + execution + (cold if self.world.cold_start.billed[site.cloud_name] else 0), price)
+        billed, nanousd = self.bill(site, fetch + execution + (cold if self.tables.is_cold_start_billed[site.cloud] else 0), price)
         hour = self.hour(starts)
         carbon_here, carbon_data = self.carbon[site.region][hour], self.carbon[data][hour]
         energy_uj = site.busy_uw * busy // 10**6
@@ -501,7 +506,7 @@ class Run:
         row["MISSES"] += 1
         row["EXCESS_US"] += self.timeout_us
         row["REJECT_NANOUSD"] += round(self.objective.reject_extra_usd * 1e9) + 2 * nanousd
-        self.bound.add((a, arrival // self.world.tactical_us))
+        self.binding.add((a, arrival // self.world.tactical_us))
 
 
 def simulate(
@@ -512,7 +517,7 @@ def simulate(
     bucket_us: int,
     moves: Sequence[tuple[int, int, int]] = (),
     floors: Sequence[tuple[int, int, int, int]] = (),
-    law_permille: Sequence[int] | None = None,
+    duration_factor_permille: Sequence[int] | None = None,
     start_step: int = 0,
     end_step: int | None = None,
     is_coupled: bool = True,
@@ -526,12 +531,12 @@ def simulate(
         bucket_us: width of a row of the outcome; times after the trace belong to the last row.
         moves: (step, app, placement) orders, those of one step in the order given.
         floors: (step, app, index of the pool in the app, instances); a floor stands until the next order or a switch.
-        law_permille: factor on the duration of each app, 1000 where its memory is the configured one.
+        duration_factor_permille: factor on the duration of each app, 1000 where its memory is the configured one.
         start_step: first barrier; calls before it are skipped.
         end_step: no calls and no barrier from this step on; None is the scenario's last.
         is_coupled: whether apps share the capacity of a placement, or each sees all of it.
     """
-    run = Run(scenario, luck_seed, first_placement, law_permille or [1000] * len(first_placement), bucket_us)
+    run = Run(scenario, luck_seed, first_placement, duration_factor_permille or [1000] * len(first_placement), bucket_us)
     end_step = scenario.steps if end_step is None else end_step
     calls_of_step: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for a in range(len(first_placement)):
@@ -548,4 +553,4 @@ def simulate(
     for a, app in enumerate(run.state):
         for pool in app.pools:
             run.leave(a, pool, FOREVER)
-    return Outcome(dict(run.rows), run.bound)
+    return Outcome(dict(run.rows), run.binding)

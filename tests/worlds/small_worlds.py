@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.conditions import Conditions
-from simulator.parameters import ColdStart, Objective, Provisioned, Slo, World
+from core.units import SLOT_US
+from simulator.conditions import OUTAGE_PPM, Conditions
+from simulator.parameters import Objective, Provisioned, Slo, World
 from simulator.places.tables import Tables
 from simulator.rng import text_id
 from simulator.scenario import Scenario
@@ -19,7 +20,6 @@ from simulator.workload import Apps, Calls
 
 CLOUDS = ("aws", "azure", "gcp")
 METROS = ("iad", "fra", "nrt")
-SLOT_US, OUTAGE_PPM = 300_000_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,7 @@ def draw_small_world(seed: int) -> SmallWorld:
         step_s=int(rng.choice([15, 15, 15, 20, 60])),
         tactical_steps=int(rng.integers(5, 40)),
         timeout_s=float(rng.choice([0.0, 1.5, 30.0, 400.0, 400.0])),
-        cold_start=ColdStart(billed={name: bool(rng.random() < 0.5) for name in CLOUDS}),
-        pool_key={name: str(rng.choice(["function", "app"])) for name in CLOUDS},
-        provisioned=Provisioned(
-            release={name: str(rng.choice(["drop", "redraw"])) for name in CLOUDS},
-            min_billed_min={name: int(rng.choice([0, 2, 5])) for name in CLOUDS},
-            lead_steps=int(rng.integers(0, 3)),
-        ),
+        provisioned=Provisioned(lead_steps=int(rng.integers(0, 3))),
     )
     hours = float(rng.uniform(0.3, 3.0))
     steps = int(hours * 3600) // world.step_s
@@ -100,6 +94,10 @@ def draw_tables(rng: Generator) -> Tables:
         provisioned_usd_per_gb_s=rng.uniform(1e-6, 5e-6, size=r),
         provisioned_usd_per_vcpu_s=rng.uniform(0, 5e-6, size=r),
         provisioned_duration_usd_per_gb_s=np.where(has_provisioned_duration, rng.uniform(1e-6, 1e-5, size=r), np.nan),
+        is_pool_per_function=rng.random(c) < 0.5,
+        is_cold_start_billed=rng.random(c) < 0.5,
+        is_floor_dropped=rng.random(c) < 0.5,
+        floor_min_billed_min=rng.choice([0, 2, 5], size=c),
         billing_granularity_us=rng.choice([1, 1_000, 100_000], size=c),
         billing_minimum_us=rng.choice([0, 1_000, 100_000], size=c),
         memory_step_mb=rng.choice([0, 128], size=c),
@@ -118,7 +116,8 @@ def invent_tables(
     """Return tables for regions at `places` (cloud, metro); `values` override a plain default and are broadcast to its shape.
 
     The plain world: 100 ms between regions and 2 ms to the caller, 10 us/KiB, 1,000 nano-USD per 10^6 bytes, 1e-5 USD/GB-s, floors at a
-    tenth, 1 ms billing, cold start 1 s, keep-alive 60 s, 1 W idle and 3 W busy per vCPU.
+    tenth, 1 ms billing, cold start 1 s, keep-alive 60 s, 1 W idle and 3 W busy per vCPU; rules of the clouds as in
+    data/reference.
     """
     c, m, r = len(clouds), len(metros), len(places)
     region = np.repeat(np.arange(r), zones_of_region)
@@ -140,6 +139,10 @@ def invent_tables(
         "provisioned_usd_per_gb_s": ((r,), 1e-6),
         "provisioned_usd_per_vcpu_s": ((r,), 0.0),
         "provisioned_duration_usd_per_gb_s": ((r,), np.nan),
+        "is_pool_per_function": ((c,), [name != "azure" for name in clouds]),
+        "is_cold_start_billed": ((c,), [name != "azure" for name in clouds]),
+        "is_floor_dropped": ((c,), [name != "gcp" for name in clouds]),
+        "floor_min_billed_min": ((c,), [5 if name == "aws" else 0 for name in clouds]),
         "billing_granularity_us": ((c,), 1_000),
         "billing_minimum_us": ((c,), 1_000),
         "memory_step_mb": ((c,), 0),
@@ -177,6 +180,11 @@ def invent_tables(
         carbon_profile_mg_per_kwh=np.full((m, 12, 24), 300_000),
         assumed=(),
     )
+
+
+def plain_tables(*, zones: int = 1, **values: Any) -> Tables:
+    """Return the tables of one aws region in one metro; `values` override the plain ones of `invent_tables`."""
+    return invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[zones], **values)
 
 
 def draw_apps(rng: Generator, tables: Tables) -> Apps:
@@ -315,7 +323,7 @@ def draw_run(rng: Generator, scenario: Scenario) -> dict[str, Any]:
         "first_placement": [int(p) for p in rng.integers(0, placements, size=apps)],
         "moves": [(step, a, p) for (step, a), p in sorted(moves.items())],
         "floors": [(*key, instances) for key, instances in sorted(floors.items())],
-        "law_permille": None if rng.random() < 0.5 else [int(x) for x in rng.integers(500, 2_001, size=apps)],
+        "duration_factor_permille": None if rng.random() < 0.5 else [int(x) for x in rng.integers(500, 2_001, size=apps)],
         "start_step": start,
         "end_step": end,
         "bucket_us": int(rng.choice([scenario.world.step_us, scenario.world.tactical_us, 3_600_000_000])),
@@ -349,7 +357,7 @@ def plain_scenario(
         slowdown_permille: [P, S] or one number.
     """
     world = world or World()
-    tables = tables or invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[len(capacity)])
+    tables = tables or plain_tables(zones=len(capacity))
     made = make_apps(tuple(f"app-{i}" for i in range(len(functions_of_app))), functions_of_app, **(apps or {}))
     columns = {name: [call.get(name, 0) for call in calls] for name in ("duration_us", "function", "bytes_in", "bytes_out", "origin")}
     return Scenario(

@@ -11,6 +11,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import HOUR_US
 from simulator.draws import memory_mb
 from simulator.rng import text_id
 from simulator.twin.fleets import MEMORY_MEDIAN_MB, MEMORY_SIGMA
@@ -18,7 +19,7 @@ from simulator.twin.profiles import REFERENCE, Profile, round_to_sum, scaled_pro
 from simulator.workload import Invocations
 
 Int64 = NDArray[np.int64]
-DAYS, HOUR_US = 14, 3_600_000_000
+DAYS = 14
 TIMER_CALLS = (100, 20_160)
 CLUSTER_CALLS, CLUSTER_SIGMA = 12.0, 1.2
 GAP_MEDIAN_US, GAP_SIGMA = 250_000.0, 1.5

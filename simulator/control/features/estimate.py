@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simulator import kernel
 from simulator.control.decision import NEVER_STEPS, Decision, PolicyBase, Scope
 from simulator.control.history import BYTES_IN, BYTES_OUT, DURATION
-from simulator.fleet import app_constants
+from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
     from simulator.control.view import Facts, View

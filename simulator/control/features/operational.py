@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from core.units import DAY_US
 from simulator.control.decision import Decision
-from simulator.control.history import DAY_US
 from simulator.control.orders import MEMORY_CLASSES
 from simulator.control.view import STEP_CALLS, STEP_REJECTED, STEP_UP, STEP_WAITED, STEP_WORKING, WINDOW_STEPS
 

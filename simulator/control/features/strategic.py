@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from core.units import DAY_US
 from simulator.control.decision import Decision
 from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, CloudsInside, Estimate, Places
-from simulator.control.history import DAY_US
 from simulator.fleet import Field
 
 if TYPE_CHECKING:

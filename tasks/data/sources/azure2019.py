@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import RawDataError
+from core.units import DAY_US, MINUTE_US, MINUTES_PER_DAY
 from tasks.data.sources.base import Kind, RawFile
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ MEMORY_HEADER = (
     *(f"AverageAllocatedMb_pct{p}" for p in (1, 5, 25, 50, 75, 95, 99, 100)),
 )  # fmt: skip
 WIDTHS = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}  # fields of a row; of counts the header says it
-DAY_US, MINUTE_US, MINUTES_PER_DAY = 86_400_000_000, 60_000_000, 1440
 CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16  # random streams of the drawn columns
 # A function without percentiles: log-normal of the function averages of the release (scale 682 ms, sigma 2.45; azure/SOURCES.md).
 SILENT_MEDIAN_MS, SILENT_SIGMA = 682.0, 2.45

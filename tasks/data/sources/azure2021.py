@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from core.errors import RawDataError
+from core.units import DAY_US
 from tasks.data.raw_files import BOM, open_raw
 from tasks.data.sources.base import Kind, RawFile
 from tasks.data.sources.drawn import ID_DIGITS, memory_mb
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
-DAY_US = 86_400_000_000
 TRIGGER_STREAM = 11  # random stream of the drawn trigger
 TRIGGER_MIX = Path(__file__).resolve().parents[3] / "data" / "reference" / "trigger_mix.csv"
 REFERENCE_FILES = (

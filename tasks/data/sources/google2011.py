@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.units import DAY_US
 from tasks.data.sources.base import Kind, RawFile
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
 
-DAY_US = 86_400_000_000
 AFTER_TRACE_US = 2**63 - 1
 AFTER_TRACE_DAY = 9999
 # Per field, from the trace's schema.csv: t time, i integer, f decimal, s text; upper case where it must not be empty.

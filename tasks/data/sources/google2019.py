@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import RawDataError
+from core.units import SLOTS_PER_DAY
 from simulator import rng
 from tasks.core.database import literal, load_sql
 from tasks.data.sources import google2019_usage
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
 
-SLOTS_PER_DAY = 288
 LEVEL_STREAM = 12  # random stream of the drawn capacity
 MAX_UNITS_US = 1e16  # a whole cell uses about 1e12; beyond this a number is damaged
 HEADER = ("", "avgcpu", "avgmem", "time", "timestamp", "day_of_week", "hour_of_day")

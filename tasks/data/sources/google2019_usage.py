@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import RawDataError
+from core.units import DAY_US, HOUR_US, SLOTS_PER_DAY
 from tasks.core.database import literal, load_sql
 from tasks.data.cleaning import ODD_JSON, json_object, parquet_names, split_record
 from tasks.data.raw_files import raw_lines
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
 
 CELLS = "abcdefgh"
-SLOTS_PER_DAY, DAY_US = 288, 86_400_000_000
 FIRST_US = 600_000_000  # trace time of slot 0: the trace begins 600 s after its time 0
-LONGEST_WINDOW_US = 3_600_000_000  # a window is 300 s or less by the schema; far beyond it a time is damaged
+LONGEST_WINDOW_US = HOUR_US  # a window is 300 s or less by the schema; far beyond it a time is damaged
 MOST_UNITS = 1e4  # NCU or NMU of one instance; a whole cell uses about 6e3
 LINES_LOOKED_AT = 100  # for a cell, where neither path nor header tells it
 SPLIT_USE = (("average_usage.cpus", "average_usage.memory"), ("average_usage_cpus", "average_usage_memory"))

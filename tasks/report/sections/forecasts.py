@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.terms import CLASSES
 from tasks.report.facts import COMMAND, provenance, source_of
 from tasks.report.page import Column, Page, annotation, num
 from tasks.report.plot import axis, colour
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
 MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
-CLASSES = ("rare", "low", "mid", "high", "all", "cells")
+GROUPS = (*CLASSES, "all", "cells")
 APART, APART_NARROW = 0.22, 0.14  # rows between the marks of two rules, so that equal values do not cover each other
 FOLD_FROM = 20  # a table from this many rows on is folded
 EVEN = 0.005  # a MASE this near to 1 equals the yardstick
@@ -39,8 +40,8 @@ def _extra(row: dict[str, Any]) -> dict[str, Any]:
 def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows by target, class and rule, targets and rules in the order in which the file names them first."""
     targets, arms = (list(dict.fromkeys(r[k] for r in rows)) for k in ("target", "arm"))
-    rank = {name: i for i, name in enumerate(CLASSES)}
-    return sorted(rows, key=lambda r: (targets.index(r["target"]), rank.get(r["class"], len(CLASSES)), r["class"], arms.index(r["arm"])))
+    rank = {name: i for i, name in enumerate(GROUPS)}
+    return sorted(rows, key=lambda r: (targets.index(r["target"]), rank.get(r["class"], len(GROUPS)), r["class"], arms.index(r["arm"])))
 
 
 def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.terms import CLASSES, SMALL_GAP
 from tasks.report.page import Column, Page, annotation, num
 from tasks.report.plot import axis, both, colour
 from tasks.report.sections.arms import (
@@ -21,12 +22,11 @@ from tasks.report.sections.arms import (
     table_of,
     value_of,
 )
-from tasks.report.wording import NO_RATIO, SMALL_GAP, fitting, too_few
+from tasks.report.wording import NO_RATIO, fitting, too_few
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-CLASSES = ("rare", "low", "mid", "high")
 ROW, ROW_NARROW, TITLE = 46, 52, 34  # px of a row, of a row in the narrow layout, of a panel's title
 GAP_X = 0.03  # share of the width between panels
 
@@ -158,7 +158,7 @@ def _gap(page: Page, land: Landscape) -> str:
     for _, summary in sorted(land.families.items()):
         for one in summary["gap_by_app"]["scenarios"]:
             gap = 100 * one["all_usd"] / one["home_usd"]
-            open_ = gap >= SMALL_GAP
+            open_ = gap >= 100 * SMALL_GAP
             row = {"scenario": one["scenario"], "gap": gap}
             row |= {part: 100 * one[f"{part}_usd"] / one["all_usd"] if open_ else None for part in ("largest", "five")}
             for arm in ("best_static", "hindsight"):
@@ -166,7 +166,7 @@ def _gap(page: Page, land: Landscape) -> str:
             table.append(row)
     found = land.summary["gap_by_app"]
     heading = fitting(_few(land), NO_RATIO.capitalize())
-    page.metric("no_ratio_under_pct", SMALL_GAP)
+    page.metric("no_ratio_under_pct", 100 * SMALL_GAP)
     if found["largest_share"] is not None:
         one, five = (page.metric(f"gap_{k}_pct", round(100 * found[f"{k}_share"]["value"], 3)) for k in ("largest", "five"))
         heading = fitting(

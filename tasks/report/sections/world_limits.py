@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.core.terms import SMALL_GAP
 from tasks.report.page import Column, Page, num
 from tasks.report.sections.arms import CALM
 from tasks.report.text import percent
-from tasks.report.wording import SMALL_GAP
 
 HARDLY, OFTEN = 0.01, 0.05  # shares of the intervals in which capacity is felt
 NO_BREAK = "\u00a0"
@@ -160,7 +160,7 @@ def _left(landscape: dict[str, Any]) -> Rows:
     gap = families[family]["gap_share_of_home"]
     why = (
         "What the best schedule found with foresight earns over best static."
-        if 100 * gap >= SMALL_GAP
+        if gap >= SMALL_GAP
         else "Too little for a ratio: nothing to learn here."
     )
     return [_row(f"Between best static and hindsight, {family}", percent(round(gap, 5)), "of home", why)]

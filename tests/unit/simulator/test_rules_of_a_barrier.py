@@ -12,8 +12,8 @@ import pytest
 
 from simulator.parameters import Provisioned, World
 from simulator.rng import hash_u64
-from tests.worlds.hand_cases import SECOND, Run, call, check, drawn, linear_laws, two_origins, world
-from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario
+from tests.worlds.hand_cases import SECOND, Run, call, check, drawn, linear_distributions, two_origins, world
+from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario, plain_tables
 
 
 def test_move_copies_then_switches_to_an_empty_pool(run: Run) -> None:
@@ -93,11 +93,11 @@ def test_floor_holds_an_instance_and_is_billed_by_step(run: Run) -> None:
 @pytest.mark.parametrize(("release", "idle_until"), [("drop", 90), ("redraw", 150)])
 def test_a_falling_floor_releases_and_bills_five_minutes(run: Run, release: str, idle_until: int) -> None:
     """Raised at barrier 0, dropped at barrier 6: 6 steps and the 14 left of 20."""
-    scenario = plain_scenario(capacity=[[5]], calls=[], world=world(release=dict.fromkeys(("aws", "azure", "gcp"), release)))
+    scenario = plain_scenario(capacity=[[5]], calls=[], tables=plain_tables(is_floor_dropped=release == "drop"))
     floors = [(0, 0, 0, 1), (6, 0, 0, 0)]
     check(run(scenario, floors=floors), FLOOR_NANOUSD=20 * 15_000, ENERGY_UJ=1_392_000 * (idle_until - 15))
     check(run(scenario, floors=[(0, 0, 0, 1), (20, 0, 0, 0)]), FLOOR_NANOUSD=20 * 15_000)  # a whole unit has no rest
-    free = plain_scenario(capacity=[[5]], calls=[], world=world(min_billed_min={"aws": 0}))
+    free = plain_scenario(capacity=[[5]], calls=[], tables=plain_tables(floor_min_billed_min=0))
     check(run(free, floors=floors), FLOOR_NANOUSD=6 * 15_000)
 
 
@@ -138,7 +138,7 @@ def test_a_floor_holds_those_that_would_live_longest(run: Run) -> None:
 def test_luck_is_keyed_by_the_rank_inside_the_app(run: Run) -> None:
     """Two calls of each of two apps start cold; the law of each is read at the hash of (seed, id base of the app | rank)."""
     calls = [call(second, 0, app=a) for a in (0, 1) for second in (0, 1)]
-    scenario = plain_scenario(capacity=[[9]], functions_of_app=(1, 1), calls=calls, tables=linear_laws())
+    scenario = plain_scenario(capacity=[[9]], functions_of_app=(1, 1), calls=calls, tables=linear_distributions())
     slow = replace(scenario, tables=replace(scenario.tables, cold_start_us=scenario.tables.cold_start_us + 2 * SECOND))
     outcome = run(slow, luck_seed=5)
     for a in (0, 1):
@@ -149,7 +149,7 @@ def test_luck_is_keyed_by_the_rank_inside_the_app(run: Run) -> None:
 
 def test_of_two_that_became_idle_at_once_the_one_that_lives_longer_is_taken(run: Run) -> None:
     """Both free at 2.002 s with lives of their own; the call of 10 s takes the longer life and leaves the shorter one to its end."""
-    tables = replace(linear_laws(), cold_start_us=np.full((1, 3, 257), SECOND))
+    tables = replace(linear_distributions(), cold_start_us=np.full((1, 3, 257), SECOND))
     scenario = plain_scenario(capacity=[[5]], calls=[call(0, 1), call(0, 1), call(10, 1)], tables=tables)
     for luck in range(20):
         words = [int(hash_u64(luck, np.array([int(scenario.apps.id_base[0]) | rank], dtype=np.uint64), 2)[0]) for rank in range(3)]
@@ -161,7 +161,9 @@ def test_of_two_that_became_idle_at_once_the_one_that_lives_longer_is_taken(run:
 
 def test_launches_are_drawn_by_step_and_index_in_the_app(run: Run) -> None:
     """Launches 0 and 1 in the first function, 2 in the second, at barrier 3; without a lead the cold start counts. One is held to 75 s."""
-    scenario = plain_scenario(capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_laws(), world=world(lead_steps=0), steps=4)
+    scenario = plain_scenario(
+        capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_distributions(), world=world(lead_steps=0), steps=4
+    )
     outcome = run(scenario, luck_seed=4, floors=[(3, 0, 0, 2), (3, 0, 1, 1)])
     ready = [45 * SECOND + drawn(scenario, ident, 3, 100_000, luck_seed=4) for ident in range(3 * 65536, 3 * 65536 + 3)]
     ends = [begin + drawn(scenario, 3 * 65536 + i, 2, SECOND, luck_seed=4) for i, begin in enumerate(ready)]
@@ -171,8 +173,8 @@ def test_launches_are_drawn_by_step_and_index_in_the_app(run: Run) -> None:
 
 def test_redrawn_lives_go_to_the_first_to_expire(run: Run) -> None:
     """A floor of 3 falls to 1 at barrier 30: two idle instances, sorted by (expiry, begin), get lives 0 and 1 of that barrier."""
-    release = {"release": dict.fromkeys(("aws", "azure", "gcp"), "redraw"), "min_billed_min": {"aws": 0}, "lead_steps": 0}
-    scenario = plain_scenario(capacity=[[5]], calls=[], tables=linear_laws(), world=world(**release), steps=31)
+    tables = linear_distributions(is_floor_dropped=False, floor_min_billed_min=0)
+    scenario = plain_scenario(capacity=[[5]], calls=[], tables=tables, world=world(lead_steps=0), steps=31)
     outcome = run(scenario, luck_seed=5, floors=[(0, 0, 0, 3), (30, 0, 0, 1)])
     # After seven minutes all three live to the next barrier but one of the last barrier (435 s), so the begin decides.
     begins = sorted(drawn(scenario, ident, 3, 100_000) for ident in range(3))
@@ -203,7 +205,7 @@ def test_a_warming_floor_instance_is_awaited_if_it_is_sooner_than_a_cold_start(r
     scenario = plain_scenario(capacity=[[5]], calls=[call(16, 1), call(17, 1)], tables=slow)
     outcome = run(scenario, floors=[(0, 0, 0, 1)])
     check(outcome, COLD_STARTS=1, WAITED=1, WAIT_US=3_999_000, LATENCY_US=4_000 + 3_999_000 + 1_001_000 + 21_001_000)
-    assert outcome.bound == set()  # it could have started cold
+    assert outcome.binding == set()  # it could have started cold
     late = plain_scenario(capacity=[[5]], calls=[call(1, 1)], world=world(lead_steps=3))
     check(run(late, floors=[(0, 0, 0, 1)]), COLD_STARTS=1, WAITED=0)
 

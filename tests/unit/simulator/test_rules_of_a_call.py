@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.parameters import Provisioned, World
+from simulator.parameters import World
 from tests.worlds.hand_cases import SECOND, Run, call, check, two_origins
-from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario, with_id_base
+from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario, plain_tables, with_id_base
 
 
 def test_worked_example(run: Run) -> None:
@@ -62,7 +62,7 @@ def test_cold_then_warm_then_expired(run: Run) -> None:
     busy_uj = 4_786_392 + 2_394_392 + 4_786_392
     check(outcome, ENERGY_UJ=busy_uj + idle_uj, IDLE_CARBON_NG=1_113_460 + 8_352_000 + 8_352_000)
     check(outcome, CARBON_NG=478_639 + 239_439 + 478_639 + 1_113_460 + 8_352_000 + 8_352_000)
-    assert outcome.bound == set()
+    assert outcome.binding == set()
     one_earlier = plain_scenario(capacity=[[5]], calls=[call(0, 1), call(10, 1), call(71.000999, 1)])
     check(run(one_earlier), COLD_STARTS=1)
 
@@ -98,7 +98,7 @@ def test_carbon_is_that_of_the_hour_of_the_begin(run: Run) -> None:
 def test_slowdown_and_memory_law_scale_the_execution(run: Run) -> None:
     scenario = plain_scenario(capacity=[[5, 5]], calls=[call(0, 1), call(400, 1)], slowdown_permille=[[1_500, 2_000]], steps=40)
     check(run(scenario), BUSY_US=2 * 1_001_000 + 1_500_000 + 2_000_000)
-    check(run(scenario, law_permille=[500]), BUSY_US=2 * 1_001_000 + 750_000 + 1_000_000)
+    check(run(scenario, duration_factor_permille=[500]), BUSY_US=2 * 1_001_000 + 750_000 + 1_000_000)
 
 
 def test_waiting_and_rejection(run: Run) -> None:
@@ -110,7 +110,7 @@ def test_waiting_and_rejection(run: Run) -> None:
     check(outcome, LATENCY_US=6_000 + waits + 11_001_000 + 10_001_000 + 20_001_000, REJECT_NANOUSD=200_000 + 2 * 10_010)
     check(outcome, EXCESS_US=1_003_000 + 10_004_000 + 19_005_000 + 30_000_000)
     check(outcome, COST_NANOUSD=600 + 110_010 + 100_010 + 200_010, IDLE_CARBON_NG=8_352_000)
-    assert outcome.bound == {(0, 0)}
+    assert outcome.binding == {(0, 0)}
 
 
 def test_a_reject_costs_what_the_call_is_worth_at_home(run: Run) -> None:
@@ -121,7 +121,7 @@ def test_a_reject_costs_what_the_call_is_worth_at_home(run: Run) -> None:
     outcome = run(scenario)
     check(outcome, REJECTED=1, MISSES=1, EXCESS_US=30 * SECOND, REJECT_NANOUSD=200_000 + 2 * 20_040, COST_NANOUSD=0, CARBON_NG=0)
     check(outcome, EGRESS_NANOUSD=0, LATENCY_US=0, BUSY_US=0, WAIT_US=0)
-    check(run(scenario, law_permille=[2_000]), REJECT_NANOUSD=200_000 + 2 * 20_040)  # of the configured memory
+    check(run(scenario, duration_factor_permille=[2_000]), REJECT_NANOUSD=200_000 + 2 * 20_040)  # of the configured memory
 
 
 @pytest.mark.parametrize(("timeout_s", "rejected"), [(10.001, 0), (10.000999, 1)])
@@ -137,7 +137,7 @@ def test_grants_share_the_free_capacity_and_rotate_the_rest(run: Run) -> None:
         outcome = run(scenario)
         check(outcome, extra, COLD_STARTS=2, WAITED=1)
         check(outcome, 1 - extra, COLD_STARTS=1, WAITED=2)
-        assert outcome.bound == {(0, 0), (1, 0)}
+        assert outcome.binding == {(0, 0), (1, 0)}
         check(run(scenario, is_coupled=False), COLD_STARTS=6, WAITED=0)
 
 
@@ -177,7 +177,7 @@ def test_outage_kills_delays_and_rejects(run: Run) -> None:
     check(outcome, 1, SERVED=1, WAITED=0, IDLE_CARBON_NG=0)
     check(outcome, 2, SERVED=2, COLD_STARTS=2, WAITED=1, WAIT_US=9_999_000, IDLE_CARBON_NG=2 * 8_352_000)
     check(outcome, 2, LATENCY_US=4_000 + 9_999_000 + 401_001_000 + 2_001_000)
-    assert outcome.bound == {(0, 0), (2, 0)}
+    assert outcome.binding == {(0, 0), (2, 0)}
 
 
 def test_a_call_that_crosses_the_begin_of_an_outage_finds_its_pool_dead(run: Run) -> None:
@@ -224,11 +224,11 @@ def test_an_instance_that_ended_in_an_outage_by_itself_is_not_ended_again(run: R
     The call of 595 s waits for the end of the outage. The idle time from 310 s to 390 s stays booked. The call of 380 s, which comes while
     the instance lives and may wait 220 s, finds what the outage left: nothing, since 310 s.
     """
-    release = {"release": dict.fromkeys(("aws", "azure", "gcp"), "redraw"), "min_billed_min": {"aws": 0}}
+    tables = plain_tables(is_floor_dropped=False, floor_min_billed_min=0)
     floors = [(19, 0, 0, 1), (22, 0, 0, 0)]
     for second, idle_s in ((595, 80 + 60), (380, 0 + 60)):
-        params = World(timeout_s=400, provisioned=Provisioned(**release))
-        scenario = plain_scenario(capacity=[[5, 0, 5]], calls=[call(280, 28.998), call(second, 1)], world=params, steps=60)
+        calls = [call(280, 28.998), call(second, 1)]
+        scenario = plain_scenario(capacity=[[5, 0, 5]], calls=calls, world=World(timeout_s=400), tables=tables, steps=60)
         outcome = run(scenario, floors=floors)
         check(outcome, SERVED=2, COLD_STARTS=2, FLOOR_NANOUSD=3 * 15_000, IDLE_CARBON_NG=139_200 * idle_s)
 

@@ -12,6 +12,7 @@ import pytest
 
 from simulator.fleet import LATENCY_EDGES_US, Field, Fleet
 from simulator.parameters import Objective, Slo, World
+from simulator.places import power, prices
 from simulator.places.tables import Tables, load_tables
 from simulator.rng import hash_u64
 from simulator.scenario import Scenario
@@ -62,8 +63,8 @@ def test_a_lonely_call(tables: Tables) -> None:
     life_us = 303_602_678 + 167_411 * 58_831 // 65_536
     fetch_us = 89_784 + 100_000 * 14 // 1_024
     assert (cold_us, life_us, fetch_us) == (279_395, 303_752_961, 91_151)
-    assert tables.price_fusd_per_us(region, 256) == 4_167
-    assert (tables.busy_uw(0, 256), tables.idle_uw(0, 256)) == (459_442, 232_776)
+    assert prices.execution_fusd_per_us(tables, 256)[region] == 4_167
+    assert (power.busy_uw(tables, 256)[0], power.idle_uw(tables, 256)[0]) == (459_442, 232_776)
 
     for is_coupled in (True, False):
         got = sums(Fleet(scenario, np.array([zone]), luck_seed=11, is_coupled=is_coupled))

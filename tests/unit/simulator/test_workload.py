@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from core.errors import ParameterError
+from core.units import DAY_US
 from simulator.parameters import World
 from simulator.places.tables import Tables, load_tables
 from simulator.workload import BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN, Apps, Calls, Invocations, build
 from tests.worlds.changed_tables import shuffle_rows
 
-WORLD, DAY_US = World(), 86_400_000_000
+WORLD = World()
 SEED, APPS = 5, 40
 
 

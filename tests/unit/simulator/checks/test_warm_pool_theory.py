@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
+from core.units import US_PER_S
 from simulator.checks import queueing as theory
 from simulator.checks.warm_pool import PoolResult, simulate_pool
 
-SECOND_US = 1_000_000  # the mean service time of the queues
 FOR_EVER_US = 10**18
 WARM_UP = 0.1  # share of the calls at the start of a run that is left out of the mean wait
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -37,14 +37,14 @@ def hyperexponential(rng: np.random.Generator, calls: int) -> NDArray[np.float64
 
 def arrivals(rng: np.random.Generator, calls: int, rate_per_s: float) -> NDArray[np.int64]:
     """Poisson arrivals."""
-    return np.rint(np.cumsum(rng.exponential(1 / rate_per_s, calls)) * SECOND_US).astype(np.int64)
+    return np.rint(np.cumsum(rng.exponential(1 / rate_per_s, calls)) * US_PER_S).astype(np.int64)
 
 
 def queue(rng: np.random.Generator, calls: int, load: float, servers: int, draw: Draw, timeout_us: int | None = None) -> PoolResult:
     """A pool without cold delay or expiry is a queue with `servers` servers."""
     return simulate_pool(
         arrivals(rng, calls, load),
-        np.rint(draw(rng, calls) * SECOND_US).astype(np.int64),
+        np.rint(draw(rng, calls) * US_PER_S).astype(np.int64),
         0,
         keep_alive_us=FOR_EVER_US,
         ceiling=servers,
@@ -54,7 +54,7 @@ def queue(rng: np.random.Generator, calls: int, load: float, servers: int, draw:
 
 def waits(result: PoolResult) -> NDArray[np.float64]:
     """Waits after the warm-up, in mean service times."""
-    return result.wait_us[int(WARM_UP * len(result.wait_us)) :] / SECOND_US
+    return result.wait_us[int(WARM_UP * len(result.wait_us)) :] / US_PER_S
 
 
 def mean_wait(result: PoolResult) -> float:
@@ -147,7 +147,7 @@ def test_queue_long(name: str, proof: Any) -> None:
 
 def cold_share(rng: np.random.Generator, calls: int, rate_per_s: float, keep_alive_s: int) -> float:
     """Share of cold starts of calls that take no time."""
-    result = simulate_pool(arrivals(rng, calls, rate_per_s), 0, 0, keep_alive_us=keep_alive_s * SECOND_US)
+    result = simulate_pool(arrivals(rng, calls, rate_per_s), 0, 0, keep_alive_us=keep_alive_s * US_PER_S)
     return (result.cold_starts - 1) / (calls - 1)  # the first call of a run has no gap before it
 
 
@@ -173,10 +173,10 @@ def simfaas_case(rng: np.random.Generator) -> PoolResult:
     Mean service 1.991 s warm and 2.244 s cold, keep-alive 600 s; a cold call draws its time as a warm one, on the longer scale.
     """
     arrival_us = arrivals(rng, 910_000, 0.9)
-    arrival_us = arrival_us[arrival_us < 10**6 * SECOND_US]
+    arrival_us = arrival_us[arrival_us < 10**6 * US_PER_S]
     unit = exponential(rng, len(arrival_us))
     duration_us, cold_us = (np.rint(mean_us * unit).astype(np.int64) for mean_us in (1_991_000, 253_000))
-    return simulate_pool(arrival_us, duration_us, 0, keep_alive_us=600 * SECOND_US, cold_us=cold_us)
+    return simulate_pool(arrival_us, duration_us, 0, keep_alive_us=600 * US_PER_S, cold_us=cold_us)
 
 
 def check_simfaas_case(runs: int) -> str:
@@ -214,8 +214,8 @@ def test_real_head_of_azure_2021(sample_dir: Path, keep_alive_s: int, cold_start
         rows = list(csv.DictReader(lines))
     names = sorted({(row["app"], row["func"]) for row in rows})
     pool = [names.index((row["app"], row["func"])) for row in rows]
-    duration_us = [round(float(row["duration"]) * SECOND_US) for row in rows]
-    arrival_us = [round(float(row["end_timestamp"]) * SECOND_US) - d for row, d in zip(rows, duration_us, strict=True)]
-    found = simulate_pool(arrival_us, duration_us, pool, keep_alive_us=keep_alive_s * SECOND_US)
+    duration_us = [round(float(row["duration"]) * US_PER_S) for row in rows]
+    arrival_us = [round(float(row["end_timestamp"]) * US_PER_S) - d for row, d in zip(rows, duration_us, strict=True)]
+    found = simulate_pool(arrival_us, duration_us, pool, keep_alive_us=keep_alive_s * US_PER_S)
     assert len(rows) == 998
     assert (found.cold_starts, found.max_concurrency) == (cold_starts, 25)

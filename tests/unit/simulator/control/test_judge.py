@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import TrineError
+from core.units import HOUR_US
 from models.baselines import rules
 from models.baselines.knowledge import Knowledge
-from simulator import kernel
 from simulator.control.decision import NEVER_STEPS, Decision, PolicyBase
 from simulator.control.judge import evaluate
 from simulator.control.loop import run
@@ -73,7 +73,7 @@ def wanderer(scenario: Scenario, period_steps: int = 100) -> Told:
 def test_rows_are_the_fleet_by_app_and_hour(narrow: Scenario) -> None:
     rows = evaluate(narrow, wanderer(narrow), seed=5)
     names = [f.name.lower() for f in Field]
-    assert list(rows) == [*KEYS, *names, "intervals", "bound_intervals", "latency_histogram"]
+    assert list(rows) == [*KEYS, *names, "intervals", "binding_intervals", "latency_histogram"]
     assert len({len(column) for column in rows.values()}) == 1
     assert {(str(a), int(s), str(i), str(f)) for a, s, i, f in zip(*(rows[k] for k in KEYS[:4]), strict=True)} == {
         ("told", 5, "fenced-1", "fenced")
@@ -112,16 +112,16 @@ def test_intervals_count_those_with_calls_and_those_in_which_capacity_was_felt(n
     felt = (fields[:, :, Field.WAITED] + fields[:, :, Field.REJECTED]) > 0
     expected: dict[tuple[str, int], list[int]] = {}
     for a, k in zip(*np.nonzero(with_calls), strict=True):
-        entry = expected.setdefault((narrow.apps.app_ids[a], int(k) * tactical // kernel.HOUR_US), [0, 0])
+        entry = expected.setdefault((narrow.apps.app_ids[a], int(k) * tactical // HOUR_US), [0, 0])
         entry[0] += 1
         entry[1] += int(felt[a, k])
     found = {
-        (str(app), int(hour)): [int(n), int(bound)]
-        for app, hour, n, bound in zip(rows["app_id"], rows["hour"], rows["intervals"], rows["bound_intervals"], strict=True)
+        (str(app), int(hour)): [int(n), int(binding)]
+        for app, hour, n, binding in zip(rows["app_id"], rows["hour"], rows["intervals"], rows["binding_intervals"], strict=True)
         if n
     }
     assert found == expected
-    assert 0 < rows["bound_intervals"].sum() < rows["intervals"].sum()
+    assert 0 < rows["binding_intervals"].sum() < rows["intervals"].sum()
 
 
 def test_every_span_serves_its_own_calls_and_begins_empty(world: Scenario) -> None:

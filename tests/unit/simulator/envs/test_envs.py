@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 
 import simulator.envs  # noqa: F401  (registers the environments)
 from core.errors import ParameterError, TrineError
+from core.units import SLOT_US
 from simulator.control.features import tactical
 from simulator.control.features.operational import QUEUE, RATE
 from simulator.control.meters import count_pools
@@ -20,7 +21,7 @@ from simulator.control.reward import Reward
 from simulator.control.view import UP
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
-from tests.worlds.env_worlds import APPS, KINDS, SLOT_US, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
+from tests.worlds.env_worlds import APPS, KINDS, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
 from tests.worlds.small_worlds import draw_small_world
 
 

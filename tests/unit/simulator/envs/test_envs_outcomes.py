@@ -130,7 +130,7 @@ def test_every_floor_and_every_memory_class_changes_the_outcome_and_doing_nothin
     steps = int(scenario.calls.group_step[mine[0]]) + 400
     own = np.unique(scenario.calls.function[scenario.calls.group_first[mine[scenario.calls.group_step[mine] < steps]]])
     home_region = scenario.tables.region_of_placement[scenario.apps.home[busiest]]
-    is_shared = scenario.world.pool_key[scenario.tables.clouds[scenario.tables.cloud_of_region[home_region]]] == "app"
+    is_shared = not scenario.tables.is_pool_per_function[scenario.tables.cloud_of_region[home_region]]
     columns = [0] if is_shared else own.tolist()
     assert max(columns) < first[busiest + 1] - first[busiest] <= pools
     found = {outcome(env, nothing, busiest, steps)}

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ParameterError
+from simulator.fleet import Field, Fleet
 from simulator.parameters import Network, World
+from simulator.places import power, prices, rounding
 from simulator.places.csv_rows import TableError
 from simulator.places.distributions import quantile_table
 from simulator.places.table_parts import FILES
 from simulator.places.tables import Tables, load_tables
 from tests.worlds.changed_tables import Rows, rewrite, with_a_region_more
+from tests.worlds.small_worlds import plain_scenario, plain_tables
 
 ROOT = Path(__file__).resolve().parents[4]
 REFERENCE = ROOT / "data" / "reference"
@@ -73,9 +75,9 @@ def test_worked_example(tables: Tables) -> None:
     assert tables.request_nanousd[iad] == 200
     assert tables.cold_start_us[aws, 0, 160:162].tolist() == [279_300, 279_775]
     assert tables.keep_alive_us[aws, 42:44].tolist() == [303_602_678, 303_770_089]
-    assert tables.price_fusd_per_us(iad, 256) == 4167
-    assert tables.busy_uw(aws, 256) == 459_442
-    assert tables.idle_uw(aws, 256) == 232_776
+    assert prices.execution_fusd_per_us(tables, 256)[iad] == 4167
+    assert power.busy_uw(tables, 256)[aws] == 459_442
+    assert power.idle_uw(tables, 256)[aws] == 232_776
     assert tables.billing_granularity_us.tolist() == [1_000, 1_000, 100_000]
     assert tables.billing_minimum_us[tables.clouds.index("azure")] == 100_000
 
@@ -128,19 +130,50 @@ def test_network_rules(tables: Tables) -> None:
 
 def test_prices_and_memory_rules(tables: Tables) -> None:
     aws, azure, gcp = (tables.regions.index(name) for name in ("aws:us-east-1", "azure:eastus", "gcp:us-east4"))
-    assert [tables.billed_gb(1, mb) for mb in (100, 128, 129, 1536, 4096)] == [0.125, 0.125, 0.25, 1.5, 1.5]
-    assert tables.billed_gb(0, 100) == 100 / 1024
-    assert tables.vcpu(0, 1769) == 1
-    assert tables.vcpu(1, 768) == 0.5
-    assert tables.vcpu(2, 384) == pytest.approx((0.167 + 0.333) / 2)
-    assert tables.vcpu(2, 16_384) == 2
-    assert tables.price_fusd_per_us(azure, 200) == 4_000
-    assert tables.price_fusd_per_us(gcp, 256) == round((0.25 * 2.5e-6 + 0.167 * 2.4e-5) * 1e9)
-    assert tables.price_fusd_per_us(aws, 1024, "provisioned") == 4167
-    assert tables.price_fusd_per_us(aws, 1024, "provisioned_duration") == 9722
-    assert tables.price_fusd_per_us(azure, 1024, "provisioned_duration") == tables.price_fusd_per_us(azure, 1024)
-    assert tables.price_fusd_per_us(gcp, 2048, "provisioned") == 7_500
+    assert rounding.billed_gb(tables, [100, 128, 129, 1536, 4096])[:, 1].tolist() == [0.125, 0.125, 0.25, 1.5, 1.5]
+    assert rounding.billed_gb(tables, 100)[0] == 100 / 1024
+    assert rounding.vcpus(tables, [[1769], [768]])[:, 0, :2].tolist() == [[1, 1769 / 1536], [768 / 1769, 0.5]]
+    assert rounding.vcpus(tables, 384)[2] == pytest.approx((0.167 + 0.333) / 2)
+    assert rounding.vcpus(tables, 16_384)[2] == 2
+    execution, floor, on_floor = (
+        {size: price(tables, size) for size in (200, 256, 1024, 2048)}
+        for price in (prices.execution_fusd_per_us, prices.floor_fusd_per_us, prices.provisioned_fusd_per_us)
+    )
+    assert execution[200][azure] == 4_000
+    assert execution[256][gcp] == round((0.25 * 2.5e-6 + 0.167 * 2.4e-5) * 1e9)
+    assert floor[1024][aws] == 4167
+    assert on_floor[1024][aws] == 9722
+    assert on_floor[1024][azure] == execution[1024][azure]
+    assert floor[2048][gcp] == 7_500
     assert tables.usd_per_gb_s[tables.regions.index("gcp:europe-west3")] == 3.5e-6
+
+
+def test_rules_of_the_clouds(tables: Tables) -> None:
+    assert tables.is_pool_per_function.tolist() == [True, False, True]
+    assert tables.is_cold_start_billed.tolist() == [True, False, True]
+    assert tables.is_floor_dropped.tolist() == [True, True, False]
+    assert tables.floor_min_billed_min.tolist() == [5, 0, 0]
+
+
+def test_the_bill_of_the_fleet_follows_the_rounding_of_the_tables(folder: Path) -> None:
+    """2 s of 256 MB. In steps of 512 MB they cost twice as much; in steps of 10 s, five times."""
+    calls = [{"arrival_us": 1_000_000, "duration_us": 999_000}]
+    costs = {}
+    for name, column, value in (
+        ("as it is", "memory_step_mb", "0"),
+        ("memory", "memory_step_mb", "512"),
+        ("time", "granularity_us", "10000000"),
+    ):
+        rewrite(folder / "billing.csv", lambda rows, c=column, v=value: [r | {c: v} if r["cloud"] == "aws" else r for r in rows])
+        billed = load_tables(folder, WORLD)
+        names = ("memory_step_mb", "memory_cap_mb", "billing_granularity_us", "billing_minimum_us", "is_cold_start_billed")
+        rules = {rule: getattr(billed, rule)[:1] for rule in names}
+        scenario = plain_scenario(capacity=[[5]], calls=calls, tables=plain_tables(request_nanousd=0, **rules), apps={"memory_mb": 256})
+        fleet = Fleet(scenario, scenario.apps.home, luck_seed=1)
+        fleet.finish()
+        costs[name] = int(fleet.out[:, :, Field.COST_NANOUSD].sum())
+        shutil.copy(REFERENCE / "billing.csv", folder / "billing.csv")
+    assert costs == {"as it is": 5_000, "memory": 10_000, "time": 25_000}
 
 
 def test_shares_places_and_carbon(tables: Tables) -> None:
@@ -204,8 +237,8 @@ def test_permuted_rows_permute_the_tables(tables: Tables, folder: Path) -> None:
         else:
             for there, item in zip(sizes[len(value)], value, strict=True):
                 assert np.array_equal(moved[there], item), name
-    for cloud in range(3):
-        assert [other.vcpu(c[cloud], mb) for mb in (128, 700, 4096)] == [tables.vcpu(cloud, mb) for mb in (128, 700, 4096)]
+    sizes_mb = (128, 700, 4096)
+    assert np.array_equal(rounding.vcpus(other, sizes_mb)[:, c], rounding.vcpus(tables, sizes_mb))
 
 
 def test_a_region_is_added_by_rows(tmp_path: Path) -> None:
@@ -229,6 +262,9 @@ def test_a_region_is_added_by_rows(tmp_path: Path) -> None:
         ("network.csv", lambda rows: [rows[1] | {"rtt_us": ""}, *rows[2:], rows[0]], "rtt_us is empty"),
         ("network.csv", lambda rows: [rows[1] | {"gbps": "0"}, *rows[2:], rows[0]], "gbps is 0"),
         ("network.csv", lambda rows: [rows[1] | {"dst": "aws:us-east-9"}, *rows], "unknown dst 'aws:us-east-9'"),
+        ("clouds.csv", lambda rows: [rows[0] | {"pool_key": "zone"}, *rows[1:]], "unknown pool_key 'zone'"),
+        ("clouds.csv", lambda rows: [rows[0] | {"cold_start_billed": ""}, *rows[1:]], "cold_start_billed is empty"),
+        ("clouds.csv", lambda rows: [rows[0] | {"floor_min_billed_min": "-5"}, *rows[1:]], "less than 0"),
         ("regions.csv", lambda rows: [*rows, rows[0] | {"cloud": "ibm"}], "unknown cloud 'ibm'"),
         ("regions.csv", lambda rows: [*rows, rows[0] | {"region": "us-east-2"}], "aws has two regions in iad"),
         ("regions.csv", lambda rows: [r for r in rows if r["metro"] != "gru"], "unknown region aws:sa-east-1"),
@@ -291,9 +327,3 @@ def test_another_encoding_is_named(folder: Path) -> None:
     assert caught.value.where == str(folder / "metros.csv")
     (folder / "metros.csv").write_text(text, encoding="utf-8-sig")  # as a spreadsheet saves it
     assert load_tables(folder, WORLD).metros[0] == "iad"
-
-
-def test_a_cloud_that_the_parameters_do_not_know_is_named() -> None:
-    world = World.model_validate({"pool_key": {"aws": "function", "gcp": "function"}})
-    with pytest.raises(ParameterError, match=r"world\.pool_key says nothing about azure"):
-        load_tables(REFERENCE, world)

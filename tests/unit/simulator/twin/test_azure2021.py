@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from core.errors import ParameterError
-from simulator.twin.azure2021 import DAY_US, HOUR_US, Calls, _burst_arrivals, _timer_arrivals, generate_azure2021
+from core.units import DAY_US, HOUR_US
+from simulator.twin.azure2021 import Calls, _burst_arrivals, _timer_arrivals, generate_azure2021
 from simulator.twin.google2019 import generate_google2019
 from simulator.twin.profiles import REFERENCE, duration_table, nonzero_quantile, scaled_profile
 

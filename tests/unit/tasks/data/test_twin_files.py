@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from core.errors import ParameterError, SpaceError
-from simulator.twin.azure2021 import DAY_US, generate_azure2021
+from core.units import DAY_US
+from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.google2019 import generate_google2019
 from tasks.data.twin_files import write_twin
 

@@ -71,7 +71,7 @@ def invented(scenarios: int, seeds: int = 2, spread: float = 0.02, **changes: fl
                             "class": app.partition("_")[0],
                         }
                         bins = [0] * len(LATENCY_EDGES_US) + [counts["served"]]
-                        rows.append(keys | row | {"intervals": 50, "bound_intervals": 3, "latency_histogram": bins})
+                        rows.append(keys | row | {"intervals": 50, "binding_intervals": 3, "latency_histogram": bins})
     return pl.DataFrame(rows)
 
 
@@ -81,7 +81,7 @@ def page_of(root: Path, inputs: ModuleType, rows: pl.DataFrame, origin: str = "t
     paths = Paths(root)
     params = params_module.load(paths.params_file)
     paths.world.mkdir(parents=True, exist_ok=True)
-    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params, paths)
+    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params.objective, paths)
     return Page(params, paths)
 
 

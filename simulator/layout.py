@@ -1,0 +1,112 @@
+"""A scenario in the layout that the kernel reads: arrays, seeds, sizes of scratch. Not here: a run and its state (simulator/fleet.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TrineError
+from core.units import NANOUSD_PER_USD
+from simulator import kernel, rng
+from simulator.places.constants import app_constants
+from simulator.places.prices import copy_nanousd_per_mb
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+Int64 = NDArray[np.int64]
+COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
+
+
+def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
+    """Return what a run only reads.
+
+    Args:
+        scenario: the world.
+        luck_seed: of cold starts and keep-alives.
+        bucket_us: width of a bucket of results.
+
+    Raises:
+        TrineError: the bucket is no multiple of the step.
+    """
+    t, world, apps, calls, seen = scenario.tables, scenario.world, scenario.apps, scenario.calls, scenario.conditions
+    if bucket_us % world.step_us:
+        raise TrineError(f"bucket_us {bucket_us} is no multiple of the step", where="Fleet", how=f"use a multiple of {world.step_us}")
+    return kernel.Static(
+        first_call=calls.first_call,
+        arrival_us=calls.arrival_us,
+        duration_us=calls.duration_us,
+        function=calls.function,
+        bytes_in=calls.bytes_in,
+        bytes_out=calls.bytes_out,
+        origin=calls.origin,
+        group_step=calls.group_step,
+        group_app=calls.group_app,
+        group_first=calls.group_first,
+        group_calls=calls.group_calls,
+        id_base=apps.id_base,
+        package=apps.package,
+        state_bytes=apps.state_bytes,
+        data_region=apps.data_region,
+        at_home=app_constants(scenario, apps.memory_mb)[np.arange(len(apps.app_ids)), t.region_of_placement[apps.home]],
+        first_pool=apps.first_function,
+        region=t.region_of_placement,
+        rtt_us=t.rtt_us,
+        cold_start_us=t.cold_start_us,
+        keep_alive_us=t.keep_alive_us,
+        capacity=seen.capacity,
+        slowdown=seen.slowdown_permille,
+        outage_end=_outage_ends(seen.capacity),
+        carbon=seen.carbon_mg_per_kwh,
+        egress=copy_nanousd_per_mb(t),
+        copy_rtt_us=t.data_rtt_us,
+        copy_us_per_kib=t.us_per_kib,
+        step_us=world.step_us,
+        timeout_us=world.timeout_us,
+        slo_floor_us=scenario.slo.floor_us,
+        slo_factor=scenario.slo.factor_permille,
+        reject_extra=round(scenario.objective.reject_extra_usd * NANOUSD_PER_USD),
+        cold_seed=rng.mixed_seed(luck_seed, COLD_STREAM),
+        keep_seed=rng.mixed_seed(luck_seed, KEEP_ALIVE_STREAM),
+        tactical_steps=world.tactical_steps,
+        bucket_us=bucket_us,
+    )
+
+
+def slab_of(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
+    """Space for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
+    free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)
+    if old:
+        used = len(old[0])
+        free_at[:used], expiry[:used], warming[:used] = old
+    return free_at, expiry, warming
+
+
+def _outage_ends(capacity: NDArray[np.int32]) -> NDArray[np.int32]:
+    """First slot after the outage that begins at a slot, int32 [P, S]; 0 where none begins. One that never ends, ends after all."""
+    is_out = capacity == 0
+    ends = np.zeros_like(capacity)
+    for p in np.flatnonzero(is_out.any(axis=1)):
+        edges = np.diff(np.concatenate([[False], is_out[p], [False]]).astype(np.int8))
+        begins, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        ends[p, begins] = np.where(after == capacity.shape[1], np.iinfo(np.int32).max, after)
+    return ends
+
+
+def floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
+    """Mixed seeds of the draws of floor instances, uint64 [A, 2]: keep-alive, launch."""
+    seeds = [luck_seed ^ int(base >> np.uint64(32)) for base in scenario.apps.id_base]
+    return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
+
+
+def ring_steps(scenario: Scenario) -> int:
+    """Length of the ring of ends: the longest time from a call's step to the end of its instance, as a power of two of steps."""
+    t, world, calls = scenario.tables, scenario.world, scenario.calls
+    longest = int(calls.duration_us.max(initial=0)) * int(scenario.conditions.slowdown_permille.max(initial=1000)) // 1000
+    fetch = int(t.data_rtt_us.max(initial=0)) + int(calls.bytes_in.max(initial=0)) * int(t.us_per_kib.max(initial=0)) // 1024
+    around = int(t.cold_start_us.max(initial=0)) + int(t.keep_alive_us.max(initial=0)) + world.timeout_us + int(t.rtt_us.max(initial=0))
+    stretch = 16  # memory below the configured one may stretch a duration
+    lead = world.provisioned.lead_steps * world.step_us
+    return 1 << ((longest * stretch + fetch + around + lead) // world.step_us + 4).bit_length()
