@@ -178,9 +178,9 @@ def profile_carbon(tables: Tables, month: int, hours: int) -> Int64:
 
 def slowdown_permille(utilisation_ppm: Int32, world: World) -> Int32:
     """Return 1000 * (1 + k * (max(0, u - knee) / (1 - knee)) ** power), rounded: int32 of the same shape."""
-    law = world.slowdown
-    over = np.maximum(utilisation_ppm / 1e6 - law.knee, 0.0) / (1.0 - law.knee)
-    return np.rint(1000.0 * (1.0 + law.k * over**law.power)).astype(np.int32)
+    settings = world.slowdown
+    over = np.maximum(utilisation_ppm / 1e6 - settings.knee, 0.0) / (1.0 - settings.knee)
+    return np.rint(1000.0 * (1.0 + settings.k * over**settings.power)).astype(np.int32)
 
 
 def _replayed(cell: CellSeries, zone_seed: int, first_slot: int, slots: int) -> Float64:
@@ -224,15 +224,15 @@ def _day_order(cell: CellSeries, zone_seed: int, numbers: Int64) -> Int64:
     return out
 
 
-def _level(relative: Float64, seeds: list[int], law: Utilisation) -> Float64:
+def _level(relative: Float64, seeds: list[int], settings: Utilisation) -> Float64:
     """Utilisation float64 [P, S] without episodes and outages: level of the zone, movement of its cell, noise, slow drift."""
     slots = relative.shape[1]
     zone, index = np.zeros(1, dtype=np.int64), np.arange(slots)
     spread = np.array([2.0 * uniform(s, zone, SPREAD)[0] - 1.0 for s in seeds])[:, None]
-    noise = _autoregressive(np.array([normal(s, index, NOISE) for s in seeds]), law.noise_rho)
-    drift = _autoregressive(np.array([normal(s, index, DRIFT) for s in seeds]), float(np.exp(-1.0 / (law.drift_h * SLOTS_PER_HOUR))))
-    level = law.u_mean * (1.0 + law.zone_spread * spread + law.amp * (relative - 1.0))
-    return level + law.zone_noise * noise + law.drift * drift
+    noise = _autoregressive(np.array([normal(s, index, NOISE) for s in seeds]), settings.noise_rho)
+    drift = _autoregressive(np.array([normal(s, index, DRIFT) for s in seeds]), float(np.exp(-1.0 / (settings.drift_h * SLOTS_PER_HOUR))))
+    level = settings.u_mean * (1.0 + settings.zone_spread * spread + settings.amp * (relative - 1.0))
+    return level + settings.zone_noise * noise + settings.drift * drift
 
 
 def _autoregressive(shocks: Float64, rho: float) -> Float64:
@@ -247,19 +247,19 @@ def _autoregressive(shocks: Float64, rho: float) -> Float64:
 
 def _episodes(zone_seed: int, slots: int, world: World) -> list[tuple[int, int, float]]:
     """(first slot, end slot, added utilisation) of a zone's noisy neighbours."""
-    law = world.episodes
-    starts = _poisson_starts(zone_seed, EPISODE_GAP, law.per_zone_14d / (14 * SLOTS_PER_DAY), slots)
+    settings = world.episodes
+    starts = _poisson_starts(zone_seed, EPISODE_GAP, settings.per_zone_14d / (14 * SLOTS_PER_DAY), slots)
     index = np.arange(len(starts))
-    ends = starts + _lengths(zone_seed, EPISODE_LENGTH, index, law.median_min, law.sigma)
-    sizes = law.delta_u * (0.5 + uniform(zone_seed, index, EPISODE_SIZE))
+    ends = starts + _lengths(zone_seed, EPISODE_LENGTH, index, settings.median_min, settings.sigma)
+    sizes = settings.delta_u * (0.5 + uniform(zone_seed, index, EPISODE_SIZE))
     return list(zip(starts.tolist(), ends.tolist(), sizes.tolist(), strict=True))
 
 
 def _outages(zone_seed: int, slots: int, world: World) -> list[tuple[int, int]]:
     """(first slot, end slot) of a zone's outages."""
-    law = world.outages
-    starts = _poisson_starts(zone_seed, OUTAGE_GAP, law.per_zone_year / (DAYS_PER_YEAR * SLOTS_PER_DAY), slots)
-    ends = starts + _lengths(zone_seed, OUTAGE_LENGTH, np.arange(len(starts)), law.median_min, law.sigma)
+    settings = world.outages
+    starts = _poisson_starts(zone_seed, OUTAGE_GAP, settings.per_zone_year / (DAYS_PER_YEAR * SLOTS_PER_DAY), slots)
+    ends = starts + _lengths(zone_seed, OUTAGE_LENGTH, np.arange(len(starts)), settings.median_min, settings.sigma)
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 

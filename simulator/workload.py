@@ -204,7 +204,7 @@ def _draw_apps(
 ) -> Apps:
     """Attributes of the apps, each keyed by the app's id."""
     ids = np.array([text_id(name) for name in app_ids], dtype=np.int64)
-    law = world.workload
+    shares = world.workload
     region, data_region, is_global = draw_regions(seed, tables, world, ids + draw)
     home = choose(seed, ids + draw, HOME_ZONE, tables.zones, tables.region_of_placement[None, :] == region[:, None])
     sizes = np.array(MEMORY_SIZES_MB)
@@ -216,7 +216,7 @@ def _draw_apps(
         id_base=(ids.astype(np.uint64) & np.uint64(0xFFFFFFFF)) << np.uint64(32),
         memory_mb=memory.astype(np.int64),
         package=choose(seed, ids, PACKAGE, PACKAGES, np.array(world.cold_start.package_share)),
-        payload=choose(seed, ids, PAYLOAD, PAYLOADS, np.array(law.payload_share)),
+        payload=choose(seed, ids, PAYLOAD, PAYLOADS, np.array(shares.payload_share)),
         home=home,
         data_region=data_region,
         state_bytes=np.rint(np.minimum(state, world.move.state_cap_gb) * 1e9).astype(np.int64),

@@ -1,4 +1,4 @@
-"""Laws of waiting and of idle life as tables of quantiles. Not here: draws from them (the kernel), files (simulator/places/csv_rows.py)."""
+"""Distributions of waiting and idle life as tables of quantiles. Not here: draws from them (the kernel), files (csv_rows.py)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from core.units import US_PER_S
 from simulator.places.csv_rows import Row, TableError
 
-QUANTILES = 257  # entry j of a law is its quantile at probability j / 256
+QUANTILES = 257  # entry j of a distribution is its quantile at probability j / 256
 
 
 def quantile_table(probabilities: Sequence[Fraction], values: Sequence[Fraction]) -> list[int]:
-    """Return the quantiles at 0/256 .. 256/256 of a law that is known at some points, rounded down.
+    """Return the quantiles at 0/256 .. 256/256 of a distribution that is known at some points, rounded down.
 
     Where the probability falls from one point to the next, its running maximum is taken. Of points with equal probability the latest
     counts, of those with the highest the earliest: nobody lives longer than the first time that all have died. Linear in between,
@@ -45,15 +45,15 @@ def quantile_table(probabilities: Sequence[Fraction], values: Sequence[Fraction]
     return table
 
 
-def law_table(
-    rows: list[Row], law: str, names: Sequence[tuple[str, ...]], columns: tuple[str, ...], point: tuple[str, str]
+def distribution_table(
+    rows: list[Row], source: str, names: Sequence[tuple[str, ...]], columns: tuple[str, ...], point: tuple[str, str]
 ) -> NDArray[np.int64]:
-    """Return the quantiles of one law for each of `names`, us.
+    """Return the quantiles of one distribution for each of `names`, us.
 
     Args:
-        rows: of a table of laws, in any order.
-        law: which one of the table's laws.
-        names: what a law exists for, for example (cloud, package).
+        rows: of a table of distributions, in any order.
+        source: which one of the table's, by its column `law`.
+        names: what a distribution exists for, for example (cloud, package).
         columns: the columns of `names`.
         point: columns of a probability and of a time in seconds.
 
@@ -69,13 +69,13 @@ def law_table(
         probability, seconds = (row.exact(column) for column in point)
         if probability > 1:
             raise TableError(f"{point[0]} is {row.text(point[0])}, more than 1", where=row.where, how="write a share of 1")
-        if row.text("law") == law:
+        if row.text("law") == source:
             points[name].append((seconds, probability))
     for name in names:
         if name not in points:
             have = ", ".join(sorted({row.text("law") for row in rows}))
-            how = f"add its rows, or name another law in params.yaml; the table has {have}"
-            raise TableError(f"no law {law} for {' '.join(name)}", where=rows[0].file, how=how)
+            how = f"add its rows, or name another one in params.yaml; the table has {have}"
+            raise TableError(f"no distribution {source} for {' '.join(name)}", where=rows[0].file, how=how)
     tables = []
     for name in names:
         found = sorted(points[name])

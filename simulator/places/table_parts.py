@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.units import NANOUSD_PER_MB
 from simulator.parameters import World
 from simulator.places.csv_rows import Row, TableError
-from simulator.places.distributions import QUANTILES, law_table
+from simulator.places.distributions import QUANTILES, distribution_table
 
 Int64 = NDArray[np.int64]
 Files = dict[str, list[Row]]
@@ -164,8 +164,10 @@ def cloud_tables(files: Files, clouds: tuple[str, ...], world: World) -> dict[st
     _require(set(range(len(clouds))) - set(sizes), clouds, "cloud", "no row", files["vcpu.csv"], "vcpu.csv")
     points = [np.array(sorted(sizes[cloud])) for cloud in range(len(clouds))]
     packages = [(cloud, package) for cloud in clouds for package in PACKAGES]
-    cold = law_table(files["cold_start.csv"], world.cold_start.source, packages, ("cloud", "package"), ("probability", "seconds"))
-    alive = law_table(files["keep_alive.csv"], world.keep_alive.source, [(c,) for c in clouds], ("cloud",), ("cold_probability", "idle_s"))
+    cold = distribution_table(files["cold_start.csv"], world.cold_start.source, packages, ("cloud", "package"), ("probability", "seconds"))
+    alive = distribution_table(
+        files["keep_alive.csv"], world.keep_alive.source, [(c,) for c in clouds], ("cloud",), ("cold_probability", "idle_s")
+    )
     whole = ("granularity_us", "minimum_us", "memory_step_mb", "memory_cap_mb")
     names = {"granularity_us": "billing_granularity_us", "minimum_us": "billing_minimum_us"}
     return {

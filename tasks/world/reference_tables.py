@@ -1,7 +1,7 @@
 """Rebuilds the world's tables in data/reference from the folder of published figures. Not a stage: run by hand when a source changes.
 
 `python -m tasks.world.reference_tables --from DIR` writes the tables, `--check` says which files differ and exits 1. A row can as well be
-edited by hand; then the table and this module say different things, and `--check` shows it. What is ours and in no source stands here as
+edited by hand; then the table and these modules say different things, and `--check` shows it. What is ours and in no source is there
 a constant and is marked `assumed` in its table. Not here: reading the tables for a run (simulator/places/tables.py).
 """
 
@@ -9,254 +9,22 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import io
 import math
-import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from core.errors import RawDataError, TrineError
-from simulator.places.table_parts import PACKAGES, RULE_COLUMNS
+from core.errors import TrineError
+from simulator.places.table_parts import PACKAGES
 from tasks.core.paths import Paths
+from tasks.world.reference_places import clouds, metros, network, regions, zones
+from tasks.world.reference_prices import billing, prices, vcpu
+from tasks.world.reference_rows import ASSUMED, VERIFIED, Rows, mark, read
 
-Rows = list[dict[str, str]]
-VERIFIED, ASSUMED = "verified", "assumed"
-CLOUDS = ("aws", "azure", "gcp")
-SERVICES = {"aws": "Lambda (x86)", "azure": "Functions Consumption", "gcp": "Cloud Run functions (request-based)"}
-CLOUD_SHARE = {"aws": "0.40", "azure": "0.35", "gcp": "0.25"}
-# Rules of each provider, in the order of RULE_COLUMNS.
-RULES = {
-    "aws": ("function", "yes", "drop", "5", "0.02"),
-    "azure": ("app", "no", "drop", "0", "0.0"),
-    "gcp": ("function", "yes", "redraw", "0", "0.02"),
-}
-RULE_SOURCES = {
-    "aws": "cold_start_billed: AWS compute blog, from 2025-08-01; floor_min_billed_min: Lambda pricing",
-    "azure": "cold_start_billed: ours",
-    "gcp": "cold_start_billed: cloud.google.com/run/pricing",
-}
-METRO_SHARE = {"iad": "0.30", "fra": "0.15", "lhr": "0.10", "nrt": "0.12", "sin": "0.10", "syd": "0.08", "bom": "0.10", "gru": "0.05"}
-CONTINENT = {"iad": "americas", "gru": "americas", "lhr": "europe", "fra": "europe"} | dict.fromkeys(
-    ("nrt", "sin", "syd", "bom"), "asia_pacific"
-)
-CELLS, CELL_SHIFT = "ahecgdbf", {"aws": 0, "azure": 3, "gcp": 5}  # cell of (cloud, metro) = CELLS[(metro + shift) mod 8]
-ZONES_PER_REGION = 3
 SAMPLES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
 QUANTILES = ("p2.5", "p5", "p25", "p50", "p75", "p90", "p95", "p97.5", "p99")
-
-
-def mark(source: str, as_of: str, licence: str, confidence: str = VERIFIED) -> dict[str, str]:
-    """Return the columns that say where a row comes from."""
-    return {"source": source, "as_of": as_of, "licence": licence, "confidence": confidence}
-
-
-def read(folder: Path, name: str) -> Rows:
-    """Return the rows of a (gzipped) CSV file of the folder of figures."""
-    path = folder / name
-    if not path.is_file():
-        raise RawDataError(f"{name} is missing", where=str(folder), how="name the folder of published figures with --from")
-    with gzip.open(path, "rt", encoding="utf-8") if name.endswith(".gz") else path.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
-def clouds(folder: Path) -> Rows:
-    """One row per provider: the service that is modelled, its share of home clouds, its rules."""
-    rows = []
-    for cloud in CLOUDS:
-        source = f"home_share, floor_release, inter_zone_usd_per_gb: ours; pool_key: documentation; {RULE_SOURCES[cloud]}"
-        confidence = dict.fromkeys(("home_share", "floor_release", "inter_zone_usd_per_gb"), ASSUMED)
-        confidence["cold_start_billed"] = ASSUMED if cloud == "azure" else VERIFIED
-        rows.append(
-            {
-                "cloud": cloud,
-                "service": SERVICES[cloud],
-                "home_share": CLOUD_SHARE[cloud],
-                **dict(zip(RULE_COLUMNS, RULES[cloud], strict=True)),
-                **mark(source, "2026-11", "ours"),
-                **{f"{column}_confidence": word for column, word in confidence.items()},
-            }
-        )
-    return rows
-
-
-def places(folder: Path) -> dict[str, Rows]:
-    """The rows of metros.csv by metro, in the order of the file."""
-    found: dict[str, Rows] = defaultdict(list)
-    for row in read(folder, "metros.csv"):
-        found[row["metro"]].append(row)
-    return found
-
-
-def metros(folder: Path) -> Rows:
-    """One row per metro: place of its first region, names of its electricity zone in hourly files, share of homes."""
-    rows = []
-    for metro, regions in places(folder).items():
-        row = regions[0]
-        zones = dict.fromkeys((row["electricity_zone"], row["carbon_hourly_column"]))
-        rows.append(
-            {
-                "metro": metro,
-                **{k: row[k] for k in ("metro_name", "lat", "lon", "timezone")},
-                "continent": CONTINENT[metro],
-                "carbon_zones": "|".join(zones),
-                "home_share": METRO_SHARE[metro],
-                **mark(f"{row['latlon_source']}; continent, home_share: ours", "2025-01", "MIT / JDF; ours"),
-                "home_share_confidence": ASSUMED,
-            }
-        )
-    return rows
-
-
-def regions(folder: Path) -> Rows:
-    """One row per region, provider by provider."""
-    rows = []
-    for cloud in CLOUDS:
-        for number, (metro, found) in enumerate(places(folder).items()):
-            row = next(r for r in found if r["provider"] == cloud)
-            keep = {k: row[k] for k in ("metro_name", "lat", "lon", "timezone", "electricity_zone")}
-            cell = CELLS[(number + CELL_SHIFT[cloud]) % len(CELLS)]
-            source = f"{row['latlon_source']}; cell: our assignment"
-            rows.append({"cloud": cloud, "metro": metro, "region": row["region"], **keep, "cell": cell, "source": source})
-    return rows
-
-
-def zones(folder: Path) -> Rows:
-    """The first three zones of each region; all play the Google cell of their region, each with its own order of days."""
-    names = {(row["provider"], row["region"]): row["zones"].split("|") for row in read(folder, "metros.csv")}
-    origin = mark("tal66/cloud-regions; cell: ours", "2025-01", "MIT; ours") | {"cell_confidence": ASSUMED}
-    return [
-        {"cloud": r["cloud"], "region": r["region"], "zone": zone, "zone_number": str(number), "cell": r["cell"]} | origin
-        for r in regions(folder)
-        for number, zone in enumerate(names[r["cloud"], r["region"]][:ZONES_PER_REGION])
-    ]
-
-
-# text in the source -> (short text, date, licence, confidence)
-NETWORK_SOURCES = {
-    "skyplane 2022": ("skyplane", "2022", "Apache-2.0", VERIFIED),
-    "skyplane": ("skyplane", "2022", "Apache-2.0", VERIFIED),
-    "azure docs p50": ("azure docs p50", "2026", "CC BY 4.0", VERIFIED),
-    "hpe azure matrix 2025": ("hpe azure matrix", "2025", "MIT", VERIFIED),
-    "hpe azure matrix 2025 (germanywestcentral in place of uksouth)": ("hpe azure matrix, germanywestcentral", "2025", "MIT", ASSUMED),
-    "proxy: gcp:asia-southeast1 in place of azure:southeastasia": ("proxy gcp:asia-southeast1", "2022", "Apache-2.0", ASSUMED),
-    "proxy: aws:ap-southeast-1 in place of azure:southeastasia": ("proxy aws:ap-southeast-1", "2022", "Apache-2.0", ASSUMED),
-    "proxy: aws region of the same metro": ("proxy aws of the metro", "2022", "Apache-2.0", ASSUMED),
-    "rule: source internet rate": ("rule: internet rate", "2022", "Apache-2.0", ASSUMED),
-    "rule: azure internet zone rate": ("rule: azure zone rate", "2022", "Apache-2.0", ASSUMED),
-    "same region": ("same region", "", "", ASSUMED),
-    "missing": ("none", "", "", ASSUMED),
-    "": ("none", "", "", VERIFIED),
-}
-
-
-def network(folder: Path) -> Rows:
-    """One row per ordered pair of regions: round trip (the smaller direction), throughput, price of a transfer from src to dst."""
-    rows = []
-    for row in read(folder, "network_24_regions.csv"):
-        rtt, gbps, egress = (NETWORK_SOURCES[row[f"{k}_source"]] for k in ("rtt", "throughput", "egress"))
-        dates = sorted({part[1] for part in (rtt, gbps, egress)} - {""})
-        licences = sorted({part[2] for part in (rtt, gbps, egress)} - {""})
-        rtt_ms = row["rtt_ms_symmetric_min"]
-        rows.append(
-            {
-                "src": row["src"],
-                "dst": row["dst"],
-                "rtt_us": str(int(Decimal(rtt_ms) * 1000)) if rtt_ms else "",
-                "gbps": row["throughput_gbps"],
-                "egress_usd_per_gb": row["egress_usd_per_gb"],
-                "rtt_source": rtt[0],
-                "gbps_source": gbps[0],
-                "egress_source": egress[0],
-                "as_of": "-".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "2022",
-                "licence": "; ".join(licences) or "facts",
-                "confidence": ASSUMED if ASSUMED in (rtt[3], gbps[3], egress[3]) else VERIFIED,
-            }
-        )
-    return rows
-
-
-AWS_DURATION = "9.7222e-06"
-AZURE_READY, GCP_IDLE = "4e-06", "2.5e-06"
-LISTED = {
-    "aws": "AWS Price List as carried by @remotion/lambda-client 4.0.527",
-    "azure": "azure.microsoft.com functions pricing, East US",
-    "gcp": "cloud.google.com/run/pricing",
-}
-INTERNET = {
-    "aws": mark("skyplane aws transfer costs", "2024-01", "Apache-2.0"),
-    "azure": mark("azure internet zone rate (skyplane)", "2022-05", "Apache-2.0", ASSUMED),
-    "gcp": mark("third-party lists", "2025", "facts", ASSUMED),
-}
-
-
-def _is_listed(row: dict[str, str]) -> bool:
-    """Whether the provider's own list or page gives this price for this region."""
-    return row["region"] == "eastus" if row["provider"] == "azure" else row["confidence"] == "verified" or row["tier"] == "tier 1"
-
-
-def _prices_of(row: dict[str, str], provisioned: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the price rows of one region."""
-    cloud, tier = row["provider"], f", {row['tier']}" if row["tier"] else ""
-    listed = mark(LISTED[cloud] + tier, row["as_of"].split(" (")[0], "facts", VERIFIED if _is_listed(row) else ASSUMED)
-    requests = f"{Decimal(row['usd_per_million_requests']).quantize(Decimal('0.0001')).normalize()}"
-    yield {"item": "execution", "unit": "GB-s", "usd": row["usd_per_gb_s"], **listed}
-    if float(row["usd_per_vcpu_s"]):
-        yield {"item": "execution", "unit": "vCPU-s", "usd": row["usd_per_vcpu_s"], **listed}
-    yield {"item": "requests", "unit": "million", "usd": requests, **listed}
-    yield {"item": "internet_egress", "unit": "GB", "usd": row["internet_egress_usd_per_gb_first_tier"], **INTERNET[cloud]}
-    if cloud == "aws":
-        yield {"item": "provisioned", "unit": "GB-s", "usd": provisioned[row["region"]], **listed}
-        quoted = mark("Lambda price page of us-east-1 as quoted; elsewhere ours", "2026", "facts", ASSUMED)
-        yield {"item": "provisioned_duration", "unit": "GB-s", "usd": AWS_DURATION, **quoted}
-    elif cloud == "azure":
-        quoted = mark("Flex Consumption always-ready baseline as quoted", "2025", "facts", ASSUMED)
-        yield {"item": "provisioned", "unit": "GB-s", "usd": AZURE_READY, **quoted}
-    else:
-        quoted = mark("Cloud Run idle minimum instance as quoted", "2025", "facts", ASSUMED)
-        for unit in ("GB-s", "vCPU-s"):
-            yield {"item": "provisioned", "unit": unit, "usd": GCP_IDLE, **quoted}
-
-
-def prices(folder: Path) -> Rows:
-    """One row per region and price, in the order of regions.csv. A GB of memory is 1024 MB, a GB of traffic 10^9 bytes."""
-    aws = {row["region"]: row["provisioned_concurrency_usd_per_gb_s"] for row in read(folder, "prices_aws_lambda_by_region.csv")}
-    listed = {
-        (r["provider"], r["region"]): r for r in read(folder, "prices_serverless_24_regions.csv") if r["service"] in SERVICES.values()
-    }
-    rows = []
-    for region in regions(folder):
-        row, name = listed[region["cloud"], region["region"]], f"{region['cloud']}:{region['region']}"
-        rows += [{"region": name, **price} for price in _prices_of(row, aws)]
-    return rows
-
-
-def billing(folder: Path) -> Rows:
-    """One row per cloud: how billed time and memory are rounded (0: not at all)."""
-    rules = {(row["provider"], row["service"].split(" /")[0]): row for row in read(folder, "billing_rules.csv")}
-    aws, azure, gcp = rules["aws", "Lambda"], rules["azure", "Functions Consumption"], rules["gcp", "Cloud Run"]
-    aws_ms, gcp_ms = (int(re.findall(r"(\d+) ms", row["granularity"])[0]) for row in (aws, gcp))
-    step, cap = re.findall(r"(\d+) MB", azure["granularity"])
-    found = (("aws", aws, aws_ms, aws_ms, "0", "0"), ("azure", azure, 1, 100, step, cap), ("gcp", gcp, gcp_ms, 0, "0", "0"))
-    rows = []
-    for cloud, row, granularity, minimum, step_mb, cap_mb in found:
-        time = {"granularity_us": str(granularity * 1000), "minimum_us": str(minimum * 1000)}
-        memory = {"memory_step_mb": step_mb, "memory_cap_mb": cap_mb}
-        rows.append({"cloud": cloud, **time, **memory, **mark(row["source"], "2026-11", "facts")})
-    return rows
-
-
-def vcpu(folder: Path) -> Rows:
-    """One row per cloud and memory size; a cloud with one row has vCPU in proportion to memory."""
-    aws = mark("Lambda documentation: 1 vCPU at 1769 MB", "2026-11", "facts")
-    azure = mark("ours: 1 vCPU at the largest size", "2026-11", "ours", ASSUMED)
-    gcp = mark("Cloud Run functions, memory to vCPU", "2026-11", "facts")
-    table = [{"cloud": "gcp", **row, **gcp} for row in read(folder, "gcp_functions_memory_to_vcpu.csv")]
-    one = {"vcpu": "1.0"}
-    return [{"cloud": "aws", "memory_mb": "1769", **one, **aws}, {"cloud": "azure", "memory_mb": "1536", **one, **azure}, *table]
 
 
 def cold_start(folder: Path) -> Rows:

@@ -281,7 +281,7 @@ def test_a_region_is_added_by_rows(tmp_path: Path) -> None:
         ("billing.csv", lambda rows: rows[1:], "cloud aws has no row in billing.csv"),
         ("billing.csv", lambda rows: [rows[0] | {"minimum_us": "0.5"}, *rows[1:]], "minimum_us is not a whole number"),
         ("vcpu.csv", lambda rows: rows[1:], "cloud aws has no row in vcpu.csv"),
-        ("cold_start.csv", lambda rows: [r for r in rows if r["package"] != "medium"], "no law mikhail_2021 for aws medium"),
+        ("cold_start.csv", lambda rows: [r for r in rows if r["package"] != "medium"], "no distribution mikhail_2021 for aws medium"),
         ("cold_start.csv", lambda rows: [rows[0] | {"probability": "2.5"}, *rows[1:]], "probability is 2.5, more than 1"),
         ("keep_alive.csv", lambda rows: [rows[0] | {"cloud": "ibm"}, *rows], "unknown cloud: ibm"),
         ("carbon_profiles.csv", lambda rows: rows[:-1], "no carbon profile of syd"),
