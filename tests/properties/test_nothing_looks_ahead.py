@@ -18,6 +18,7 @@ from simulator.control.spans import span_steps
 from simulator.control.view import View
 from simulator.scenario import Scenario
 from simulator.twin.fleets import twin_scenario
+from tests.worlds.families import FAMILIES
 from tests.worlds.futures import noisy_future
 from tests.worlds.networks import Network, as_policy
 
@@ -28,7 +29,7 @@ FIELDS = [field.name for field in dataclasses.fields(View) if field.name not in 
 @pytest.fixture(scope="module")
 def world() -> Scenario:
     """One day of 20 apps with little capacity: the test span is steps 4800 to 5700."""
-    made = twin_scenario("crunch", days=1, apps=20, rate=0.2)
+    made = twin_scenario("crunch", changes=FAMILIES["crunch"], days=1, apps=20, rate=0.2)
     seen = made.conditions
     return dataclasses.replace(made, conditions=dataclasses.replace(seen, capacity=np.minimum(seen.capacity, 3)))
 

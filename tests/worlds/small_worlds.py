@@ -34,12 +34,13 @@ def draw_small_world(seed: int) -> SmallWorld:
     """Return a random small world: 1-3 clouds, 2-12 placements, 1-6 apps, 0-400 calls in bursts, capacities 0-5, outages, orders."""
     rng = np.random.default_rng(seed)
     tables = draw_tables(rng)
-    world = World(
-        step_s=int(rng.choice([15, 15, 15, 20, 60])),
-        tactical_steps=int(rng.integers(5, 40)),
-        timeout_s=float(rng.choice([0.0, 1.5, 30.0, 400.0, 400.0])),
-        provisioned=Provisioned(lead_steps=int(rng.integers(0, 3))),
-    )
+    clock = {
+        "step_s": int(rng.choice([15, 15, 15, 20, 60])),
+        "tactical_steps": int(rng.integers(5, 40)),
+        "timeout_s": float(rng.choice([0.0, 1.5, 30.0, 400.0, 400.0])),
+    }
+    tables = with_drawn_rules(rng, tables)
+    world = World(**clock, provisioned=Provisioned(lead_steps=int(rng.integers(0, 3))))  # type: ignore[arg-type]
     hours = float(rng.uniform(0.3, 3.0))
     steps = int(hours * 3600) // world.step_s
     apps = draw_apps(rng, tables)
@@ -63,6 +64,22 @@ def draw_small_world(seed: int) -> SmallWorld:
         is_allowed=np.ones((len(apps.app_ids), placements), dtype=np.bool_),
     )
     return SmallWorld(scenario, draw_run(rng, scenario))
+
+
+def with_drawn_rules(rng: Generator, tables: Tables) -> Tables:
+    """The tables with random rules of the clouds; every known cloud is drawn, so that fewer clouds move no other draw."""
+    mine = [CLOUDS.index(name) for name in tables.clouds]
+    billed = [bool(rng.random() < 0.5) for _ in CLOUDS]
+    per_function = [str(rng.choice(["function", "app"])) == "function" for _ in CLOUDS]
+    dropped = [str(rng.choice(["drop", "redraw"])) == "drop" for _ in CLOUDS]
+    minutes = [int(rng.choice([0, 2, 5])) for _ in CLOUDS]
+    return replace(
+        tables,
+        is_cold_start_billed=np.array(billed)[mine],
+        is_pool_per_function=np.array(per_function)[mine],
+        is_floor_dropped=np.array(dropped)[mine],
+        floor_min_billed_min=np.array(minutes, dtype=np.int64)[mine],
+    )
 
 
 def draw_tables(rng: Generator) -> Tables:
@@ -94,10 +111,10 @@ def draw_tables(rng: Generator) -> Tables:
         provisioned_usd_per_gb_s=rng.uniform(1e-6, 5e-6, size=r),
         provisioned_usd_per_vcpu_s=rng.uniform(0, 5e-6, size=r),
         provisioned_duration_usd_per_gb_s=np.where(has_provisioned_duration, rng.uniform(1e-6, 1e-5, size=r), np.nan),
-        is_pool_per_function=rng.random(c) < 0.5,
-        is_cold_start_billed=rng.random(c) < 0.5,
-        is_floor_dropped=rng.random(c) < 0.5,
-        floor_min_billed_min=rng.choice([0, 2, 5], size=c),
+        is_pool_per_function=np.ones(c, dtype=np.bool_),
+        is_cold_start_billed=np.ones(c, dtype=np.bool_),
+        is_floor_dropped=np.ones(c, dtype=np.bool_),
+        floor_min_billed_min=np.zeros(c, dtype=np.int64),
         billing_granularity_us=rng.choice([1, 1_000, 100_000], size=c),
         billing_minimum_us=rng.choice([0, 1_000, 100_000], size=c),
         memory_step_mb=rng.choice([0, 128], size=c),

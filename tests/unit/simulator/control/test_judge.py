@@ -24,6 +24,7 @@ from simulator.fleet import LATENCY_EDGES_US, Field
 from simulator.objective import COMPONENTS, components_usd, objective_usd
 from simulator.scenario import Scenario
 from simulator.twin.fleets import twin_scenario
+from tests.worlds.families import FAMILIES
 from tests.worlds.small_worlds import plain_scenario
 
 Int64 = NDArray[np.int64]
@@ -35,7 +36,7 @@ NARROW = 2  # instances per placement: calls wait and are rejected
 @pytest.fixture(scope="module")
 def world() -> Scenario:
     """One day of 20 apps: train, valid and test end at 4000, 4800 and 5700 of 5760 steps."""
-    return twin_scenario("fenced", days=1, apps=20, rate=0.2)
+    return twin_scenario("fenced", changes=FAMILIES["fenced"], days=1, apps=20, rate=0.2)
 
 
 @pytest.fixture(scope="module")
