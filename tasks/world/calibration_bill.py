@@ -15,7 +15,7 @@ from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
-from simulator.fleet import Field, Fleet
+from simulator.fleet import Field
 from simulator.layout import COLD_STREAM, KEEP_ALIVE_STREAM
 from simulator.parameters import Objective, Slo, World
 from simulator.places.constants import app_constants
@@ -250,8 +250,7 @@ def _one_call(world: World, arrival_us: int, duration_us: int, function: int, by
 
 def _booked(scenario: Scenario, luck_seed: int) -> dict[str, int]:
     """Sums of all fields of a run at home."""
-    fleet = Fleet(scenario, scenario.apps.home, luck_seed=luck_seed)
-    fleet.finish()
+    fleet = finished(Loop(scenario, Stay(), luck_seed, begin=0, end=scenario.steps))
     return {field.name: int(fleet.out[:, :, field].sum()) for field in Field}
 
 

@@ -10,8 +10,10 @@ import polars as pl
 
 from core.errors import RawDataError
 from core.units import DAY_US
+from models.baselines.rules import Fixed
+from simulator.control.loop import Loop, finished
 from simulator.draws import memory_mb
-from simulator.fleet import Field, Fleet
+from simulator.fleet import Field
 from simulator.rng import text_id
 from simulator.twin.fleets import twin_scenario
 from simulator.workload import Invocations
@@ -74,8 +76,7 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
         trace=calls,
     )
     placement, listed = _read_placements(placements, scenario)
-    fleet = Fleet(scenario, placement, luck_seed=seed)
-    fleet.finish()
+    fleet = finished(Loop(scenario, Fixed("given", placement), seed, begin=0, end=scenario.steps))
     total = fleet.out.sum(axis=(0, 1))
     summary = {name: int(total[field]) for name, field in SUMMARY.items()} | {"apps_at_home": len(placement) - listed}
     out.mkdir(parents=True, exist_ok=True)
