@@ -27,12 +27,18 @@ def closures(root: Path) -> dict[str, Closure]:
     """Return what every stage of dvc.yaml is made of.
 
     Raises:
-        ParameterError: dvc.yaml and the table of stages (tasks/core/stages.py) do not have the same stages.
+        ParameterError: dvc.yaml and the table of stages (tasks/core/stages.py) do not have the same stages, or a stage imports another.
     """
     pipeline, imports = read_pipeline(root), Imports(root)
     for name in sorted(set(pipeline) ^ set(STAGES)):
         where = "tasks/core/stages.py" if name in pipeline else "dvc.yaml"
         raise ParameterError(f"stage '{name}' is missing", where=where, how="add it there, or remove it from the other")
+    modules = {stage.module: name for name, stage in STAGES.items()}
+    for name in pipeline:
+        others = sorted(set(modules) & imports.graph.find_upstream_modules(STAGES[name].module))
+        if others:
+            how = "put what both need into a module of its own; paths and settings have *_outputs.py and *_settings.py"
+            raise ParameterError(f"stage '{name}' imports stage '{modules[others[0]]}'", where=STAGES[name].module, how=how)
     return {name: imports.closure(STAGES[name]) for name in pipeline}
 
 

@@ -31,9 +31,9 @@ def versions_text(root: Path, packages: Iterable[str]) -> str:
     Raises:
         TrineError: a package is not pinned.
     """
-    known = pins(root)
-    missing = sorted(set(packages) - set(known))
+    known, wanted = pins(root), sorted(set(packages))
+    missing = [name for name in wanted if name not in known]
     if missing:
         what = f"a stage imports {', '.join(missing)}, which constraints.txt does not pin"
         raise TrineError(what, where=str(root / "constraints.txt"), how="add the line name==version for each")
-    return HEAD + "".join(f'{name}: "{known[name]}"\n' for name in sorted(set(packages)))
+    return HEAD + "".join(f'{name}: "{known[name]}"\n' for name in wanted)
