@@ -86,15 +86,15 @@ def of_kind(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 def test_files_and_equal_bytes_in_another_folder(
     built: Paths, found: dict[str, Any], tmp_path: Path, repository: Path, params: Params, scenario: Scenario, static: Any
 ) -> None:
-    assert sorted(f.name for f in built.reports / "world".iterdir()) == ["calibration.csv", "calibration.json"]
+    assert sorted(f.name for f in (built.reports / "world").iterdir()) == ["calibration.csv", "calibration.json"]
     with (built.reports / "world" / "calibration.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["what"] for row in rows] == [row["what"] for row in found["checks"]]
     assert tuple(rows[0]) == calibrate.COLUMNS
     assert (found["scenario"], found["apps"], found["calls"]) == (NAME, 40, len(scenario.calls.arrival_us))
     again = stage(tmp_path, repository, params, scenario, static)
-    assert {f.name: f.read_bytes() for f in again.reports / "world".iterdir()} == {
-        f.name: f.read_bytes() for f in built.reports / "world".iterdir()
+    assert {f.name: f.read_bytes() for f in (again.reports / "world").iterdir()} == {
+        f.name: f.read_bytes() for f in (built.reports / "world").iterdir()
     }
 
 
