@@ -108,6 +108,7 @@ def _they_work(tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads((tree / "reports" / "world" / "sizes.json").read_text())["largest"][0] == {"id": "dddd", "calls": 4}
     arms = run(tree, "-c", "from tasks.evaluation.arms.baselines import ARMS; print([arm.name for arm in ARMS][:3])")
+    assert arms.returncode == 0, arms.stderr
     assert arms.stdout.strip() == "['random', 'home', 'first_allowed']"
     check = run(tree, "-m", "tasks.core.deps", "--check")
     assert (check.returncode, check.stdout) == (0, "")
