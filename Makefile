@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test check verify bench report remote
+.PHONY: run test check deps verify bench report remote
 
 run: $(VENV)/.installed  ## rebuild what changed and open-able report: reports/index.html
 	@$(BIN)/trine run --profile $(PROFILE)
@@ -16,11 +16,15 @@ run: $(VENV)/.installed  ## rebuild what changed and open-able report: reports/i
 test: $(VENV)/.installed  ## the test suite without the long proofs
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.installed  ## lint, types, import rules
+check: $(VENV)/.installed  ## lint, types, import rules, generated deps
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tasks.core.deps --check
+
+deps: $(VENV)/.installed  ## write the generated blocks of dvc.yaml, and versions.yaml
+	@$(BIN)/python -m tasks.core.deps
 
 verify: $(VENV)/.installed  ## the long proofs; writes reports/verification.json
 	@$(BIN)/python -m pytest tests -m slow --verification=reports/verification.json

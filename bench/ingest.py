@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from bench import harness
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACE_ROWS = 1_980_951  # calls of the trace, and of the twin at rate 1
@@ -61,9 +62,9 @@ def ours(tree: Path) -> dict[str, int]:
     from tasks.data import ingest
 
     paths = Paths(tree)
-    shutil.rmtree(paths.staged("azure2021"), ignore_errors=True)
+    shutil.rmtree(staged_folder(paths, "azure2021"), ignore_errors=True)
     ingest.run(params_module.load(paths.params_file), paths, "azure2021")
-    counts = json.loads(paths.ingest_report("azure2021").read_text(encoding="utf-8"))
+    counts = json.loads(ingest_report(paths, "azure2021").read_text(encoding="utf-8"))
     return {"rows": counts["rows_staged"], "duration_us": counts["duration_us_sum"]}
 
 

@@ -76,8 +76,9 @@ def _always_changed(root: Path) -> set[str]:
 
 def _say_report(root: Path) -> None:
     from tasks.core.paths import Paths
+    from tasks.report.report_outputs import page_file
 
-    page = Paths(root).report
+    page = page_file(Paths(root))
     typer.echo(f"report: {page}" if page.is_file() else "report: not built (run: trine report)")
 
 
@@ -123,7 +124,10 @@ def status() -> None:
     """Show which stages are out of date, what was ingested and what validation says."""
     from flows import graph
     from flows.process import find_root
-    from tasks.core.paths import SOURCES, Paths
+    from tasks.core.paths import Paths
+    from tasks.core.sources import SOURCES
+    from tasks.data.ingest_outputs import ingest_report
+    from tasks.data.verdict import verdict_file
 
     root = find_root()
     stages, stale = graph.read(root), graph.status(root)
@@ -132,7 +136,7 @@ def status() -> None:
         typer.echo(f"{name:<24}{'always runs' if name in stages.always else 'changed' if reasons else 'up to date'}")
     paths = Paths(root)
     for source in SOURCES:
-        counts, verdict = _read(paths.ingest_report(source)), _read(paths.verdict(source))
+        counts, verdict = _read(ingest_report(paths, source)), _read(verdict_file(paths, source))
         rows = ", ".join(
             f"{key.removeprefix('rows_')} {counts[key]:,}" for key in ("rows_in", "rows_staged", "rows_rejected") if key in counts
         )

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from tasks.core.versions import normalised, pins
+
 NEEDED_DISK_GB = 5.0  # environment 2 GB, twin, staged tables and DVC's copies of them under 2 GB
 NEEDED_MEMORY_GB = 2.0  # DuckDB 1 GB, Great Expectations and Polars on top
 PYTHONS = ((3, 11), (3, 12))  # requires-python of pyproject.toml
@@ -48,13 +50,7 @@ def requirements(root: Path) -> list[str]:
 
 def _packages(root: Path) -> Finding:
     """Compare what is installed with what pyproject.toml needs and constraints.txt pins."""
-    pins: dict[str, str] = {}
-    constraints = root / "constraints.txt"
-    if constraints.is_file():
-        for line in constraints.read_text(encoding="utf-8").splitlines():
-            name, _, version = line.split("#")[0].strip().partition("==")
-            if version:
-                pins[_key(name)] = version.strip()
+    pinned_versions = pins(root)
     missing, other = [], []
     for name in requirements(root):
         try:
@@ -62,7 +58,7 @@ def _packages(root: Path) -> Finding:
         except metadata.PackageNotFoundError:
             missing.append(name)
             continue
-        pinned = pins.get(_key(name))
+        pinned = pinned_versions.get(normalised(name))
         if pinned is not None and installed.split("+")[0] != pinned.split("+")[0]:
             other.append(f"{name} {installed} (tested: {pinned})")
     if missing:
@@ -70,10 +66,6 @@ def _packages(root: Path) -> Finding:
     if other:
         return Finding("note", "packages", ", ".join(other), "results may differ from the tested versions")
     return Finding("ok", "packages", "all there, in the tested versions")
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).strip().lower()
 
 
 def _disk(root: Path) -> Finding:

@@ -20,22 +20,14 @@ def set_profile(params_file: Path, profile: str) -> bool:
     Raises:
         ParameterError: the profile is not one of `profiles`, or the file has no `profile:` line.
     """
-    import yaml
-
     from tasks.core.files import write_text_atomic
+    from tasks.core.params import read, require_profile
 
-    if not params_file.is_file():
-        raise ParameterError("params.yaml is missing", where=str(params_file), how="restore it: git checkout params.yaml")
-    text = params_file.read_text(encoding="utf-8")
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ParameterError(f"not valid YAML: {error}", where=str(params_file), how="mend the line that the message names") from None
-    known = sorted(raw.get("profiles") or {}) if isinstance(raw, dict) else []
-    if profile not in known:
-        raise ParameterError(f"unknown profile '{profile}'", where=f"{params_file}: profiles", how=f"choose one of: {', '.join(known)}")
-    if raw.get("profile") == profile:
+    raw = read(params_file)
+    require_profile(profile, raw["profiles"], f"{params_file}: profiles")
+    if raw["profile"] == profile:
         return False
+    text = params_file.read_text(encoding="utf-8")
     changed, count = LINE.subn(rf"\g<1>{profile}", text, count=1)
     if count == 0:
         raise ParameterError("has no line 'profile: ...'", where=str(params_file), how=f"add the line: profile: {profile}")

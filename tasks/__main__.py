@@ -1,4 +1,4 @@
-"""Runs one stage: `python -m tasks STAGE [SOURCE]`. This is what dvc.yaml calls; it needs no Prefect."""
+"""Runs one stage: `python -m tasks STAGE [ITEM]`. This is what dvc.yaml calls; it needs no Prefect."""
 
 from __future__ import annotations
 
@@ -12,37 +12,28 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-ROOMS = {
-    **dict.fromkeys(("scan", "ingest", "validate", "twin_fit", "features"), "data"),
-    **{"eda": "eda", "scenario": "world", "tune_baselines": "learning", "calibrate": "world"},
-    **{"evaluate": "evaluation", "compare": "evaluation", "report": "report"},
-}
-STAGES = tuple(ROOMS)
-PER_SOURCE = ("scan", "ingest", "validate")
-GROUPS = ("baselines", "bound")  # of the stage `evaluate`
-
 
 def main(argv: list[str]) -> int:
-    """Run the stage named on the command line and print its one-line summary.
+    """Run the stage named on the command line with the parameters that it declares, and print its one-line summary.
 
     Returns:
-        0 on success, 1 on an error that the user can mend (printed without a traceback), 2 on wrong usage.
+        0 on success, 1 on an error that the user can fix (printed without a traceback), 2 on wrong usage.
     """
     from core.errors import TrineError
     from tasks.core import params as params_module
-    from tasks.core.paths import SOURCES, Paths
+    from tasks.core.paths import Paths
+    from tasks.core.stages import STAGES, declared_parameters
 
-    items = dict.fromkeys(PER_SOURCE, SOURCES) | {"evaluate": GROUPS}
-    allowed = items.get(argv[0], ()) if argv else ()
-    if not argv or argv[0] not in STAGES or len(argv) != 1 + bool(allowed) or (allowed and argv[1] not in allowed):
-        print(f"usage: python -m tasks {{{'|'.join(STAGES)}}} [{{{'|'.join((*SOURCES, *GROUPS))}}}]", file=sys.stderr)
+    stage = STAGES.get(argv[0]) if argv else None
+    if stage is None or len(argv) != 1 + bool(stage.items) or (stage.items and argv[1] not in stage.items):
+        known = (f"{name} {{{'|'.join(found.items)}}}" if found.items else name for name, found in STAGES.items())
+        print("usage: python -m tasks STAGE [ITEM], with one of:\n  " + "\n  ".join(known), file=sys.stderr)
         return 2
     started = time.perf_counter()
     paths = Paths(Path.cwd())
     try:
-        params = params_module.load(paths.params_file)
-        stage = importlib.import_module(f"tasks.{ROOMS[argv[0]]}.{argv[0]}")
-        summary = stage.run(params, paths, *argv[1:])
+        params = params_module.load(paths.params_file, declared_parameters(paths.root, *argv))
+        summary = importlib.import_module(stage.module).run(params, paths, *argv[1:])
     except TrineError as error:
         print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)
         return 1

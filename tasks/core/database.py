@@ -16,22 +16,22 @@ SQL = Path(__file__).resolve().parents[2] / "sql"
 
 
 def connection_config(paths: Paths) -> dict[str, Any]:
-    """Return DuckDB's configuration from the settings: memory limit, threads, spill folder (made if missing); no extension is fetched."""
-    from tasks.core.settings import Settings
+    """Return DuckDB's configuration: memory limit, threads, spill folder (made if missing); no extension is fetched."""
+    from tasks.core.environment import Environment
 
-    settings = Settings()
-    spill = settings.temp_dir or paths.root / ".trine" / "tmp"
+    environment = Environment()
+    spill = environment.temp_dir or paths.root / ".trine" / "tmp"
     spill.mkdir(parents=True, exist_ok=True)
     return {
-        "memory_limit": settings.memory_limit,
-        "threads": settings.threads,
+        "memory_limit": environment.memory_limit,
+        "threads": environment.threads,
         "temp_directory": str(spill),
         "autoinstall_known_extensions": False,
     }
 
 
 def connect(paths: Paths) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory database that spills to disk within the memory limit of the settings.
+    """Open an in-memory database that spills to disk within the memory limit of the environment.
 
     Inserts keep their order, so equal input gives equal bytes on any number of threads.
 

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from core.errors import TrineError
-from tasks.core.settings import Settings
+from tasks.core.environment import Environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ def map_in_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> l
     Raises:
         TrineError: a process was killed from outside. What `work` raises is raised here.
     """
-    processes = min(Settings().threads, len(items))
+    processes = min(Environment().threads, len(items))
     if processes <= 1:
         return [work(item) for item in items]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -1,173 +1,158 @@
-"""The typed form of params.yaml. Belongs here: fields, bounds, the profile's merge. Does not: environment settings (settings.py)."""
+"""Reads params.yaml: the active profile's overrides, a view of what a stage declares, errors that name the nearest key.
+
+Not here: any section (its model lies beside the code that reads it), environment variables (environment.py), the profile's line (flows).
+"""
 
 from __future__ import annotations
 
+import copy
 import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar, cast
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
 from core.errors import ParameterError
-from simulator.parameters import Family, Objective, Section, Slo, World
-from tasks.core.app_classes import AppClasses
+
+BY_PROFILE = "by_profile"
+RESTORE = "restore it: git checkout params.yaml"
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class Trace(Section):
-    """Where the files of one trace source come from, and the size of its twin."""
+class Params:
+    """A view of params.yaml with the active profile merged in; what was not declared cannot be read.
 
-    origin: str = Field(alias="from", description="twin | path:<dir> | inbox | off")
-    days: int = Field(default=14, ge=1, le=366, description="days of the twin")
-    apps: int = Field(default=119, ge=1, le=100_000, description="apps of the azure2021 twin")
-    rate: float = Field(default=1.0, gt=0, le=1000, description="factor on the call rate of the azure2021 twin")
+    Args:
+        values: all parameters, overrides resolved.
+        declared: names as in `params:` of dvc.yaml (`seed`, `scenario`, `traces.azure2021`); None: everything may be read.
+    """
 
-    @field_validator("origin")
-    @classmethod
-    def known_origin(cls, value: str) -> str:
-        """Accept the four origins only."""
-        if value in ("twin", "inbox", "off") or (value.startswith("path:") and len(value) > 5):
-            return value
-        raise ValueError(f"'{value}' is none of twin, path:<dir>, inbox, off")
+    def __init__(self, values: Mapping[str, Any], declared: frozenset[str] | None = None) -> None:
+        self._values, self._declared = values, declared
+        self._sections: dict[tuple[str, type[BaseModel]], BaseModel] = {}
 
+    def section(self, name: str, kind: type[Kind]) -> Kind:
+        """Return the section `name` (dots lead inside, as in `traces.azure2021`) as a checked, frozen `kind`.
 
-class Ingest(Section):
-    """Bounds of a plausible row, and what is drawn where a source is silent."""
+        Raises:
+            ParameterError: it is not declared, does not exist, has an unknown key, or a value is out of bounds (all faults are listed).
+        """
+        self._require(name)
+        if (name, kind) not in self._sections:
+            try:
+                self._sections[name, kind] = kind.model_validate(_find(self._values, name))
+            except ValidationError as error:
+                how = "correct these values; docs/parameters.md lists what each accepts"
+                raise ParameterError(_faults(error, name, kind), where="params.yaml", how=how) from None
+        return cast("Kind", self._sections[name, kind])
 
-    max_duration_s: int = Field(ge=1, description="a longer call is rejected")
-    max_arrival_day: int = Field(ge=1, le=36_500, description="arrivals outside [0, this) days are rejected")
-    memory_median_mb: float = Field(gt=0)
-    memory_sigma: float = Field(ge=0)
-    cell_level_median: float = Field(gt=0, lt=1)
-    cell_level_spread: float = Field(ge=0, lt=1)
+    def changed(self, overrides: Mapping[str, Any]) -> Params:
+        """Return a copy with other values, by name: `{"seed": 2, "scenario.days": 3, "traces.azure2021.from": "inbox"}`.
 
+        Raises:
+            ParameterError: a name does not exist; the nearest one is named.
+        """
+        values = copy.deepcopy(dict(self._values))
+        for name, value in overrides.items():
+            _find(values, name)
+            *sections, key = name.split(".")
+            (_find(values, ".".join(sections)) if sections else values)[key] = value
+        return Params(values, self._declared)
 
-class Validate(Section):
-    """How much of a failure is shown."""
+    @property
+    def profile(self) -> str:
+        """The active profile."""
+        self._require("profile")
+        return str(_find(self._values, "profile"))
 
-    sample_rows: int = Field(ge=0, le=100)
+    @property
+    def seed(self) -> int:
+        """Of everything drawn, 0 or more."""
+        return self._whole("seed", 0)
 
+    @property
+    def epoch(self) -> int:
+        """Raised by hand to rebuild everything, 0 or more."""
+        return self._whole("epoch", 0)
 
-class TwinFit(Section):
-    """The tolerances are those of data/reference; nothing to set."""
+    @property
+    def as_of_day(self) -> int:
+        """The first day that features and reports do not see, 1 or more."""
+        return self._whole("as_of_day", 1)
 
+    @property
+    def window_days(self) -> int:
+        """How many days before `as_of_day` they see, 1 or more."""
+        return self._whole("window_days", 1)
 
-class Features(Section):
-    """Sources, bins, windows, lags, the split in time."""
-
-    source: Literal["azure2021", "azure2019"] = Field(description="of the calls")
-    cells: Literal["google2019"] = Field(description="source of the regions' utilisation")
-    step_s: int = Field(ge=1, le=3600)
-    rolling_min: tuple[int, ...]
-    lags_s: tuple[int, ...]
-    split: tuple[float, float, float]
-    early_stopping_share: float = Field(ge=0, lt=1)
-    vcpu_mb: float = Field(gt=0)
-    carbon_month: int = Field(ge=1, le=12)
-
-
-class Scenario(Section):
-    """Which worlds are built: seeds x families, on what calls, how long, with which carbon."""
-
-    calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged `source`; twin: none does")
-    source: Literal["azure2021"] = Field(description="of the staged calls")
-    cells: Literal["google2019"] = Field(description="source of the zones' utilisation")
-    seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything drawn")
-    families: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Family] = Field(
-        min_length=1, description="changes of the world by name"
-    )
-    days: int = Field(ge=1, le=366, description="length of a scenario")
-    apps: int = Field(ge=1, le=100_000, description="apps of a generated twin")
-    rate: float = Field(gt=0, le=1000, description="factor on the call rate of a generated twin")
-    split_steps: tuple[int, int, int] = Field(description="where train, valid and test end; the rest is run-out")
-    carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
-    carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
-    steady_apps: int = Field(ge=0, description="the most called apps, which use the same memory and payload class in every seed")
-
-    @field_validator("seeds")
-    @classmethod
-    def distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        """Every seed once, none negative."""
-        if len(set(value)) != len(value) or min(value) < 0:
-            raise ValueError("seeds must differ and be 0 or more")
+    def _whole(self, name: str, least: int) -> int:
+        self._require(name)
+        value = _find(self._values, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ParameterError(f"{name} is {value!r}, not a whole number", where="params.yaml", how=f"set it to {least} or more")
         return value
 
-    @field_validator("split_steps")
-    @classmethod
-    def rising(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Each part has at least one step."""
-        if not 0 < value[0] < value[1] < value[2]:
-            raise ValueError("the ends must rise from above 0")
-        return value
+    def _require(self, name: str) -> None:
+        if self._declared is None or any(name == known or name.startswith(f"{known}.") for known in self._declared):
+            return
+        listed = ", ".join(sorted(self._declared)) or "nothing"
+        how = f"add {name} to `params:` of the stage in dvc.yaml, which declares {listed}; or do not read it"
+        raise ParameterError(f"the stage reads '{name}' but does not declare it", where="dvc.yaml", how=how)
 
 
-class TuneBaselines(Section):
-    """The budget that every rule gets."""
+def load(path: Path, declared: Iterable[str] | None = None) -> Params:
+    """Read params.yaml and resolve the overrides of the active profile.
 
-    luck_seed: int = Field(ge=0, description="of cold starts and keep-alives on the train and valid spans")
-    budget_replays: int = Field(ge=1, description="coupled replays per rule and scenario")
+    Args:
+        path: of params.yaml.
+        declared: what the caller may read, as `params:` of a stage in dvc.yaml names it; None: everything.
 
-
-class Evaluate(Section):
-    """On what luck the arms are judged."""
-
-    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; every arm meets the same")
-    hindsight_replays: int = Field(ge=1, description="coupled replays that coordinate the static placements of hindsight")
-
-
-class Compare(Section):
-    """Nothing to set yet; the weights are those of `objective`."""
-
-
-class Calibrate(Section):
-    """How much is simulated for the comparison with theory, and on what luck."""
-
-    runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
-    calls: int = Field(ge=1000, description="calls of a run")
-    draws: int = Field(ge=1000, description="draws from each law of cold starts and keep-alives")
-    home_seeds: tuple[int, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
-    luck_seed: int = Field(ge=0, description="of the home run, the bill of one call and the sensitivities")
+    Raises:
+        ParameterError: the file is missing or is not YAML, a profile is unknown, an override names an unknown key, or a declared section
+            has overrides while `profile` is not declared.
+    """
+    raw = read(path)
+    require_profile(raw["profile"], raw["profiles"], f"{path}: profile")
+    view = None if declared is None else frozenset(declared)
+    for name in sorted(view or ()):
+        if "profile" not in (view or ()) and _has_overrides(_find(raw, name)):
+            how = "declare `profile` too, else DVC does not notice another one"
+            raise ParameterError(f"'{name}' has {BY_PROFILE}, but the stage does not declare `profile`", where="dvc.yaml", how=how)
+    values = {key: _resolved(value, raw["profile"], raw["profiles"], f"{key}.") for key, value in raw.items() if key != "profiles"}
+    return Params(values, view)
 
 
-class Eda(Section):
-    """Windows of the first forecasting table."""
+def read(path: Path) -> dict[str, Any]:
+    """Return params.yaml as it is written.
 
-    moving_average_min: int = Field(ge=1)
-    season_h: int = Field(ge=1)
-
-
-class Report(Section):
-    """Nothing to set yet."""
-
-
-class Params(Section):
-    """All of params.yaml with the active profile merged in."""
-
-    profile: str
-    seed: int = Field(ge=0)
-    epoch: int = Field(ge=0)
-    as_of_day: int = Field(ge=1)
-    window_days: int = Field(ge=1)
-    traces: dict[str, Trace]
-    ingest: Ingest
-    # "validate" is a method of pydantic models, so the attribute carries the stage's full meaning instead
-    validation: Validate = Field(alias="validate")
-    twin_fit: TwinFit
-    app_classes: AppClasses
-    features: Features
-    eda: Eda
-    tune_baselines: TuneBaselines
-    evaluate: Evaluate
-    calibrate: Calibrate
-    compare: Compare
-    report: Report
-    scenario: Scenario
-    world: World
-    slo: Slo
-    objective: Objective
+    Raises:
+        ParameterError: the file is missing, is not YAML, has no `profile` or no list `profiles`.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParameterError("params.yaml is missing", where=str(path), how=RESTORE) from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"not valid YAML: {error}", where=str(path), how="fix the line named in the message") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("profiles"), list) or "profile" not in raw:
+        raise ParameterError("needs the keys 'profile' and 'profiles' (a list of names)", where=str(path), how=RESTORE)
+    return raw
 
 
-def merge(base: dict[str, Any], over: dict[str, Any], where: str) -> dict[str, Any]:
+def require_profile(profile: Any, known: Iterable[str], where: str) -> None:
+    """Check that a profile exists.
+
+    Raises:
+        ParameterError: it is not among `known`.
+    """
+    names = sorted(known)
+    if profile not in names:
+        raise ParameterError(f"unknown profile '{profile}'", where=where, how=f"choose one of: {', '.join(names)}")
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return `base` with `over` merged into it, section by section.
 
     Raises:
@@ -176,34 +161,50 @@ def merge(base: dict[str, Any], over: dict[str, Any], where: str) -> dict[str, A
     out = dict(base)
     for key, value in over.items():
         if key not in base:
-            near = difflib.get_close_matches(str(key), [str(k) for k in base], n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(map(str, base)))}"
-            raise ParameterError(f"unknown parameter '{where}{key}'", where="params.yaml", how=hint)
-        both_maps = isinstance(value, dict) and isinstance(base[key], dict)
+            raise ParameterError(f"unknown parameter '{where}{key}'", where="params.yaml", how=_nearest(key, base))
+        both_maps = isinstance(value, Mapping) and isinstance(base[key], Mapping)
         out[key] = merge(base[key], value, f"{where}{key}.") if both_maps else value
     return out
 
 
-def load(path: Path) -> Params:
-    """Read params.yaml, merge the active profile, check every value.
+def _resolved(value: Any, profile: str, profiles: Iterable[str], where: str) -> Any:
+    """Take `by_profile` out of a section and of the sections in it, and merge in what the active profile says there."""
+    if not isinstance(value, dict):
+        return value
+    own = {key: _resolved(inner, profile, profiles, f"{where}{key}.") for key, inner in value.items() if key != BY_PROFILE}
+    overrides = value.get(BY_PROFILE) or {}
+    for name in overrides:
+        require_profile(name, profiles, f"params.yaml: {where}{BY_PROFILE}")
+    return merge(own, overrides.get(profile) or {}, where)
 
-    Raises:
-        ParameterError: the file is missing, is not YAML, or a value is out of bounds (all faults are listed).
-    """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParameterError("params.yaml is missing", where=str(path), how="restore it: git checkout params.yaml") from None
-    except yaml.YAMLError as error:
-        raise ParameterError(f"not valid YAML: {error}", where=str(path), how="mend the line that the message names") from None
-    if not isinstance(raw, dict) or "profiles" not in raw or "profile" not in raw:
-        raise ParameterError("needs the keys 'profile' and 'profiles'", where=str(path), how="restore it: git checkout params.yaml")
-    profiles = raw.pop("profiles")
-    if raw["profile"] not in profiles:
-        known = ", ".join(sorted(profiles))
-        raise ParameterError(f"unknown profile '{raw['profile']}'", where=f"{path}: profile", how=f"choose one of: {known}")
-    try:
-        return Params.model_validate(merge(raw, profiles[raw["profile"]] or {}, ""))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ParameterError(faults, where=str(path), how="correct these values; docs/parameters.md lists what each accepts") from None
+
+def _has_overrides(value: Any) -> bool:
+    return isinstance(value, dict) and (BY_PROFILE in value or any(_has_overrides(inner) for inner in value.values()))
+
+
+def _find(values: Mapping[str, Any], name: str) -> Any:
+    found: Any = values
+    for key in name.split("."):
+        if not isinstance(found, Mapping) or key not in found:
+            known = found if isinstance(found, Mapping) else {}
+            raise ParameterError(f"params.yaml has no '{name}'", where="params.yaml", how=_nearest(key, known))
+        found = found[key]
+    return found
+
+
+def _nearest(key: Any, known: Iterable[Any]) -> str:
+    names = sorted(map(str, known))
+    near = difflib.get_close_matches(str(key), names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(names)}"
+
+
+def _faults(error: ValidationError, name: str, kind: type[BaseModel]) -> str:
+    """All faults in one line; an unknown key of the section itself comes with the nearest known one."""
+    known = [field.alias or key for key, field in kind.model_fields.items()]
+    listed = []
+    for fault in error.errors():
+        where = ".".join((name, *map(str, fault["loc"])))
+        is_unknown = fault["type"] == "extra_forbidden"
+        hint = f" ({_nearest(fault['loc'][-1], known)})" if is_unknown and len(fault["loc"]) == 1 else ""
+        listed.append(f"{where}: {'unknown key' if is_unknown else fault['msg']}{hint}")
+    return "; ".join(listed)

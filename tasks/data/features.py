@@ -19,13 +19,16 @@ import polars as pl
 
 from core.errors import RawDataError
 from core.units import DAY_S, DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S, WEEK_S
-from tasks.core.app_classes import with_classes
+from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
+from tasks.core.environment import Environment
 from tasks.core.files import read_json, write_json
-from tasks.core.settings import Settings
-from tasks.core.verdict import require_success
 from tasks.data.binning import NONE, bin_calls, lagged, rolling
+from tasks.data.features_outputs import features_folder
+from tasks.data.features_settings import FeaturesSettings
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.split import split_steps
+from tasks.data.verdict import require_success
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -45,10 +48,10 @@ def run(params: Params, paths: Paths) -> str:
         GateError: a source that is used has no successful verdict of its present data.
         RawDataError: the source of the calls is off or has no call in the window.
     """
-    source = params.features.source
+    source = params.section("features", FeaturesSettings).source
     require_success(paths, source)
-    require_success(paths, params.features.cells)
-    draft = paths.features.with_name(".features.new")
+    require_success(paths, params.section("features", FeaturesSettings).cells)
+    draft = features_folder(paths).with_name(".features.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     facts = write_tables(params, paths, draft)
@@ -56,10 +59,10 @@ def run(params: Params, paths: Paths) -> str:
     _write(regions.lazy(), draft / "regions.parquet")
     write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
     calls = facts.pop("calls")
-    origin = read_json(paths.ingest_report(source))["from"]
+    origin = read_json(ingest_report(paths, source))["from"]
     write_json(draft / "features.json", {"source": source, "from": origin, **facts, "regions": regions.height})
-    shutil.rmtree(paths.features, ignore_errors=True)
-    draft.rename(paths.features)
+    shutil.rmtree(features_folder(paths), ignore_errors=True)
+    draft.rename(features_folder(paths))
     return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"
 
 
@@ -85,9 +88,10 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
     files = _files_of_window(params, paths)
     apps = _apps_of_window(paths, files)
     span_steps = _span_steps(params, int(apps["last_us"].max()))
-    unit, train_end, valid_end, test_end = split_steps(span_steps, params.features.split)
+    settings = params.section("features", FeaturesSettings)
+    unit, train_end, valid_end, test_end = split_steps(span_steps, settings.split)
     ends = {"train": (0, train_end), "valid": (train_end, valid_end), "test": (valid_end, test_end), "run_out": (test_end, span_steps)}
-    with TemporaryDirectory(dir=folder) as pieces, ThreadPoolExecutor(min(Settings().threads, WORKERS)) as pool:
+    with TemporaryDirectory(dir=folder) as pieces, ThreadPoolExecutor(min(Environment().threads, WORKERS)) as pool:
 
         def work(group: tuple[int, int]) -> tuple[pl.DataFrame, list[int], list[str]]:
             calls = _read_calls(params, files, *group)
@@ -107,7 +111,7 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
         "span_steps": span_steps,
         "unit_steps": unit,
         "split_steps": [train_end, valid_end, test_end],
-        "early_stopping_step": round(train_end * (1 - params.features.early_stopping_share)),
+        "early_stopping_step": round(train_end * (1 - settings.early_stopping_share)),
         "rows": {name: rows[name] for name in PARTS},
         "rows_run_out": rows["run_out"],
         "columns": columns[0],
@@ -116,8 +120,8 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
 
 def _files_of_window(params: Params, paths: Paths) -> list[Path]:
     """Staged calls of the days of the window, in order of the day."""
-    source = params.features.source
-    staged = {int(f.parent.name.removeprefix("day=")): f for f in paths.staged(source).glob("day=*/invocations.parquet")}
+    source = params.section("features", FeaturesSettings).source
+    staged = {int(f.parent.name.removeprefix("day=")): f for f in staged_folder(paths, source).glob("day=*/invocations.parquet")}
     if not staged:
         raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
     return [staged[day] for day in sorted(staged) if first_day(params) <= day < params.as_of_day]
@@ -137,7 +141,7 @@ def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
 
 def _span_steps(params: Params, last_us: int) -> int:
     """Return the steps of the window: all of them where the trace reaches its last day, else up to the last arrival `last_us`."""
-    step_us, first_us = params.features.step_s * US_PER_S, first_day(params) * DAY_US
+    step_us, first_us = params.section("features", FeaturesSettings).step_s * US_PER_S, first_day(params) * DAY_US
     reaches_last_day = last_us >= (params.as_of_day - 1) * DAY_US
     return (params.as_of_day * DAY_US - first_us) // step_us if reaches_last_day else (last_us - first_us) // step_us + 1
 
@@ -176,7 +180,7 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
         params: windows, lags and the step.
         span_steps: steps of the window.
     """
-    feature = params.features
+    feature = params.section("features", FeaturesSettings)
     step_us = feature.step_s * US_PER_S
     app_of, function, arrival, duration = (calls[c].to_numpy() for c in ("app_id", "function_id", "arrival_us", "duration_us"))
     binned = bin_calls(app_of, function, arrival, duration, step_us, span_steps)
@@ -220,9 +224,9 @@ def feature_table(calls: pl.DataFrame, params: Params, span_steps: int) -> pl.Da
 
 def rate_classes(calls: pl.DataFrame, params: Params, train_end: int) -> pl.DataFrame:
     """Return app_id, calls_train, calls_per_14d and rate_class of every app of the window, counted on the train span only."""
-    train_us = train_end * params.features.step_s * US_PER_S
+    train_us = train_end * params.section("features", FeaturesSettings).step_s * US_PER_S
     per_app = calls.group_by("app_id").agg((pl.col("arrival_us") < train_us).sum().cast(pl.Int64).alias("calls_train")).sort("app_id")
-    return with_classes(per_app, train_us, params.app_classes)
+    return with_classes(per_app, train_us, params.section("app_classes", AppClasses))
 
 
 def fit_scaler(train: Path) -> dict[str, Any]:
@@ -250,13 +254,13 @@ def region_table(params: Params, paths: Paths, span_steps: int) -> pl.DataFrame:
     """
     schema = {"region": pl.String, "cloud": pl.String, "metro": pl.String, "cell": pl.String, "slot": pl.Int32}
     schema |= dict.fromkeys(("cpu_fraction", "memory_fraction", "cpu_slope", "carbon_g_per_kwh", "carbon_rank_24h"), pl.Float64)
-    staged = paths.staged(params.features.cells)
+    staged = staged_folder(paths, params.section("features", FeaturesSettings).cells)
     if not any(staged.glob("day=*/utilisation.parquet")):
         return pl.DataFrame(schema=schema)
-    slots = max(span_steps * params.features.step_s // SLOT_S, 1)
+    slots = max(span_steps * params.section("features", FeaturesSettings).step_s // SLOT_S, 1)
     offset = first_day(params) * SLOTS_PER_DAY
     used = pl.read_parquet(staged / "day=*" / "utilisation.parquet", hive_partitioning=False)
-    carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.features.carbon_month)
+    carbon = _carbon_by_metro(paths.reference / "carbon_profiles.csv", params.section("features", FeaturesSettings).carbon_month)
     index = np.arange(slots) + offset
     parts = []
     with (paths.reference / "regions.csv").open(encoding="utf-8", newline="") as handle:

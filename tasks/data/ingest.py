@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from core.errors import LostRowsError, RawDataError, SpaceError
 from tasks.core.files import read_json, write_json
+from tasks.data.ingest_outputs import staged_folder
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import resolve_folder
+from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import RawFile
 
 if TYPE_CHECKING:
@@ -67,10 +70,10 @@ def run(params: Params, paths: Paths, source: str) -> str:
         LostRowsError: rows in are not rows staged plus rejected.
         SpaceError: no room on the disk; what was staged before is untouched.
     """
-    if not paths.manifest(source).exists():
-        raise RawDataError(f"{source} has not been scanned", where=str(paths.manifest(source)), how=f"run: dvc repro scan@{source}")
-    manifest = read_json(paths.manifest(source))
-    staged = paths.staged(source)
+    if not manifest_file(paths, source).exists():
+        raise RawDataError(f"{source} has not been scanned", where=str(manifest_file(paths, source)), how=f"run: dvc repro scan@{source}")
+    manifest = read_json(manifest_file(paths, source))
+    staged = staged_folder(paths, source)
     draft, old = staged.with_name(f".{source}.new"), staged.with_name(f".{source}.old")
     if old.exists() and not staged.exists():  # a run was killed between the two moves
         old.rename(staged)
@@ -107,7 +110,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
     source = manifest["source"]
     module = importlib.import_module(f"tasks.data.sources.{source}")
     code = fingerprint(params, source, getattr(module, "REFERENCE_FILES", ()))
-    staged = paths.staged(source)
+    staged = staged_folder(paths, source)
     state = _last_state(staged, code)
     files = [RawFile(**entry) for entry in manifest["files"]]
     folder = resolve_folder(manifest["folder"], paths)
@@ -135,7 +138,8 @@ def fingerprint(params: Params, source: str, reference: tuple[Path, ...]) -> str
     """Return the hash of everything but the raw files that a staged byte depends on: code, SQL, reference data, parameters, DuckDB."""
     import duckdb
 
-    digest = hashlib.sha256(f"{duckdb.__version__} {params.seed} {params.epoch} {params.ingest.model_dump_json()}".encode())
+    settings = params.section("ingest", IngestSettings)
+    digest = hashlib.sha256(f"{duckdb.__version__} {params.seed} {params.epoch} {settings.model_dump_json()}".encode())
     files = [
         *(HOUSE / name for name in CODE),
         HOUSE / "tasks" / "data" / "sources" / f"{source}.py",

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from core.errors import ParameterError, RawDataError
 from tasks.data.sources.base import Kind
+from tasks.data.traces import trace_of
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -26,7 +27,7 @@ GZIP_FAULTS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 def folder_text(params: Params, source: str) -> str:
     """Return the folder of a source's raw files as params.yaml states it (empty when the source is off)."""
-    origin = params.traces[source].origin
+    origin = trace_of(params, source).origin
     if origin == "off":
         return ""
     return {"twin": f"data/raw/{source}/files", "inbox": f"data/inbox/{source}"}.get(origin, origin.removeprefix("path:"))
@@ -39,9 +40,9 @@ def resolve_folder(text: str, paths: Paths) -> Path:
         ParameterError: another variable is used.
     """
     if "$TRINE_SAMPLE_DIR" in text:
-        from tasks.core.settings import Settings
+        from tasks.core.environment import Environment
 
-        text = text.replace("$TRINE_SAMPLE_DIR", str(Settings().sample_dir))
+        text = text.replace("$TRINE_SAMPLE_DIR", str(Environment().sample_dir))
     if "$" in text:
         how = "write the path out, or use $TRINE_SAMPLE_DIR, the only variable that is filled in"
         raise ParameterError(f"'{text}' holds a variable", where="params.yaml: traces", how=how)

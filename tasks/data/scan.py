@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 from core.errors import RawDataError
 from tasks.core.files import read_json, write_json
 from tasks.data import cleaning, raw_files
+from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import Kind
+from tasks.data.traces import trace_of
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from tasks.core.params import Params, Trace
+    from tasks.core.params import Params
     from tasks.core.paths import Paths
+    from tasks.data.traces import Trace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATOR = ("simulator/rng.py", "simulator/twin*.py", "tasks/data/twin_files.py", "data/reference/twin/*")
@@ -39,7 +42,7 @@ def run(params: Params, paths: Paths, source: str) -> str:
         RawDataError: a file or the folder cannot be used (named, with the remedy).
         ParameterError: the origin of the source is not usable.
     """
-    trace = params.traces[source]
+    trace = trace_of(params, source)
     folder = raw_files.folder_text(params, source)
     manifest: dict[str, Any] = {"source": source, "from": trace.origin, "folder": folder, "files": [], "ignored": []}
     written = ""
@@ -51,7 +54,7 @@ def run(params: Params, paths: Paths, source: str) -> str:
         manifest["files"], manifest["ignored"] = list_files(raw_files.resolve_folder(folder, paths), folder, module, memory)
         memory.save()
     if _read_manifest(paths, source) != manifest:
-        write_json(paths.manifest(source), manifest)
+        write_json(manifest_file(paths, source), manifest)
     if trace.origin == "off":
         return "off"
     files = manifest["files"]
@@ -243,7 +246,7 @@ class _Memory:
 
 def _read_manifest(paths: Paths, source: str) -> dict[str, Any] | None:
     try:
-        found = read_json(paths.manifest(source))
+        found = read_json(manifest_file(paths, source))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
@@ -260,7 +263,7 @@ def generator_fingerprint() -> str:
 
 def _ensure_twin(params: Params, paths: Paths, source: str, module: ModuleType, memory: _Memory) -> tuple[dict[str, Any], str]:
     """Write the twin's files unless those of the manifest are there, byte for byte; (what made them, note for the summary)."""
-    trace: Trace = params.traces[source]
+    trace: Trace = trace_of(params, source)
     made_by = {"seed": params.seed, "days": trace.days, "apps": trace.apps, "rate": trace.rate, "generator": generator_fingerprint()}
     folder = raw_files.folder_text(params, source)
     old = _read_manifest(paths, source)

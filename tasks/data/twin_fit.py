@@ -13,7 +13,9 @@ import polars as pl
 
 from core.units import DAY_US, HOUR_US, MINUTE_US
 from tasks.core.files import read_json, write_json
-from tasks.core.verdict import require_success
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.traces import trace_of
+from tasks.data.verdict import require_success
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +31,11 @@ WHY = {
 }
 
 
+def twin_fit_file(paths: Paths) -> Path:
+    """Goodness of fit of the twin: rows of target, twin, real, tolerance, pass."""
+    return paths.reports / "validation" / "twin_fit.json"
+
+
 def run(params: Params, paths: Paths) -> str:
     """Write reports/validation/twin_fit.json; return the summary line.
 
@@ -38,11 +45,11 @@ def run(params: Params, paths: Paths) -> str:
     rows: list[dict[str, Any]] = []
     for source, judge in (("azure2021", _azure_rows), ("google2019", _google_rows)):
         require_success(paths, source)
-        if read_json(paths.ingest_report(source))["from"] == "twin":
+        if read_json(ingest_report(paths, source))["from"] == "twin":
             rows += [{"source": source} | r for r in judge(params, paths)]
     passed = sum(r["pass"] for r in rows)
     note = "" if rows else "no source of this run is a twin"
-    write_json(paths.twin_fit, {"rows": rows, "passed": passed, "note": note})
+    write_json(twin_fit_file(paths), {"rows": rows, "passed": passed, "note": note})
     return f"{passed} of {len(rows)} rows pass" if rows else note
 
 
@@ -75,8 +82,8 @@ def _short(value: float) -> float | int:
 
 def _azure_rows(params: Params, paths: Paths) -> list[dict[str, Any]]:
     real = json.loads((paths.reference / "twin" / "azure2021.json").read_text(encoding="utf-8"))
-    calls = pl.read_parquet(paths.staged("azure2021") / "day=*" / "invocations.parquet", hive_partitioning=False)
-    trace = params.traces["azure2021"]
+    calls = pl.read_parquet(staged_folder(paths, "azure2021") / "day=*" / "invocations.parquet", hive_partitioning=False)
+    trace = trace_of(params, "azure2021")
     columns = {c: calls[c].to_numpy() for c in ("app_id", "function_id", "arrival_us", "duration_us")}
     whole = trace.days == PUBLISHED_DAYS and trace.apps == PUBLISHED_APPS
     scale = trace.rate * trace.days / PUBLISHED_DAYS * trace.apps / PUBLISHED_APPS
@@ -166,14 +173,16 @@ def _app_rows(app: np.ndarray, arrival: np.ndarray, duration: np.ndarray, profil
 
 def _out_of_order(paths: Paths) -> float | None:
     """Share of neighbouring calls, in order of arrival, whose end is earlier than the one before."""
-    calls = pl.read_parquet(paths.staged("azure2021") / "day=*" / "invocations.parquet", hive_partitioning=False).sort("arrival_us")
+    calls = pl.read_parquet(staged_folder(paths, "azure2021") / "day=*" / "invocations.parquet", hive_partitioning=False).sort("arrival_us")
     end = calls["arrival_us"] + calls["duration_us"]
     return float((end.diff().drop_nulls() < 0).mean()) if len(end) > 1 else None  # type: ignore[arg-type]
 
 
 def _google_rows(params: Params, paths: Paths) -> list[dict[str, Any]]:
     real = json.loads((paths.reference / "twin" / "google2019.json").read_text(encoding="utf-8"))
-    used = pl.read_parquet(paths.staged("google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False).sort("cell", "slot")
+    used = pl.read_parquet(staged_folder(paths, "google2019") / "day=*" / "utilisation.parquet", hive_partitioning=False).sort(
+        "cell", "slot"
+    )
     cells = sorted(real["cells"])
     parts = [used.filter(pl.col("cell") == c) for c in cells]
     return google_fit(np.stack([p[k].to_numpy() for k in ("cpu_used", "memory_used") for p in parts]), real)

@@ -1,4 +1,4 @@
-"""Stage `validate`: judges the staged tables of one source by expectations/<source>.json. Not here: the gate (tasks/core/verdict.py).
+"""Stage `validate`: judges the staged tables of one source by expectations/<source>.json. Not here: the gate (tasks/data/verdict.py).
 
 A critical failure does not fail this stage: the verdict must stay on disk for the report, and DVC deletes the outputs of a failed stage.
 It fails every consumer instead, which asks `require_success` first.
@@ -12,15 +12,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from core.errors import ParameterError, RawDataError
 from core.units import US_PER_S
+from simulator.parameters import Section
 from tasks.core.database import connection_config, literal
 from tasks.core.files import read_json
-from tasks.core.verdict import describe_failures, write_verdict
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_settings import IngestSettings
+from tasks.data.verdict import describe_failures, write_verdict
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
+
+
+class Settings(Section):
+    """The section `validate`: how much of a failure is shown."""
+
+    sample_rows: int = Field(ge=0, le=100)
 
 
 def run(params: Params, paths: Paths, source: str) -> str:
@@ -30,9 +41,9 @@ def run(params: Params, paths: Paths, source: str) -> str:
         RawDataError: the source has not been ingested.
         ParameterError: the suite names a value that ingest.json does not have.
     """
-    if not paths.ingest_report(source).exists():
+    if not ingest_report(paths, source).exists():
         raise RawDataError(f"{source} has not been ingested", where="data/staged", how=f"run: dvc repro ingest@{source}")
-    counts = read_json(paths.ingest_report(source))
+    counts = read_json(ingest_report(paths, source))
     if counts["from"] == "off":
         write_verdict(paths, source, "off", [])
         return "off"
@@ -55,7 +66,7 @@ def _judge(
 ) -> list[dict[str, Any]]:
     from tasks.data.gx_duckdb import run_suite
 
-    if table != "ingest" and not any(paths.staged(source).glob(f"day=*/{table}.parquet")):
+    if table != "ingest" and not any(staged_folder(paths, source).glob(f"day=*/{table}.parquet")):
         if not counts.get(table, counts["rows_staged"]):
             return []  # an optional table of which the raw files held nothing
         missing = {"expectation": "table_exists", "column": None, "table": table, "severity": "critical", "success": False}
@@ -65,7 +76,7 @@ def _judge(
         expectation.setdefault("meta", {})["position"] = i
     view = _view(paths, source, table, counts)
     raw = run_suite(view, {"name": f"{source}.{table}", "expectations": filled}, scratch / f"{table}.duckdb", connection_config(paths))
-    shown = params.validation.sample_rows
+    shown = params.section("validate", Settings).sample_rows
     return [_row(table, r, shown) for r in sorted(raw, key=lambda r: r["expectation_config"]["meta"]["position"])]
 
 
@@ -75,13 +86,15 @@ def _view(paths: Paths, source: str, table: str, counts: dict[str, Any]) -> str:
         n_in, staged, rejected = (int(counts[k]) for k in ("rows_in", "rows_staged", "rows_rejected"))
         share = rejected / n_in if n_in else 0.0
         return f"select {n_in} as rows_in, {staged} as rows_staged, {rejected} as rows_rejected, {share!r}::double as rejected_share"
-    files = literal(paths.staged(source) / "day=*" / f"{table}.parquet")
+    files = literal(staged_folder(paths, source) / "day=*" / f"{table}.parquet")
     return f"select * from read_parquet({files}, hive_partitioning = true, hive_types = {{'day': bigint}})"
 
 
 def _filled(expectation: dict[str, Any], counts: dict[str, Any], params: Params) -> dict[str, Any]:
     """Replace `$ingest.<key>` and `$params.max_duration_us` in the arguments by their values."""
-    known = {f"$ingest.{k}": v for k, v in counts.items()} | {"$params.max_duration_us": params.ingest.max_duration_s * US_PER_S}
+    known = {f"$ingest.{k}": v for k, v in counts.items()} | {
+        "$params.max_duration_us": params.section("ingest", IngestSettings).max_duration_s * US_PER_S
+    }
     kwargs = {}
     for key, value in expectation["kwargs"].items():
         if isinstance(value, str) and value.startswith("$"):

@@ -9,6 +9,9 @@ import numpy as np
 from core.units import DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S
 from tasks.core.database import literal, load_sql
 from tasks.core.files import read_json
+from tasks.data.features_outputs import features_folder
+from tasks.data.features_settings import FeaturesSettings
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.eda.quality import DRAWN
 
 if TYPE_CHECKING:
@@ -36,11 +39,11 @@ def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths,
     """
     source = features["source"]
     first_us = max(params.as_of_day - params.window_days, 0) * DAY_US
-    pattern = literal(paths.staged(source) / "day=*" / "invocations.parquet")
+    pattern = literal(staged_folder(paths, source) / "day=*" / "invocations.parquet")
     body = load_sql("eda/calls.sql").format(invocations=pattern, first_us=first_us, end_us=params.as_of_day * DAY_US)
     con.execute(f"create or replace view calls as {body}")
-    span_s = features["span_steps"] * params.features.step_s
-    origin = read_json(paths.ingest_report(source))["from"]
+    span_s = features["span_steps"] * params.section("features", FeaturesSettings).step_s
+    origin = read_json(ingest_report(paths, source))["from"]
     common = {"source": source, "origin": origin, "first_day": first_us // DAY_US, "span_s": span_s}
     answers = {
         "volumes": _volumes(con, features, params),
@@ -89,7 +92,7 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, **values: Any) -> list[tupl
 
 
 def _volumes(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
-    span_h = features["span_steps"] * params.features.step_s / HOUR_S
+    span_h = features["span_steps"] * params.section("features", FeaturesSettings).step_s / HOUR_S
     days = int(-(-span_h // 24))
     calls = np.zeros((days, 24), dtype=np.int64)
     for day, hour, n in _rows(con, "eda/calendar.sql"):
@@ -100,7 +103,7 @@ def _volumes(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: P
         "calls": calls.tolist(),
         "totals": calls.sum(axis=1).tolist(),
         "total": int(calls.sum()),
-        "split_hours": [step * params.features.step_s / HOUR_S for step in features["split_steps"]],
+        "split_hours": [step * params.section("features", FeaturesSettings).step_s / HOUR_S for step in features["split_steps"]],
     }
 
 
@@ -178,13 +181,13 @@ def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def _dispersion(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
     """Variance over mean of the calls a step, over all steps of the span (also the empty ones)."""
-    steps, step_us = max(features["span_steps"], 2), params.features.step_s * US_PER_S
+    steps, step_us = max(features["span_steps"], 2), params.section("features", FeaturesSettings).step_s * US_PER_S
     apps = []
     for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql", step_us=step_us), 1):
         variance = (squares - calls * calls / steps) / (steps - 1)
         apps.append({"rank": rank, "calls": calls, "dispersion": variance * steps / calls, "busiest_step": busiest})
     median = float(np.median([a["dispersion"] for a in apps]))
-    return {"step_s": params.features.step_s, "apps": apps[:MOST_APPS], "median": median}
+    return {"step_s": params.section("features", FeaturesSettings).step_s, "apps": apps[:MOST_APPS], "median": median}
 
 
 def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -195,7 +198,11 @@ def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
-    step_us, steps = params.features.step_s * US_PER_S, max(HOUR_S // params.features.step_s, 1)
+    step_s = params.section("features", FeaturesSettings).step_s
+    step_us, steps = (
+        step_s * US_PER_S,
+        max(HOUR_S // step_s, 1),
+    )
     files, span = feature_files(paths), features["split_steps"][2]
     apps = _rows(con, "eda/concurrency_apps.sql", features=files)
     mean_of = {h: m for h, m, _ in _rows(con, "eda/concurrency_hours.sql", features=files, step_us=step_us, steps=steps)}
@@ -212,13 +219,13 @@ def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, f
         "overall_max": int(max(peaks.values(), default=0)),
         "apps": top,
         "empty_app_step_share": 1 - sum(a[3] for a in apps) / (len(apps) * span),
-        "step_s": params.features.step_s,
+        "step_s": step_s,
     }
 
 
 def feature_files(paths: Paths) -> str:
     """SQL list of the three parts of the feature table."""
-    return "[" + ", ".join(literal(paths.features / f"{part}.parquet") for part in ("train", "valid", "test")) + "]"
+    return "[" + ", ".join(literal(features_folder(paths) / f"{part}.parquet") for part in ("train", "valid", "test")) + "]"
 
 
 def _rhythm(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:

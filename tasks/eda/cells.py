@@ -9,6 +9,8 @@ import numpy as np
 from core.units import SLOTS_PER_DAY
 from tasks.core.database import literal, load_sql
 from tasks.core.files import read_json
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_settings import IngestSettings
 from tasks.eda.calls import autocorrelation
 
 if TYPE_CHECKING:
@@ -26,10 +28,10 @@ SHAPES = 12
 
 def cell_series(con: duckdb.DuckDBPyConnection, paths: Paths) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Return (cells, slots [slot], cpu [cell, slot], memory [cell, slot]); NaN where a cell lacks a slot. Empty when the source is off."""
-    files = sorted(paths.staged("google2019").glob("day=*/utilisation.parquet"))
+    files = sorted(staged_folder(paths, "google2019").glob("day=*/utilisation.parquet"))
     if not files:
         return [], np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros((0, 0))
-    pattern = literal(paths.staged("google2019") / "day=*" / "utilisation.parquet")
+    pattern = literal(staged_folder(paths, "google2019") / "day=*" / "utilisation.parquet")
     columns = con.execute(load_sql("eda/cells.sql").format(utilisation=pattern)).fetchnumpy()
     names = sorted({str(c) for c in columns["cell"]})
     index = np.array([names.index(str(c)) for c in columns["cell"]])
@@ -54,7 +56,7 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
     return {
         "cells": {
             "source": "google2019",
-            "origin": read_json(paths.ingest_report("google2019"))["from"],
+            "origin": read_json(ingest_report(paths, "google2019"))["from"],
             "week_starts_sunday": bool(start),
             "slots": int(slots.size),
             "missing_slots": int((~np.isfinite(cpu)).sum()),
@@ -62,7 +64,10 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
             "order": names,
             "cpu_memory": {name: cell["cpu_memory"] for name, cell in cells.items()},
             "cpu_correlation": [[correlation(x, y) for y in cpu[:, both]] for x in cpu[:, both]],
-            "level_assumed": {"median": params.ingest.cell_level_median, "spread": params.ingest.cell_level_spread},
+            "level_assumed": {
+                "median": params.section("ingest", IngestSettings).cell_level_median,
+                "spread": params.section("ingest", IngestSettings).cell_level_spread,
+            },
         }
     }
 
@@ -96,7 +101,7 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
     """Return job submissions by hour and class, and machine shapes; {} when the source is off or lacks both tables."""
-    staged = paths.staged("google2011")
+    staged = staged_folder(paths, "google2011")
     answer: dict[str, Any] = {}
     if any(staged.glob("day=*/job_events.parquet")):
         query = load_sql("eda/jobs2011.sql").format(job_events=literal(staged / "day=*" / "job_events.parquet"))
@@ -119,4 +124,4 @@ def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
         total = sum(r[2] for r in rows)
         shapes = [{"cpu": c, "memory": m, "machines": n, "share": n / total} for c, m, n in rows[:SHAPES]]
         answer["machines"] = {"total": total, "shapes": len(rows), "top": shapes}
-    return answer | {"source": "google2011", "origin": read_json(paths.ingest_report("google2011"))["from"]} if answer else {}
+    return answer | {"source": "google2011", "origin": read_json(ingest_report(paths, "google2011"))["from"]} if answer else {}

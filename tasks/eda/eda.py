@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.database import connect
 from tasks.core.files import read_json, write_json
-from tasks.core.paths import SOURCES
-from tasks.core.verdict import require_success
+from tasks.core.sources import SOURCES
+from tasks.data.features_outputs import features_folder
+from tasks.data.verdict import require_success
 from tasks.eda.calls import call_questions
 from tasks.eda.cells import cell_questions, jobs_2011
 from tasks.eda.forecasts import forecasts
 from tasks.eda.quality import source_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
 DIGITS = 5  # significant digits of a float in the files; counts stay exact
+
+
+def eda_folder(paths: Paths) -> Path:
+    """One JSON per question of the exploratory analysis."""
+    return paths.reports / "eda"
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -31,7 +39,7 @@ def run(params: Params, paths: Paths) -> str:
         GateError: a source has no successful verdict of what is staged now.
     """
     verdicts = {source: require_success(paths, source) for source in SOURCES}
-    features = read_json(paths.features / "features.json")
+    features = read_json(features_folder(paths) / "features.json")
     answers: dict[str, Any] = {}
     with connect(paths) as con:
         answers |= call_questions(con, params, paths, features)
@@ -39,14 +47,14 @@ def run(params: Params, paths: Paths) -> str:
         answers["google2011"] = jobs_2011(con, paths)
         answers["forecasts"] = forecasts(con, params, paths, features)
         answers["quality"] = source_rows(con, paths, verdicts)
-    draft = paths.eda.with_name(".eda.new")
+    draft = eda_folder(paths).with_name(".eda.new")
     shutil.rmtree(draft, ignore_errors=True)
     for name, answer in answers.items():
         write_json(draft / f"{name}.json", rounded(answer))
-    shutil.rmtree(paths.eda, ignore_errors=True)
-    draft.rename(paths.eda)
+    shutil.rmtree(eda_folder(paths), ignore_errors=True)
+    draft.rename(eda_folder(paths))
     answered = sum(1 for a in answers.values() if a)
-    size = sum(f.stat().st_size for f in paths.eda.iterdir())
+    size = sum(f.stat().st_size for f in eda_folder(paths).iterdir())
     return f"{answered} of {len(answers)} questions answered, {size:,} bytes"
 
 

@@ -16,8 +16,12 @@ from models.baselines.forecasts import last_value, moving_average, seasonal_naiv
 from models.forecast_metrics import mae, mase, naive_scale, rmse
 from tasks.core.database import literal, load_sql
 from tasks.core.terms import CLASSES
+from tasks.data.features_outputs import features_folder
+from tasks.data.features_settings import FeaturesSettings
+from tasks.data.ingest_outputs import staged_folder
 from tasks.eda.calls import feature_files
 from tasks.eda.cells import cell_series
+from tasks.eda.eda_settings import EdaSettings
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,11 +44,12 @@ def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, feat
         paths: of the working tree.
         features: content of features.json.
     """
-    step_s = params.features.step_s
+    step_s = params.section("features", FeaturesSettings).step_s
     minutes = features["split_steps"][2] * step_s // BIN_S
     train, test = features["split_steps"][0] * step_s // BIN_S, -(-features["split_steps"][1] * step_s // BIN_S)
-    season = params.eda.season_h * 60
-    rules = _rules(params.eda.moving_average_min * 60 // BIN_S, f"{params.eda.moving_average_min} min", season, minutes, test)
+    settings = params.section("eda", EdaSettings)
+    season = settings.season_h * 60
+    rules = _rules(settings.moving_average_min * 60 // BIN_S, f"{settings.moving_average_min} min", season, minutes, test)
     notes = []
     if not any(name.startswith("seasonal") for name in rules):
         notes.append("seasonal naive (day) is left out: the past before the test span is shorter than the season")
@@ -67,8 +72,8 @@ def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, feat
         "step_s": BIN_S,
         "train_bins": train,
         "test_bins": minutes - test,
-        "moving_average_min": params.eda.moving_average_min,
-        "season_h": params.eda.season_h,
+        "moving_average_min": settings.moving_average_min,
+        "season_h": settings.season_h,
         "rows": rows + cells,
         "best": {k: best[k] for k in ("arm", "mase", "mase_quartiles", "target")} if best else None,
         "cell_split_slots": cell_slots,
@@ -116,13 +121,15 @@ def _series(
     con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any], minutes: int
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yield (class, {target: values by minute}) of every app, in order of id."""
-    steps = BIN_S // params.features.step_s
+    steps = BIN_S // params.section("features", FeaturesSettings).step_s
     query = load_sql("eda/feature_minutes.sql").format(features=feature_files(paths), steps=max(steps, 1))
     columns = con.execute(query).fetchnumpy()
     app, minute = np.asarray(columns["app_id"]), np.asarray(columns["minute"], dtype=np.int64)
     calls, busy = np.asarray(columns["calls"], dtype=np.float64), np.asarray(columns["busy_us"], dtype=np.float64)
-    apps = f"select app_id, rate_class from read_parquet({literal(paths.features / 'apps.parquet')}) order by app_id"
-    memory = f"select app_id, memory_mb from read_parquet({literal(paths.staged(features['source']) / 'apps.parquet')}) order by app_id"
+    apps = f"select app_id, rate_class from read_parquet({literal(features_folder(paths) / 'apps.parquet')}) order by app_id"
+    memory = (
+        f"select app_id, memory_mb from read_parquet({literal(staged_folder(paths, features['source']) / 'apps.parquet')}) order by app_id"
+    )
     class_of, mb_of = dict(con.execute(apps).fetchall()), dict(con.execute(memory).fetchall())
     starts = np.flatnonzero(np.diff(app, prepend=-1))
     for begin, end in zip(starts, [*starts[1:], app.size], strict=True):
@@ -132,7 +139,7 @@ def _series(
         counts[at] = calls[begin:end][inside]
         running[at] = busy[begin:end][inside] / (BIN_S * 1e6)
         mb = float(mb_of[int(app[begin])] or 0)
-        series = {"calls": counts, "cpu": running * (mb / params.features.vcpu_mb), "memory": running * mb}
+        series = {"calls": counts, "cpu": running * (mb / params.section("features", FeaturesSettings).vcpu_mb), "memory": running * mb}
         yield class_of.get(int(app[begin]), "rare"), series
 
 
@@ -160,9 +167,9 @@ def _cells(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths) -> tupl
     if not names:
         return [], []
     bins = int(slots.size)
-    shares = params.features.split
+    shares = params.section("features", FeaturesSettings).split
     train, test = round(bins * shares[0]), round(bins * (shares[0] + shares[1]))
-    rules = _rules(CELL_WINDOW_SLOTS, "1 h", params.eda.season_h * HOUR_S // SLOT_S, bins, test)
+    rules = _rules(CELL_WINDOW_SLOTS, "1 h", params.section("eda", EdaSettings).season_h * HOUR_S // SLOT_S, bins, test)
     rows = []
     for target, values in (("cpu", cpu), ("memory", memory)):
         single: list[dict[str, Any]] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.database import literal, load_sql
 from tasks.core.files import read_json
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,7 +47,7 @@ def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
     for source, verdict in verdicts.items():
-        counts = read_json(paths.ingest_report(source))
+        counts = read_json(ingest_report(paths, source))
         if counts["from"] == "off":
             continue
         row = {k: counts[k] for k in ("rows_in", "rows_staged", "rows_rejected", "rejects_by_reason")}
@@ -70,8 +71,8 @@ def _columns(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _missing(con: duckdb.DuckDBPyConnection, paths: Paths, source: str) -> list[dict[str, Any]]:
     found = []
-    for table in sorted({f.name for f in paths.staged(source).glob("day=*/*.parquet")}):
-        pattern = literal(paths.staged(source) / "day=*" / table)
+    for table in sorted({f.name for f in staged_folder(paths, source).glob("day=*/*.parquet")}):
+        pattern = literal(staged_folder(paths, source) / "day=*" / table)
         described = con.execute(f"describe select * from read_parquet({pattern}, hive_partitioning = false)").fetchall()
         counts = ", ".join(f'count(*) filter (where "{c[0]}" is null) as "{c[0]}"' for c in described)
         query = load_sql("eda/missing.sql").format(table=pattern, counts=counts)

@@ -19,6 +19,9 @@ from simulator.objective import COMPONENTS, components_usd
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json, write_text_atomic
 from tasks.core.terms import CLASSES, SMALL_GAP
+from tasks.evaluation.compare_outputs import landscape_folder
+from tasks.evaluation.evaluate_outputs import facts_file, rows_file
+from tasks.world.scenario_outputs import scenario_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,20 +49,20 @@ COUNTS = ("calls", "served", "rejected", "cold_starts", "misses", "moves")
 
 def run(params: Params, paths: Paths) -> str:
     """Write the tables below `reports/world/`; return the summary line."""
-    rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
+    rows = pl.concat([pl.read_parquet(rows_file(paths, group)) for group in ("baselines", "bound")])
     objective = _objective(paths, sorted(rows["scenario"].unique().to_list()))
-    classes = pl.read_parquet(paths.scenario / "apps.parquet").select("scenario", "app_id", pl.col("rate_class").alias("class"))
-    origins = {row["id"]: row["from"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]}
+    classes = pl.read_parquet(scenario_folder(paths) / "apps.parquet").select("scenario", "app_id", pl.col("rate_class").alias("class"))
+    origins = {row["id"]: row["from"] for row in read_json(scenario_folder(paths) / "scenarios.json")["scenarios"]}
     landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), origins, objective, paths)
     return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {landscape['scenario'].n_unique()} scenarios"
 
 
 def _objective(paths: Paths, scenarios: list[str]) -> Objective:
     """The objective of the scenarios, which must have one."""
-    found = {load_scenario(paths.scenario / name).objective for name in scenarios}
+    found = {load_scenario(scenario_folder(paths) / name).objective for name in scenarios}
     if len(found) != 1:
         raise ScenarioError(
-            "the scenarios have different objectives", where=str(paths.scenario), how="build them again: dvc repro --force scenario"
+            "the scenarios have different objectives", where=str(scenario_folder(paths)), how="build them again: dvc repro --force scenario"
         )
     return found.pop()
 
@@ -87,7 +90,7 @@ def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str,
     rows = rows.join(largest, on=["scenario", "app_id"], how="left").with_columns(pl.col("is_largest").fill_null(False))
     smaller = rows.filter(~pl.col("is_largest"))
     landscape = _summed(rows, ["arm", "scenario", "family"], objective)
-    paths.world.mkdir(parents=True, exist_ok=True)
+    landscape_folder(paths).mkdir(parents=True, exist_ok=True)
     _write(paths, "landscape", landscape)
     _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], objective))
     _write(paths, "without_five", _summed(smaller, ["arm", "scenario", "family"], objective))
@@ -98,7 +101,9 @@ def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str,
         found = _summary(own, objective)
         summary[family] = found | {"classes": _by_class(own, objective, found), "gap_by_app": _gap_by_app(own, objective)}
     without = {family: _summary(smaller.filter(pl.col("family") == family), objective) for family in families}
-    write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds, "from": origins})
+    write_json(
+        landscape_folder(paths) / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds, "from": origins}
+    )
     return landscape
 
 
@@ -262,10 +267,10 @@ def _interval(found: statistics.Interval) -> dict[str, Any]:
 
 def _bound(paths: Paths) -> list[dict[str, Any]]:
     """What the bound's stage says of every scenario."""
-    found: list[dict[str, Any]] = read_json(paths.evaluation / "bound.json")["scenarios"]
+    found: list[dict[str, Any]] = read_json(facts_file(paths, "bound"))["scenarios"]
     return found
 
 
 def _write(paths: Paths, name: str, table: pl.DataFrame) -> None:
     floats = [pl.col(column).round(9) for column, kind in table.schema.items() if kind.is_float()]
-    write_text_atomic(paths.world / f"{name}.csv", table.with_columns(floats).write_csv())
+    write_text_atomic(landscape_folder(paths) / f"{name}.csv", table.with_columns(floats).write_csv())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from models.baselines import rules
 from models.baselines.coordination import NAME as COORDINATED
@@ -19,10 +20,15 @@ from models.baselines.knowledge import Knowledge, learn
 from simulator.control.loop import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
+from simulator.parameters import Section
 from simulator.scenario import load_scenario
 from tasks.core.files import write_json
 from tasks.core.parallel import map_in_processes
-from tasks.evaluation.baseline_arms import GRIDS, rule_named, save_knowledge, worlds_of
+from tasks.evaluation.arms.tuned import TUNED, Tuned
+from tasks.learning.knowledge_files import save_knowledge
+from tasks.learning.tune_baselines_outputs import baselines_folder
+from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.worlds import worlds_of
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -30,17 +36,24 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 
+class Settings(Section):
+    """The section `tune_baselines`: the budget that every rule gets."""
+
+    luck_seed: int = Field(ge=0, description="of cold starts and keep-alives on the train and valid spans")
+    budget_replays: int = Field(ge=1, description="coupled replays per rule and scenario")
+
+
 def run(params: Params, paths: Paths) -> str:
     """Write `data/models/baselines/chosen.json` and one folder of knowledge per scenario; return the summary line."""
-    settings, out = params.tune_baselines, paths.baselines
-    worlds = worlds_of(paths.scenario)
+    settings, out = params.section("tune_baselines", Settings), baselines_folder(paths)
+    worlds = worlds_of(scenario_folder(paths))
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [(str(paths.scenario), str(out), names, settings.luck_seed, settings.budget_replays) for names in worlds]
+    jobs = [(str(scenario_folder(paths)), str(out), names, settings.luck_seed, settings.budget_replays) for names in worlds]
     found = {name: one for world in map_in_processes(_tune, jobs) for name, one in world.items()}
     scenarios = sorted(found)
     families = {name: found[name]["family"] for name in scenarios}
     chosen = {
-        family: {rule: _best(rule, [found[n] for n in scenarios if families[n] == family]) for rule in GRIDS}
+        family: {rule.name: _best(rule, [found[n] for n in scenarios if families[n] == family]) for rule in TUNED}
         for family in sorted(set(families.values()))
     }
     replays = {name: found[name]["replays"] for name in scenarios}
@@ -55,7 +68,7 @@ def run(params: Params, paths: Paths) -> str:
         },
     )
     return (
-        f"{len(scenarios)} scenarios, {sum(sum(r.values()) for r in replays.values())} coupled replays, {len(GRIDS)} rules with parameters"
+        f"{len(scenarios)} scenarios, {sum(sum(r.values()) for r in replays.values())} coupled replays, {len(TUNED)} rules with parameters"
     )
 
 
@@ -74,8 +87,8 @@ def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int
     """Try every rule's parameters on the valid span, and coordinate static placements on the train span."""
     facts, period_steps = Facts.of(scenario), scenario.world.tactical_steps
     tried = {
-        rule: [_valid_usd(scenario, rule_named(rule, facts, knowledge, parameters, period_steps), seed) for parameters in grid[:budget]]
-        for rule, grid in GRIDS.items()
+        rule.name: [_valid_usd(scenario, rule.build(facts, knowledge, parameters, period_steps), seed) for parameters in rule.grid[:budget]]
+        for rule in TUNED
     }
     best_static = rules.best_static(facts, knowledge)
     score = rules.mean_cost(facts, knowledge)
@@ -99,11 +112,11 @@ def _valid_usd(scenario: Scenario, policy: Any, seed: int) -> float:
     return float(objective_usd(fleet.out.sum(axis=(0, 1)), scenario.objective))
 
 
-def _best(rule: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+def _best(rule: Tuned, found: list[dict[str, Any]]) -> dict[str, Any]:
     """The parameters with the lowest mean share of home over the scenarios of a family; the first of equal ones."""
-    shares = np.mean([np.array(one["tried"][rule]) / one["home_usd"] for one in found], axis=0)
+    shares = np.mean([np.array(one["tried"][rule.name]) / one["home_usd"] for one in found], axis=0)
     tried = [
         {"parameters": parameters, "valid_share_of_home": round(float(share), 9)}
-        for parameters, share in zip(GRIDS[rule], shares, strict=False)
+        for parameters, share in zip(rule.grid, shares, strict=False)
     ]
-    return {"parameters": GRIDS[rule][int(shares.argmin())], "tried": tried}
+    return {"parameters": rule.grid[int(shares.argmin())], "tried": tried}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from tasks.data.features_settings import FeaturesSettings
+from tasks.data.traces import all_traces
 from tasks.report.page import Page
 from tasks.report.text import num
 
@@ -22,8 +24,8 @@ def volumes(page: Page) -> dict[str, Any] | None:
 def source_of(page: Page) -> tuple[str, str]:
     """Name and tag (twin or real) of the call source that the exploratory analysis read."""
     found = page.json("eda/volumes.json") or {}
-    source = found.get("source", page.params.features.source)
-    trace = page.params.traces.get(source)
+    source = found.get("source", page.params.section("features", FeaturesSettings).source)
+    trace = all_traces(page.params).get(source)
     return source, page.origin_tag(found.get("origin", trace.origin if trace else "twin"))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.files import read_json, write_json, write_text_atomic
 from tasks.report.plot import annotation, serialised, template
+from tasks.report.report_outputs import metrics_file, page_file, tables_folder
 from tasks.report.text import Column, Row, columns_of, csv_text, html_table, interval, latex_text, num, tag
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Page:
     def json(self, relative: str) -> Any | None:
         """Content of a JSON file below reports/ (e.g. `eda/volumes.json`), None if the file is missing or says nothing (null, {} or [])."""
         if relative not in self._read:
-            file = self.paths.report.parent / relative
+            file = page_file(self.paths).parent / relative
             self._read[relative] = (read_json(file) or None) if file.is_file() else None
         return self._read[relative]
 
@@ -183,13 +184,13 @@ class Page:
             f'{head}<body><a class="skip" href="#main">Skip to the answer</a>{bar}<main id="main" class="column">{body}</main>'
             f"{specs}{_script('template', serialised_template())}<script>{get_plotlyjs()}</script><script>{script}</script></body></html>\n"
         )
-        write_text_atomic(self.paths.report, text)
-        write_json(self.paths.metrics, self.metrics)
+        write_text_atomic(page_file(self.paths), text)
+        write_json(metrics_file(self.paths), self.metrics)
         self._write_tables()
         return len(text.encode())
 
     def _write_tables(self) -> None:
-        folder = self.paths.report_tables
+        folder = tables_folder(self.paths)
         folder.mkdir(parents=True, exist_ok=True)
         wanted = {f"{name}{end}" for name in self.tables for end in (".csv", ".tex")}
         for old in folder.iterdir():
@@ -219,7 +220,7 @@ class Page:
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        root, published = self.paths.report.parent, self.paths.reference / "twin"
+        root, published = page_file(self.paths).parent, self.paths.reference / "twin"
         read = [file for folder in INPUTS for pattern in ("*.json", *TABLES) for file in (root / folder).glob(pattern)]
         for file in [*sorted(read), *sorted(published.glob("*.json")), *self.paths.reference.glob("land.csv")]:
             content = file.read_bytes()

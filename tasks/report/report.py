@@ -6,7 +6,8 @@ import html
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.verdict import require_success
+from tasks.data.traces import all_traces
+from tasks.data.verdict import require_success
 from tasks.report.page import Page, num, tag
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def run(params: Params, paths: Paths) -> str:
     Raises:
         GateError: a source that is on has no successful verdict on the data that is staged now.
     """
-    for source, trace in sorted(params.traces.items()):
+    for source, trace in sorted(all_traces(params).items()):
         if trace.origin != "off":
             require_success(paths, source)
     page = Page(params, paths)
@@ -49,7 +50,7 @@ def _head(section: Any) -> str:
 
 
 def _bar(page: Page, links: list[str]) -> str:
-    origins = sorted({page.origin_tag(t.origin) for t in page.params.traces.values() if t.origin != "off"}, reverse=True)
+    origins = sorted({page.origin_tag(t.origin) for t in all_traces(page.params).values() if t.origin != "off"}, reverse=True)
     return (
         f'<header class="bar"><div class="column"><b>Trine</b>{"".join(map(tag, origins))}<nav aria-label="Sections">{"".join(links)}</nav>'
         '<button id="theme" type="button">Theme: system</button></div></header>'

@@ -12,21 +12,27 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from core.units import DAY_S
-from simulator.parameters import World
+from simulator.parameters import Section, World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
 from tasks.core.files import read_json, write_json, write_text_atomic
 from tasks.core.parallel import map_in_processes
+from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world.calibration_assumed import assumed_rows
 from tasks.world.calibration_bill import bill, worked_checks
 from tasks.world.calibration_places import places, shifts
 from tasks.world.calibration_theory import law_checks, queue_checks, short, simfaas_checks
 from tasks.world.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity, twin_at_home
+from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_settings import ScenarioSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulator.scenario import Scenario
     from tasks.core.params import Params
     from tasks.core.paths import Paths
@@ -35,18 +41,33 @@ COLUMNS = ("what", "expected", "found", "standard_error", "unit", "low", "high",
 FULL_DAYS, FULL_APPS = 14, 119
 
 
+class Settings(Section):
+    """The section `calibrate`: how much is simulated for the comparison with theory, and on what luck."""
+
+    runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
+    calls: int = Field(ge=1000, description="calls of a run")
+    draws: int = Field(ge=1000, description="draws from each law of cold starts and keep-alives")
+    home_seeds: tuple[int, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
+    luck_seed: int = Field(ge=0, description="of the home run, the bill of one call and the sensitivities")
+
+
+def calibration_file(paths: Paths) -> Path:
+    """The world against theory and measurement, bill of a call, limits, sensitivity; the checks also as .csv."""
+    return paths.reports / "world" / "calibration.json"
+
+
 def run(params: Params, paths: Paths) -> str:
     """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
-    settings = params.calibrate
-    scenarios = read_json(paths.scenario / "scenarios.json")["scenarios"]
+    settings = params.section("calibrate", Settings)
+    scenarios = read_json(scenario_folder(paths) / "scenarios.json")["scenarios"]
     row = next((row for row in scenarios if row["family"] == "calm"), scenarios[0])
     name, origin = row["id"], row["from"]
-    scenario = load_scenario(paths.scenario / name)
-    chosen = read_json(paths.baselines / "chosen.json")["placements"][name]["best_static"]
+    scenario = load_scenario(scenario_folder(paths) / name)
+    chosen = read_json(baselines_folder(paths) / "chosen.json")["placements"][name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
-    jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed) for seed in settings.home_seeds]
+    jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed, settings.luck_seed) for seed in settings.home_seeds]
     twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs), strict=True))
     groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
@@ -75,8 +96,8 @@ def run(params: Params, paths: Paths) -> str:
         "shifts": shifts(scenario, static, replays(scenario, static, settings.luck_seed)),
         "assumed": assumed_rows(paths.reference, scenario.world),
     }
-    write_text_atomic(paths.calibration.with_suffix(".csv"), _csv(rows))
-    write_json(paths.calibration, found)
+    write_text_atomic(calibration_file(paths).with_suffix(".csv"), _csv(rows))
+    write_json(calibration_file(paths), found)
     judged = [row for row in rows if row["is_within"] is not None]
     return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their bound, {len(rows) - len(judged)} not judged"
 
@@ -97,7 +118,7 @@ def _laws(scenario: Scenario, paths: Paths, draws: int) -> list[Any]:
 
 def _is_full_size(params: Params) -> bool:
     """Whether the world has the length, apps and rate for which the figures per call were measured."""
-    wanted = params.scenario
+    wanted = params.section("scenario", ScenarioSettings)
     return (wanted.days, wanted.apps, wanted.rate) == (FULL_DAYS, FULL_APPS, 1.0)
 
 

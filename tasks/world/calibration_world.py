@@ -28,6 +28,7 @@ from simulator.twin.azure2021 import published_calls
 from simulator.twin.fleets import REFERENCE, twin_scenario
 from tasks.world.calibration_assumed import ASSUMED, Basis
 from tasks.world.calibration_theory import Check, short
+from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
@@ -61,10 +62,14 @@ def per_call(fleet: Fleet) -> dict[str, float]:
     return {what: float(total[field] * factor / total[Field.CALLS]) for what, field, factor, *_ in PER_CALL}
 
 
-def twin_at_home(piece: tuple[Params, World, Slo, Objective, int]) -> dict[str, float]:
-    """`per_call` of a scenario's world on the twin of a seed, of the size that the section `scenario` says, on the carried tables."""
-    params, world, slo, objective, seed = piece
-    wanted, tables = params.scenario, load_tables(REFERENCE, world)
+def twin_at_home(piece: tuple[Params, World, Slo, Objective, int, int]) -> dict[str, float]:
+    """`per_call` of a scenario's world on the twin of a seed, of the size that the section `scenario` says, on the carried tables.
+
+    Args:
+        piece: parameters, the world with its objectives, seed of the twin, seed of the luck.
+    """
+    params, world, slo, objective, seed, luck_seed = piece
+    wanted, tables = params.section("scenario", ScenarioSettings), load_tables(REFERENCE, world)
     trace = with_comparable_apps(twin_invocations(params, seed), published_calls(seed, wanted.apps), seed, tables, world, params)
     scenario = twin_scenario(
         "calm",
@@ -77,7 +82,7 @@ def twin_at_home(piece: tuple[Params, World, Slo, Objective, int]) -> dict[str, 
         carbon_month=wanted.carbon_month,
         trace=trace,
     )
-    return per_call(home_run(scenario, params.calibrate.luck_seed))
+    return per_call(home_run(scenario, luck_seed))
 
 
 def home_checks(worlds: Mapping[int, dict[str, float]], is_full_size: bool) -> list[Check]:

@@ -18,16 +18,21 @@ from core.errors import ParameterError, RawDataError
 from core.units import DAY_S, DAY_US
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.control.baseline import record_home
+from simulator.parameters import Objective, Slo, World
 from simulator.places.carbon_files import load_hourly_carbon
 from simulator.places.tables import load_tables
 from simulator.scenario import Scenario, build_scenario, save
 from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
-from tasks.core.app_classes import with_classes
+from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.files import read_json, write_json
-from tasks.core.verdict import require_success
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.raw_files import resolve_folder
+from tasks.data.traces import trace_of
+from tasks.data.verdict import require_success
+from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
@@ -49,17 +54,18 @@ def run(params: Params, paths: Paths) -> str:
         ParameterError: `seed` is not among the seeds, a split lies outside the days, a cell or an hour of carbon is missing.
         RawDataError: a source that is used is off.
     """
-    settings = params.scenario
+    settings = params.section("scenario", ScenarioSettings)
     require_success(paths, settings.cells)
     if settings.calls == "staged":
         require_success(paths, settings.source)
         if params.seed not in settings.seeds:
             how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
             raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
-    tables = load_tables(paths.reference, params.world)
-    steps = settings.days * DAY_S // params.world.step_s
+    world, slo, objective = params.section("world", World), params.section("slo", Slo), params.section("objective", Objective)
+    limits, tables = params.section("app_classes", AppClasses), load_tables(paths.reference, world)
+    steps = settings.days * DAY_S // world.step_s
     cells = read_cells(paths, settings.cells)
-    draft = paths.scenario.with_name(".scenario.new")
+    draft = scenario_folder(paths).with_name(".scenario.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     rows, classes, total, clipped = [], [], 0, 0
@@ -67,12 +73,12 @@ def run(params: Params, paths: Paths) -> str:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        origin = read_json(paths.ingest_report(settings.source))["from"] if is_staged else "twin"
+        origin = read_json(ingest_report(paths, settings.source))["from"] if is_staged else "twin"
         if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
-            ranked = published_calls(seed, params.traces[settings.source].apps if is_staged else settings.apps)
-            trace = with_comparable_apps(trace, ranked, seed, tables, params.world, params)
-        apps, calls, left_out = build(seed, tables, params.world, trace, steps * params.world.step_us)
-        carbon = _carbon(params, paths, tables, hours_of(steps, params.world), first_day)
+            ranked = published_calls(seed, trace_of(params, settings.source).apps if is_staged else settings.apps)
+            trace = with_comparable_apps(trace, ranked, seed, tables, world, params)
+        apps, calls, left_out = build(seed, tables, world, trace, steps * world.step_us)
+        carbon = _carbon(params, paths, tables, hours_of(steps, world), first_day)
         total, clipped = total + len(calls.arrival_us), clipped + left_out
         for family, changes in settings.families.items():
             scenario = build_scenario(
@@ -81,9 +87,9 @@ def run(params: Params, paths: Paths) -> str:
                 changes=changes,
                 steps=steps,
                 split_steps=settings.split_steps,
-                world=params.world,
-                slo=params.slo,
-                objective=params.objective,
+                world=world,
+                slo=slo,
+                objective=objective,
                 tables=tables,
                 apps=apps,
                 calls=calls,
@@ -92,12 +98,12 @@ def run(params: Params, paths: Paths) -> str:
                 first_day=first_day,
             )
             folder = save(scenario, draft)
-            classes.append(app_classes(scenario, params.app_classes))
+            classes.append(app_classes(scenario, limits))
             rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
     pl.concat(classes).write_parquet(draft / "apps.parquet")
     write_json(draft / "scenarios.json", {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows})
-    shutil.rmtree(paths.scenario, ignore_errors=True)
-    draft.rename(paths.scenario)
+    shutil.rmtree(scenario_folder(paths), ignore_errors=True)
+    draft.rename(scenario_folder(paths))
     return f"{total} calls of {len(settings.seeds)} seeds in {len(rows)} scenarios, {clipped} calls after the end left out"
 
 
@@ -143,16 +149,17 @@ def staged_invocations(params: Params, paths: Paths) -> Invocations:
     Raises:
         RawDataError: the source of the calls is off, or no call lies in these days.
     """
-    staged, first = paths.staged(params.scenario.source), _first_day(params)
+    settings = params.section("scenario", ScenarioSettings)
+    staged, first = staged_folder(paths, settings.source), _first_day(params)
     found = {int(f.parent.name.removeprefix("day=")): f for f in staged.glob("day=*/invocations.parquet")}
-    files = [found[day] for day in sorted(found) if first <= day < first + params.scenario.days]
+    files = [found[day] for day in sorted(found) if first <= day < first + settings.days]
     if not files:
-        how = f"switch {params.scenario.source} on, or choose days that the trace has"
+        how = f"switch {settings.source} on, or choose days that the trace has"
         raise RawDataError("no call lies in the scenario's days", where="params.yaml: as_of_day, scenario.days", how=how)
     names = {name: literal(staged / f"{name}.parquet") for name in ("apps", "functions")}
     names |= {"invocations": "[" + ", ".join(literal(f) for f in files) + "]"}
     with connect(paths) as con:
-        text = load_sql("scenario/calls.sql").format(**names, first_us=first * DAY_US, end_us=(first + params.scenario.days) * DAY_US)
+        text = load_sql("scenario/calls.sql").format(**names, first_us=first * DAY_US, end_us=(first + settings.days) * DAY_US)
         calls = con.sql(text).fetchnumpy()
         apps = con.sql(load_sql("scenario/apps.sql").format(**names)).fetchnumpy()
         functions = con.sql(load_sql("scenario/functions.sql").format(**names)).fetchnumpy()
@@ -167,9 +174,9 @@ def read_cells(paths: Paths, source: str) -> dict[str, CellSeries]:
     Raises:
         RawDataError: the source is off, or a cell is not in cells.csv.
     """
-    if not any(paths.staged(source).glob("day=*/utilisation.parquet")):
+    if not any(staged_folder(paths, source).glob("day=*/utilisation.parquet")):
         raise RawDataError(f"{source} has no series", where=f"params.yaml: traces.{source}.from", how="switch the source on")
-    pattern = literal(paths.staged(source) / "day=*" / "utilisation.parquet")
+    pattern = literal(staged_folder(paths, source) / "day=*" / "utilisation.parquet")
     with connect(paths) as con:
         rows = con.sql(load_sql("scenario/cells.sql").format(utilisation=pattern)).fetchnumpy()
     with (paths.reference / "cells.csv").open(encoding="utf-8", newline="") as handle:
@@ -185,14 +192,15 @@ def read_cells(paths: Paths, source: str) -> dict[str, CellSeries]:
 
 def _first_day(params: Params) -> int:
     """First day that is replayed, counted from the Sunday on which the trace starts."""
-    return max(params.as_of_day - params.scenario.days, 0)
+    return max(params.as_of_day - params.section("scenario", ScenarioSettings).days, 0)
 
 
 def _carbon(params: Params, paths: Paths, tables: Tables, hours: int, first_day: int) -> NDArray[np.int64]:
     """Carbon intensity per metro and hour: int64 [M, hours] mg/kWh, of the files that are named, else of the carried profile."""
-    names = params.scenario.carbon_hourly
+    settings = params.section("scenario", ScenarioSettings)
+    names = settings.carbon_hourly
     if not names:
-        return profile_carbon(tables, params.scenario.carbon_month, hours)
+        return profile_carbon(tables, settings.carbon_month, hours)
     files = [resolve_folder(name, paths) for name in names]
-    start = params.world.carbon.start + dt.timedelta(days=first_day)
+    start = params.section("world", World).carbon.start + dt.timedelta(days=first_day)
     return load_hourly_carbon(files, tables.carbon_zones, start, hours)

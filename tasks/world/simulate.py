@@ -14,12 +14,15 @@ from models.baselines.rules import Fixed
 from simulator.control.loop import Loop, finished
 from simulator.draws import memory_mb
 from simulator.fleet import Field
+from simulator.parameters import Objective, Slo, World
 from simulator.rng import text_id
 from simulator.twin.fleets import twin_scenario
 from simulator.workload import Invocations
 from tasks.core import params as params_module
 from tasks.core.files import write_json
 from tasks.core.paths import Paths
+from tasks.data.ingest_settings import IngestSettings
+from tasks.world.scenario_settings import ScenarioSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,10 +71,10 @@ def simulate(root: Path, trace: Path, placements: Path, out: Path, seed: int) ->
     scenario = twin_scenario(
         seed=seed,
         days=days,
-        world=params.world,
-        slo=params.slo,
-        objective=params.objective,
-        carbon_month=params.scenario.carbon_month,
+        world=params.section("world", World),
+        slo=params.section("slo", Slo),
+        objective=params.section("objective", Objective),
+        carbon_month=params.section("scenario", ScenarioSettings).carbon_month,
         reference=paths.reference,
         trace=calls,
     )
@@ -105,7 +108,7 @@ def _read_trace(file: Path, seed: int, params: Params) -> Invocations:
         x.replace_strict(list(to), list(to.values()), return_dtype=pl.Int64).to_numpy()
         for x, to in zip((frame["app"], both), index, strict=True)
     )
-    ids, law = np.array([text_id(name) for name in apps]), params.ingest
+    ids, law = np.array([text_id(name) for name in apps]), params.section("ingest", IngestSettings)
     memory = memory_mb(seed, ids, law.memory_median_mb, law.memory_sigma)
     return Invocations(apps, functions, app, function, arrival, duration, memory)
 

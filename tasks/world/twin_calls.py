@@ -11,7 +11,9 @@ from simulator.rng import normal_quantile, text_id
 from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.balance import balanced_draws
 from simulator.workload import Invocations
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources.drawn import ID_DIGITS, memory_mb
+from tasks.world.scenario_settings import ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ MEMORY_STRIDE, PAYLOAD_STRIDE = (5**0.5 - 1) / 2, 2**0.5 - 1  # spread the ranks
 
 def twin_invocations(params: Params, seed: int) -> Invocations:
     """Calls of the twin of a seed, as long, wide and busy as the section `scenario` says."""
-    settings = params.scenario
+    settings = params.section("scenario", ScenarioSettings)
     twin = generate_azure2021(seed, settings.days, settings.apps, settings.rate)
     memory = memory_mb([int(name[:ID_DIGITS], 16) for name in twin.app_ids], params)
     return Invocations(
@@ -52,9 +54,10 @@ def with_comparable_apps(
     """
     ids = np.array([text_id(name) for name in ranked], dtype=np.int64)
     draws = balanced_draws(seed, tables, world, ids, np.array(list(ranked.values()), dtype=np.int64))
-    ranks = np.arange(1, min(params.scenario.steady_apps, len(ranked)) + 1, dtype=np.float64)
+    ranks = np.arange(1, min(params.section("scenario", ScenarioSettings).steady_apps, len(ranked)) + 1, dtype=np.float64)
     z = normal_quantile(ranks * MEMORY_STRIDE % 1.0)
-    memories = np.rint(params.ingest.memory_median_mb * np.exp(params.ingest.memory_sigma * z)).astype(np.int64)
+    settings = params.section("ingest", IngestSettings)
+    memories = np.rint(settings.memory_median_mb * np.exp(settings.memory_sigma * z)).astype(np.int64)
     shares = np.cumsum(world.workload.payload_share)
     payloads = np.searchsorted(shares / shares[-1], ranks * PAYLOAD_STRIDE % 1.0, side="right")
     memory, payload, draw = trace.memory_mb.copy(), np.full(len(trace.app_ids), -1), np.zeros(len(trace.app_ids), dtype=np.int64)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.pipeline import PACKAGES, ROOT
+from tasks.core.closure import PACKAGES
 
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Spelled in pieces, so that this file passes its own test.
 FORBIDDEN = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import grimp
 import pytest
 
-from tests.contract.pipeline import ROOT
+from tasks.core.stages import STAGES
 
-FITTING = sorted(p.stem for p in (ROOT / "tasks" / "learning").glob("*.py") if p.stem.split("_")[0] in ("learn", "tune", "train"))
+ROOT = Path(__file__).resolve().parents[2]
+FITTING = sorted(name for name in STAGES if name.split("_")[0] in ("learn", "tune", "train"))
 
 
 def loads(module: str) -> list[str | None]:
@@ -31,7 +33,8 @@ def test_there_are_stages_that_fit() -> None:
 @pytest.mark.parametrize("stage", FITTING)
 def test_a_stage_that_fits_loads_no_scenario_beyond_valid(stage: str) -> None:
     graph = grimp.build_graph("tasks", "models", "simulator", "core", cache_dir=None, exclude_type_checking_imports=True)
-    closure = {f"tasks.learning.{stage}", *graph.find_upstream_modules(f"tasks.learning.{stage}")}
+    module_of_stage = STAGES[stage].module
+    closure = {module_of_stage, *graph.find_upstream_modules(module_of_stage)}
     found = {module: until for module in closure if module.startswith(("tasks.", "models.")) and (until := loads(module))}
     assert found
     assert {until for untils in found.values() for until in untils} <= {"train", "valid"}, found

@@ -153,11 +153,11 @@ def build(root: Path) -> Path:
     """Run the stage in `root` and return the page."""
     from tasks.core import params
     from tasks.core.paths import Paths
-    from tasks.report import report
+    from tasks.report import report, report_outputs
 
     paths = Paths(root)
     report.run(params.load(paths.params_file), paths)
-    return paths.report
+    return report_outputs.page_file(paths)
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,7 @@ stages:
 PARAMS = """# two profiles
 profile: quick     # keep me
 epoch: 0
-profiles:
-  quick: {}
-  sample: {}
+profiles: [quick, sample]
 """
 
 

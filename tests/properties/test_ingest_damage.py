@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
+from tasks.data.ingest_outputs import ingest_report
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = b"app,func,end_timestamp,duration\n"
@@ -79,16 +80,14 @@ odd_lines = st.one_of(
 
 def counts(lines: list[bytes]) -> dict:
     """Scan and ingest one file of these lines in a fresh tree."""
-    params = params_module.load(ROOT / "params.yaml")
-    traces = params.traces | {"azure2021": params_module.Trace.model_validate({"from": "inbox"})}
-    params = params.model_copy(update={"traces": traces})
+    params = params_module.load(ROOT / "params.yaml").changed({"traces.azure2021.from": "inbox"})
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         paths.inbox("azure2021").mkdir(parents=True)
         (paths.inbox("azure2021") / "AzureFunctionsInvocationTrace.csv").write_bytes(HEADER + b"".join(line + b"\n" for line in lines))
         scan.run(params, paths, "azure2021")
         ingest.run(params, paths, "azure2021")
-        found: dict = json.loads(paths.ingest_report("azure2021").read_text())
+        found: dict = json.loads(ingest_report(paths, "azure2021").read_text())
     return found
 
 

@@ -25,11 +25,14 @@ from simulator.twin.fleets import twin_scenario
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
+from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world import calibrate
+from tasks.world.calibrate import calibration_file
 from tasks.world.calibration_assumed import MEASURED, Basis, assumed_rows, weakest
 from tasks.world.calibration_bill import bill
 from tasks.world.calibration_world import assumed_share, home_run
 from tasks.world.reference_places import NETWORK_SOURCES
+from tasks.world.scenario_outputs import scenario_folder
 
 NAME = "calm-3"
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
@@ -37,8 +40,7 @@ SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_0
 
 @pytest.fixture(scope="module")
 def params(repository: Path) -> Params:
-    found = load(repository / "params.yaml")
-    return found.model_copy(update={"scenario": found.scenario.model_copy(update=SIZE)})
+    return load(repository / "params.yaml").changed({f"scenario.{name}": value for name, value in SIZE.items()})
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +58,10 @@ def static(scenario: Scenario) -> Any:
 def stage(root: Path, repository: Path, params: Params, scenario: Scenario, static: Any) -> Paths:
     paths = Paths(root)
     shutil.copytree(repository / "data" / "reference", paths.reference)
-    save(scenario, paths.scenario)
-    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm", "from": "twin"}]})
+    save(scenario, scenario_folder(paths))
+    write_json(scenario_folder(paths) / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm", "from": "twin"}]})
     chosen = {app: scenario.tables.zones[p] for app, p in zip(scenario.apps.app_ids, static, strict=True)}
-    write_json(paths.baselines / "chosen.json", {"placements": {NAME: {"best_static": chosen}}})
+    write_json(baselines_folder(paths) / "chosen.json", {"placements": {NAME: {"best_static": chosen}}})
     calibrate.run(params, paths)
     return paths
 
@@ -71,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, repository: Path, params: Pa
 
 @pytest.fixture(scope="module")
 def found(built: Paths) -> dict[str, Any]:
-    content: dict[str, Any] = read_json(built.calibration)
+    content: dict[str, Any] = read_json(calibration_file(built))
     return content
 
 
@@ -84,14 +86,16 @@ def of_kind(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 def test_files_and_equal_bytes_in_another_folder(
     built: Paths, found: dict[str, Any], tmp_path: Path, repository: Path, params: Params, scenario: Scenario, static: Any
 ) -> None:
-    assert sorted(f.name for f in built.world.iterdir()) == ["calibration.csv", "calibration.json"]
-    with (built.world / "calibration.csv").open(encoding="utf-8", newline="") as handle:
+    assert sorted(f.name for f in (built.reports / "world").iterdir()) == ["calibration.csv", "calibration.json"]
+    with (built.reports / "world" / "calibration.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["what"] for row in rows] == [row["what"] for row in found["checks"]]
     assert tuple(rows[0]) == calibrate.COLUMNS
     assert (found["scenario"], found["apps"], found["calls"]) == (NAME, 40, len(scenario.calls.arrival_us))
     again = stage(tmp_path, repository, params, scenario, static)
-    assert {f.name: f.read_bytes() for f in again.world.iterdir()} == {f.name: f.read_bytes() for f in built.world.iterdir()}
+    assert {f.name: f.read_bytes() for f in (again.reports / "world").iterdir()} == {
+        f.name: f.read_bytes() for f in (built.reports / "world").iterdir()
+    }
 
 
 def test_theory_is_met(found: dict[str, Any]) -> None:
@@ -235,7 +239,7 @@ def test_the_basis_of_a_bill_is_that_of_its_region(region: str, basis: list[str]
 def test_the_share_at_assumed_prices_goes_from_nothing_to_all(
     found: dict[str, Any], built: Paths, scenario: Scenario, params: Params, tmp_path: Path
 ) -> None:
-    sums = home_run(scenario, params.calibrate.luck_seed).out.sum(axis=1)
+    sums = home_run(scenario, params.section("calibrate", calibrate.Settings).luck_seed).out.sum(axis=1)
     own = assumed_share(scenario, sums, scenario.apps.home, Basis(built.reference))
     assert found["limits"]["assumed_prices_share_of_home"] == pytest.approx(own, rel=1e-8)
     parts = components_usd(sums.sum(axis=0), scenario.objective)
@@ -250,7 +254,7 @@ def test_the_share_at_assumed_prices_goes_from_nothing_to_all(
 
 
 def test_json_is_plain(built: Paths) -> None:
-    text = built.calibration.read_text(encoding="utf-8")
+    text = calibration_file(built).read_text(encoding="utf-8")
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["family"] == "calm"

@@ -13,10 +13,14 @@ import pytest
 from core.errors import GateError
 from tasks.core import params
 from tasks.core.files import read_json, write_json
-from tasks.core.paths import SOURCES, Paths
-from tasks.core.verdict import write_verdict
+from tasks.core.paths import Paths
+from tasks.core.sources import SOURCES
+from tasks.data.features_outputs import features_folder
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.verdict import write_verdict
 from tasks.eda import eda
 from tasks.eda.calls import autocorrelation, quantile, survival
+from tasks.eda.eda import eda_folder
 from tasks.eda.forecasts import errors
 
 OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}}
@@ -30,9 +34,9 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
     """A working tree with staged calls and features of four calls, everything else off."""
     paths = Paths(tmp_path)
     paths.params_file.write_text((repository / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    day, con = paths.staged("azure2021") / "day=00", duckdb.connect()
+    day, con = staged_folder(paths, "azure2021") / "day=00", duckdb.connect()
     day.mkdir(parents=True)
-    paths.features.mkdir(parents=True)
+    features_folder(paths).mkdir(parents=True)
     rows = ", ".join(f"({a}, {f}, {t * 1_000_000}, {d * 1000}, 128, 'http')" for a, f, t, d in CALLS)
     con.execute(
         f'copy (select a::bigint app_id, f::bigint function_id, t::bigint arrival_us, d::bigint duration_us, m::int memory_mb, g "trigger"'
@@ -40,7 +44,8 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
     )
     con.execute(f"copy (select * from (values (1::bigint, 128), (2::bigint, 128)) v(app_id, memory_mb)) to '{day.parent}/apps.parquet'")
     con.execute(
-        f"copy (select * from (values (1::bigint, 'rare'), (2::bigint, 'rare')) v(app_id, rate_class)) to '{paths.features}/apps.parquet'"
+        f"copy (select * from (values (1::bigint, 'rare'), (2::bigint, 'rare')) v(app_id, rate_class))"
+        f" to '{features_folder(paths)}/apps.parquet'"
     )
     columns = "v(app_id, step, calls, busy_us, concurrency_max)"
     parts = {
@@ -50,21 +55,22 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
     }
     for part, values in parts.items():
         where = "where app_id > 0"
-        con.execute(f"copy (select * from (values {values}) {columns} {where}) to '{paths.features}/{part}.parquet'")
+        con.execute(f"copy (select * from (values {values}) {columns} {where}) to '{features_folder(paths)}/{part}.parquet'")
     write_json(
-        paths.features / "features.json", {"source": "azure2021", "from": "twin", "span_steps": STEPS, "split_steps": [420, 510, STEPS]}
+        features_folder(paths) / "features.json",
+        {"source": "azure2021", "from": "twin", "span_steps": STEPS, "split_steps": [420, 510, STEPS]},
     )
     on = {"from": "twin", "rows_in": 5, "rows_staged": 4, "rows_rejected": 1, "rejects_by_reason": {"negative_duration": 1}}
     for source in SOURCES:
-        paths.staged(source).mkdir(parents=True, exist_ok=True)
-        write_json(paths.ingest_report(source), on if source == "azure2021" else OFF)
+        staged_folder(paths, source).mkdir(parents=True, exist_ok=True)
+        write_json(ingest_report(paths, source), on if source == "azure2021" else OFF)
         write_verdict(paths, source, "twin" if source == "azure2021" else "off", [])
     return paths
 
 
 def answers(paths: Paths) -> dict[str, Any]:
     eda.run(params.load(paths.params_file), paths)
-    return {f.stem: read_json(f) for f in sorted(paths.eda.iterdir())}
+    return {f.stem: read_json(f) for f in sorted(eda_folder(paths).iterdir())}
 
 
 def test_answers_of_four_calls(tree: Paths) -> None:
@@ -112,7 +118,7 @@ def test_the_gate_stops_eda_and_leaves_the_old_answers(tree: Paths) -> None:
     write_verdict(tree, "google2019", "off", [{"expectation": "e", "column": "c", "severity": "critical", "success": False, "observed": 1}])
     with pytest.raises(GateError):
         eda.run(params.load(tree.params_file), tree)
-    assert {f.stem: read_json(f) for f in sorted(tree.eda.iterdir())} == before
+    assert {f.stem: read_json(f) for f in sorted(eda_folder(tree).iterdir())} == before
 
 
 def test_autocorrelation_of_an_alternating_series() -> None:

@@ -18,8 +18,10 @@ from core.units import DAY_US
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
-from tasks.core.verdict import write_verdict
 from tasks.data import features
+from tasks.data.features_outputs import features_folder
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.verdict import verdict_file, write_verdict
 
 DAYS, STEP_US = 2, 15_000_000
 
@@ -27,7 +29,7 @@ DAYS, STEP_US = 2, 15_000_000
 @pytest.fixture(scope="module")
 def params(repository: Path) -> Params:
     found = load(repository / "params.yaml")
-    return found.model_copy(update={"as_of_day": DAYS, "window_days": DAYS})
+    return found.changed({"as_of_day": DAYS, "window_days": DAYS})
 
 
 def some_calls(seed: int = 1) -> pl.DataFrame:
@@ -48,17 +50,17 @@ def stage(root: Path, repository: Path, calls: pl.DataFrame, google: bool = True
     shutil.copy(repository / "params.yaml", root)
     paths = Paths(root)
     for day in range(DAYS):
-        folder = paths.staged("azure2021") / f"day={day:02d}"
+        folder = staged_folder(paths, "azure2021") / f"day={day:02d}"
         folder.mkdir(parents=True)
         part = calls.filter(pl.col("arrival_us") // DAY_US == day)
         part.sort("app_id", "arrival_us", "function_id", "duration_us").write_parquet(folder / "invocations.parquet")
     calls.select("app_id", "function_id").unique().sort("app_id", "function_id").write_parquet(
-        paths.staged("azure2021") / "functions.parquet"
+        staged_folder(paths, "azure2021") / "functions.parquet"
     )
-    write_json(paths.ingest_report("azure2021"), {"from": "twin"})
-    write_json(paths.ingest_report("google2019"), {"from": "twin" if google else "off"})
+    write_json(ingest_report(paths, "azure2021"), {"from": "twin"})
+    write_json(ingest_report(paths, "google2019"), {"from": "twin" if google else "off"})
     for day in range(29 if google else 0):
-        folder = paths.staged("google2019") / f"day={day:02d}"
+        folder = staged_folder(paths, "google2019") / f"day={day:02d}"
         folder.mkdir(parents=True)
         slots = np.arange(day * 288, day * 288 + 288, dtype=np.int32)
         rows = [
@@ -72,7 +74,7 @@ def stage(root: Path, repository: Path, calls: pl.DataFrame, google: bool = True
 
 
 def everything(paths: Paths) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(paths.features / f"{n}.parquet") for n in ("train", "valid", "test")]).sort("app_id", "step")
+    return pl.concat([pl.read_parquet(features_folder(paths) / f"{n}.parquet") for n in ("train", "valid", "test")]).sort("app_id", "step")
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +85,12 @@ def built(tmp_path_factory: pytest.TempPathFactory, repository: Path, params: Pa
 
 
 def test_split_and_counts(built: Paths) -> None:
-    facts = read_json(built.features / "features.json")
+    facts = read_json(features_folder(built) / "features.json")
     assert facts["span_steps"] == DAYS * 5760
     assert (facts["unit_steps"], facts["split_steps"]) == (100, [8000, 9800, 11_500])
     ends = [0, *facts["split_steps"]]
     for k, name in enumerate(("train", "valid", "test")):
-        part = pl.read_parquet(built.features / f"{name}.parquet")
+        part = pl.read_parquet(features_folder(built) / f"{name}.parquet")
         assert part.height == facts["rows"][name] > 0
         assert part["step"].is_between(ends[k], ends[k + 1], closed="left").all()
         assert part.equals(part.sort("app_id", "step"))
@@ -97,7 +99,7 @@ def test_split_and_counts(built: Paths) -> None:
 
 
 def test_column_types_are_the_contract(built: Paths) -> None:
-    schema = pl.read_parquet_schema(built.features / "train.parquet")
+    schema = pl.read_parquet_schema(features_folder(built) / "train.parquet")
     integers = {"app_id", "busy_us", "duration_p50_us", "duration_p95_us", "since_last_call_us"}
     assert {k for k, v in schema.items() if v == pl.Int64} == integers
     assert schema["calls_max_5min"] == schema["calls_lag_1w"] == schema["concurrency_max_60min"] == schema["step"] == pl.Int32
@@ -132,23 +134,23 @@ def test_the_future_does_not_move_features_of_the_past(built: Paths, params: Par
 
 
 def test_the_scaler_sees_train_only(tmp_path: Path, built: Paths, repository: Path, params: Params) -> None:
-    end = read_json(built.features / "features.json")["split_steps"][0] * STEP_US
+    end = read_json(features_folder(built) / "features.json")["split_steps"][0] * STEP_US
     # every call that starts or still runs after the train span is gone or becomes absurd
     altered = some_calls().with_columns(duration_us=pl.when(pl.col("arrival_us") >= end).then(3_600_000_000).otherwise("duration_us"))
     paths = stage(tmp_path, repository, altered)
     features.run(params, paths)
     for name in ("scaler.json", "train.parquet", "apps.parquet"):
-        assert (paths.features / name).read_bytes() == (built.features / name).read_bytes()
-    assert (paths.features / "test.parquet").read_bytes() != (built.features / "test.parquet").read_bytes()
-    scaler = read_json(built.features / "scaler.json")["features"]
-    train = pl.read_parquet(built.features / "train.parquet")["busy_us"].to_numpy()
+        assert (features_folder(paths) / name).read_bytes() == (features_folder(built) / name).read_bytes()
+    assert (features_folder(paths) / "test.parquet").read_bytes() != (features_folder(built) / "test.parquet").read_bytes()
+    scaler = read_json(features_folder(built) / "scaler.json")["features"]
+    train = pl.read_parquet(features_folder(built) / "train.parquet")["busy_us"].to_numpy()
     low, middle, high = np.percentile(train, [25, 50, 75])
     assert scaler["busy_us"] == {"center": pytest.approx(middle), "scale": pytest.approx(high - low)}
 
 
 def test_rate_classes_are_counted_on_train_and_scaled(built: Paths) -> None:
-    end = read_json(built.features / "features.json")["split_steps"][0]
-    apps = pl.read_parquet(built.features / "apps.parquet")
+    end = read_json(features_folder(built) / "features.json")["split_steps"][0]
+    apps = pl.read_parquet(features_folder(built) / "apps.parquet")
     counts = some_calls().filter(pl.col("arrival_us") < end * STEP_US).group_by("app_id").len().sort("app_id")["len"]
     assert apps["calls_train"].to_list() == counts.to_list()
     np.testing.assert_allclose(apps["calls_per_14d"].to_numpy(), counts.to_numpy() * 80_640 / end, rtol=1e-12)
@@ -157,7 +159,7 @@ def test_rate_classes_are_counted_on_train_and_scaled(built: Paths) -> None:
 
 
 def test_regions_follow_the_calendar(built: Paths) -> None:
-    regions = pl.read_parquet(built.features / "regions.parquet")
+    regions = pl.read_parquet(features_folder(built) / "regions.parquet")
     assert regions.height == 24 * DAYS * 288
     one = regions.filter(pl.col("region") == "us-east-1")
     assert one["cell"].unique().to_list() == ["a"]
@@ -181,16 +183,16 @@ def test_google_days_repeat_after_whole_weeks() -> None:
 def test_without_google_there_are_no_regions(tmp_path: Path, repository: Path, params: Params) -> None:
     paths = stage(tmp_path, repository, some_calls().head(40), google=False)
     features.run(params, paths)
-    assert pl.read_parquet(paths.features / "regions.parquet").height == 0
-    assert read_json(paths.features / "features.json")["regions"] == 0
+    assert pl.read_parquet(features_folder(paths) / "regions.parquet").height == 0
+    assert read_json(features_folder(paths) / "features.json")["regions"] == 0
 
 
 def test_the_gate_and_an_empty_window(tmp_path: Path, built: Paths, repository: Path, params: Params) -> None:
     paths = stage(tmp_path, repository, some_calls())
     with pytest.raises(RawDataError, match="no call lies in the window"):
-        features.run(params.model_copy(update={"as_of_day": 9}), paths)
-    verdict = json.loads(paths.verdict("azure2021").read_text()) | {"success": False}
-    write_json(paths.verdict("azure2021"), verdict)
+        features.run(params.changed({"as_of_day": 9}), paths)
+    verdict = json.loads(verdict_file(paths, "azure2021").read_text()) | {"success": False}
+    write_json(verdict_file(paths, "azure2021"), verdict)
     with pytest.raises(GateError):
         features.run(params, paths)
 
@@ -203,8 +205,8 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(tmp_path: Path, b
     for threads in ("1", "4"):
         env = os.environ | {"TRINE_THREADS": threads, "POLARS_MAX_THREADS": threads, "PYTHONPATH": str(repository)}
         subprocess.run([sys.executable, "-m", "tasks", "features"], cwd=tmp_path, env=env, check=True, capture_output=True)
-        seen.append({p.name: p.read_bytes() for p in sorted(paths.features.iterdir())})
-    assert seen[0] == seen[1] == {p.name: p.read_bytes() for p in sorted(built.features.iterdir())}
+        seen.append({p.name: p.read_bytes() for p in sorted(features_folder(paths).iterdir())})
+    assert seen[0] == seen[1] == {p.name: p.read_bytes() for p in sorted(features_folder(built).iterdir())}
 
 
 @pytest.mark.parametrize("group_calls", [1, 1000, 10_000])
@@ -214,14 +216,14 @@ def test_how_apps_are_grouped_moves_no_byte(
     monkeypatch.setattr(features, "GROUP_CALLS", group_calls)
     features.write_tables(params, built, tmp_path)
     for name in ("train", "valid", "test", "apps"):
-        assert (tmp_path / f"{name}.parquet").read_bytes() == (built.features / f"{name}.parquet").read_bytes()
+        assert (tmp_path / f"{name}.parquet").read_bytes() == (features_folder(built) / f"{name}.parquet").read_bytes()
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_day_without_a_call_is_an_empty_window(tmp_path: Path, repository: Path, params: Params) -> None:
     paths = stage(tmp_path, repository, some_calls())
     for day in range(DAYS):
-        file = paths.staged("azure2021") / f"day={day:02d}" / "invocations.parquet"
+        file = staged_folder(paths, "azure2021") / f"day={day:02d}" / "invocations.parquet"
         pl.read_parquet(file).clear().write_parquet(file)
     tables = tmp_path / "tables"
     tables.mkdir()
@@ -237,22 +239,22 @@ def test_groups_hold_whole_apps_up_to_the_bound(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_table_read_app_by_app_equals_one_of_all_calls_at_once(built: Paths, params: Params) -> None:
     whole = features.feature_table(some_calls().sort("app_id", "arrival_us"), params, DAYS * 5760)
-    end = read_json(built.features / "features.json")["split_steps"][2]
+    end = read_json(features_folder(built) / "features.json")["split_steps"][2]
     assert everything(built).equals(whole.filter(pl.col("step") < end))
 
 
 def test_only_the_days_of_the_window_are_read_in_order_of_the_day(tmp_path: Path, params: Params) -> None:
     paths = Paths(tmp_path)
     for day in (3, 9, 10, 99, 100, 101):
-        folder = paths.staged("azure2021") / f"day={day:02d}"
+        folder = staged_folder(paths, "azure2021") / f"day={day:02d}"
         folder.mkdir(parents=True)
         (folder / "invocations.parquet").touch()
-    window = params.model_copy(update={"as_of_day": 101, "window_days": 92})
+    window = params.changed({"as_of_day": 101, "window_days": 92})
     assert [f.parent.name for f in features._files_of_window(window, paths)] == ["day=09", "day=10", "day=99", "day=100"]
 
 
 def test_the_clock_is_that_of_the_trace_in_a_later_window(params: Params) -> None:
     calls = pl.DataFrame({"app_id": [1], "function_id": [0], "arrival_us": [0], "duration_us": [0]})
-    later = features.feature_table(calls, params.model_copy(update={"as_of_day": 3 + DAYS}), 10)
+    later = features.feature_table(calls, params.changed({"as_of_day": 3 + DAYS}), 10)
     assert later["week_sin"].to_list() == pytest.approx([np.sin(2 * np.pi * 3 / 7)])
     assert later["time_cos"].to_list() == [1.0]

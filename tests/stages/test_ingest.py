@@ -18,6 +18,8 @@ from core.units import DAY_S
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources import azure2021
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,10 +29,8 @@ GOOD = [f"{A},{F},10.5,0.5", f"{B},{G},20.0,0.0", f"{A},{F},{DAY_S + 5},1.25", f
 
 
 def params_for(origin: str = "inbox", **ingest_values: object) -> params_module.Params:
-    params = params_module.load(ROOT / "params.yaml")
-    traces = params.traces | {"azure2021": params_module.Trace.model_validate({"from": origin})}
-    section = params.ingest.model_copy(update=ingest_values)
-    return params.model_copy(update={"traces": traces, "ingest": section})
+    changes = {"traces.azure2021.from": origin} | {f"ingest.{name}": value for name, value in ingest_values.items()}
+    return params_module.load(ROOT / "params.yaml").changed(changes)
 
 
 def put(paths: Paths, name: str, data: bytes | list[str]) -> Path:
@@ -48,19 +48,19 @@ def go(paths: Paths, params: params_module.Params | None = None) -> dict:
 
 
 def report(paths: Paths) -> dict:
-    found: dict = json.loads(paths.ingest_report("azure2021").read_text())
+    found: dict = json.loads(ingest_report(paths, "azure2021").read_text())
     assert found["rows_in"] == found["rows_staged"] + found["rows_rejected"]
     assert sum(found["rejects_by_reason"].values()) == found["rows_rejected"]
     return found
 
 
 def hashes(paths: Paths) -> dict[str, str]:
-    staged = paths.staged("azure2021")
+    staged = staged_folder(paths, "azure2021")
     return {str(f.relative_to(staged)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(staged.rglob("*")) if f.is_file()}
 
 
 def rows(paths: Paths, table: str) -> list[tuple]:
-    return duckdb.sql(f"select * from read_parquet('{paths.staged('azure2021')}/{table}', hive_partitioning = false)").fetchall()
+    return duckdb.sql(f"select * from read_parquet('{staged_folder(paths, 'azure2021')}/{table}', hive_partitioning = false)").fetchall()
 
 
 def test_stages_sorted_days_with_drawn_columns(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_file_of_only_bad_rows_or_only_a_header_stages_nothing(tmp_path: Path)
     put(paths, "1.csv", ["x,y"])
     put(paths, "2.csv", [])
     assert go(paths)["rejects_by_reason"] == {"wrong_column_count": 1}
-    assert not list(paths.staged("azure2021").glob("day=*"))
+    assert not list(staged_folder(paths, "azure2021").glob("day=*"))
 
 
 def test_off_stages_zero_counts(tmp_path: Path) -> None:
@@ -196,13 +196,13 @@ def test_incremental_equals_from_scratch_and_rebuilds_only_touched_days(tmp_path
     put(step, "12.csv", [*many(1), *many(2), "bad row"])
     put(step, "5.csv", many(5))
     go(step)
-    before = {d: (step.staged("azure2021") / d / "invocations.parquet").stat().st_ino for d in ("day=00", "day=01", "day=02")}
+    before = {d: (staged_folder(step, "azure2021") / d / "invocations.parquet").stat().st_ino for d in ("day=00", "day=01", "day=02")}
     put(step, "2more.csv", [*many(2, 100, salt=3), "another bad row"])  # shares day 2 with an unchanged file
     (step.inbox("azure2021") / "AzureFunctionsInvocationTrace.5.csv").unlink()
     put(step, "0.csv", many(0)[7:])
     summary = (scan.run(params_for(), step, "azure2021"), ingest.run(params_for(), step, "azure2021"))[1]
     assert "2 of 3 days rebuilt" in summary
-    after = {d: (step.staged("azure2021") / d / "invocations.parquet").stat().st_ino for d in before}
+    after = {d: (staged_folder(step, "azure2021") / d / "invocations.parquet").stat().st_ino for d in before}
     assert [before[d] == after[d] for d in before] == [False, True, False]
     assert report(step)["rows_in"] == 2993 + 6001 + 101
     for file in step.inbox("azure2021").iterdir():
@@ -216,10 +216,10 @@ def test_a_damaged_day_is_rebuilt_and_other_parameters_rebuild_all(tmp_path: Pat
     put(paths, "csv", GOOD)
     go(paths)
     good = hashes(paths)
-    (paths.staged("azure2021") / "day=01" / "invocations.parquet").write_bytes(b"damaged")
+    (staged_folder(paths, "azure2021") / "day=01" / "invocations.parquet").write_bytes(b"damaged")
     assert "1 of 2 days rebuilt" in ingest.run(params_for(), paths, "azure2021")
     assert hashes(paths) == good
-    (paths.staged("azure2021") / "rejects.parquet").unlink()
+    (staged_folder(paths, "azure2021") / "rejects.parquet").unlink()
     assert "2 of 2 days rebuilt" in ingest.run(params_for(), paths, "azure2021")
     assert hashes(paths) == good
     assert "2 of 2 days rebuilt" in ingest.run(params_for(memory_median_mb=300), paths, "azure2021")
@@ -286,7 +286,7 @@ def test_a_failure_leaves_the_last_good_run(tmp_path: Path, monkeypatch: pytest.
     assert hashes(paths) == good
     monkeypatch.undo()
     raw.write_text("changed after the scan")
-    (paths.staged("azure2021") / "state.json").unlink()
+    (staged_folder(paths, "azure2021") / "state.json").unlink()
     with pytest.raises(RawDataError, match="changed after the scan"):
         ingest.run(params_for(), paths, "azure2021")
     assert [p.name for p in (tmp_path / "data" / "staged").iterdir()] == ["azure2021"]
@@ -320,7 +320,7 @@ def test_drawn_columns_depend_on_the_id_alone_and_follow_their_law() -> None:
     ids = list(range(1, 20_001))
     memory = np.array(azure2021.memory_mb(ids, params))
     assert azure2021.memory_mb([777], params) == [memory[776]]
-    assert abs(np.median(memory) - params.ingest.memory_median_mb) < 3
+    assert abs(np.median(memory) - params.section("ingest", IngestSettings).memory_median_mb) < 3
     assert memory.min() >= 30
     drawn = azure2021.triggers(ids, params)
     assert azure2021.triggers([777], params) == [drawn[776]]

@@ -16,6 +16,7 @@ from tasks.core import params as params_module
 from tasks.core.files import read_json
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
+from tasks.data.ingest_outputs import ingest_report
 from tasks.data.sources.azure2019 import DURATION_HEADER, MEMORY_HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,9 +44,7 @@ FILES: dict[str, tuple[str, str, str | None, str]] = {
 
 def staged(root: Path, kind: str, lines: list[str], is_gzip: bool = False) -> dict[str, Any]:
     source, name, header, _ = FILES[kind]
-    params = params_module.load(ROOT / "params.yaml")
-    trace = params_module.Trace.model_validate({"from": "inbox"})
-    params = params.model_copy(update={"traces": params.traces | {source: trace}})
+    params = params_module.load(ROOT / "params.yaml").changed({f"traces.{source}.from": "inbox"})
     paths = Paths(root)
     file = paths.inbox(source) / (name + ".gz" * is_gzip)
     file.parent.mkdir(parents=True)
@@ -53,7 +52,7 @@ def staged(root: Path, kind: str, lines: list[str], is_gzip: bool = False) -> di
     file.write_bytes(gzip.compress(data) if is_gzip else data)
     scan.run(params, paths, source)
     ingest.run(params, paths, source)
-    found: dict[str, Any] = read_json(paths.ingest_report(source))
+    found: dict[str, Any] = read_json(ingest_report(paths, source))
     assert found["rows_in"] == len(lines) == found["rows_staged"] + found["rows_rejected"]
     return found
 

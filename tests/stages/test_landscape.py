@@ -27,10 +27,17 @@ from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.core.terms import SMALL_GAP
-from tasks.evaluation import compare, evaluate
-from tasks.evaluation.baseline_arms import GRIDS, policies
+from tasks.evaluation import compare, evaluate_baselines, evaluate_bound
+from tasks.evaluation.arms.table import arm_named
+from tasks.evaluation.arms.tuned import TUNED
+from tasks.evaluation.compare_outputs import landscape_folder
+from tasks.evaluation.evaluate_baselines import policies
+from tasks.evaluation.evaluate_outputs import facts_file, rows_file
+from tasks.evaluation.rows import KEYS
 from tasks.learning import tune_baselines
+from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world.scenario import app_classes
+from tasks.world.scenario_outputs import scenario_folder
 from tests.worlds.families import FAMILIES
 
 NAMES = ("crunch-1", "crunch-2", "fenced-1", "fenced-2")
@@ -40,13 +47,8 @@ BUDGET = 3
 
 @pytest.fixture(scope="module")
 def params(repository: Path) -> Params:
-    found = load(repository / "params.yaml")
-    return found.model_copy(
-        update={
-            "tune_baselines": found.tune_baselines.model_copy(update={"budget_replays": BUDGET}),
-            "evaluate": found.evaluate.model_copy(update={"hindsight_replays": 4}),
-        }
-    )
+    budgets = {"tune_baselines.budget_replays": BUDGET, "evaluate_bound.hindsight_replays": 4}
+    return load(repository / "params.yaml").changed(budgets)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +70,10 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stages(root: Path, scenarios: Path, params: Params, threads: str, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setenv("TRINE_THREADS", threads)
     paths = Paths(root)
-    shutil.copytree(scenarios, paths.scenario)
+    shutil.copytree(scenarios, scenario_folder(paths))
     tune_baselines.run(params, paths)
-    for group in ("baselines", "bound"):
-        evaluate.run(params, paths, group)
+    evaluate_baselines.run(params, paths)
+    evaluate_bound.run(params, paths)
     compare.run(params, paths)
     return paths
 
@@ -84,16 +86,26 @@ def built(tmp_path_factory: pytest.TempPathFactory, scenarios: Path, params: Par
 
 @pytest.fixture(scope="module")
 def landscape(built: Paths) -> pl.DataFrame:
-    return pl.read_csv(built.world / "landscape.csv")
+    return pl.read_csv(landscape_folder(built) / "landscape.csv")
 
 
 def content(paths: Paths) -> dict[str, bytes]:
-    files = [f for folder in (paths.baselines, paths.evaluation, paths.world) for f in sorted(folder.rglob("*")) if f.is_file()]
+    files = [
+        f
+        for folder in (baselines_folder(paths), rows_file(paths, "bound").parent, landscape_folder(paths))
+        for f in sorted(folder.rglob("*"))
+        if f.is_file()
+    ]
     return {str(f.relative_to(paths.root)): f.read_bytes() for f in files}
 
 
 def test_the_tables_hold_every_arm_in_every_scenario(built: Paths, landscape: pl.DataFrame) -> None:
-    assert sorted(f.name for f in built.world.iterdir()) == ["classes.csv", "landscape.csv", "landscape.json", "without_five.csv"]
+    assert sorted(f.name for f in landscape_folder(built).iterdir()) == [
+        "classes.csv",
+        "landscape.csv",
+        "landscape.json",
+        "without_five.csv",
+    ]
     assert landscape.columns[: len(FIRST)] == FIRST
     assert {"moves", "binding_share"} <= set(landscape.columns)
     found = set(landscape.select("arm", "scenario").iter_rows())
@@ -105,20 +117,24 @@ def test_the_tables_hold_every_arm_in_every_scenario(built: Paths, landscape: pl
     assert calls["n"].to_list() == [1] * 4  # every arm met the same calls
     assert (landscape["served"] + landscape["rejected"] == landscape["calls"]).all()
     for name, other in (("classes", 4), ("without_five", 1)):
-        part = pl.read_csv(built.world / f"{name}.csv")
+        part = pl.read_csv(landscape_folder(built) / f"{name}.csv")
         assert part.height <= landscape.height * other
-    classes = pl.read_csv(built.world / "classes.csv").group_by("arm", "scenario").agg(pl.col("total_usd").sum(), pl.col("calls").sum())
+    classes = (
+        pl.read_csv(landscape_folder(built) / "classes.csv")
+        .group_by("arm", "scenario")
+        .agg(pl.col("total_usd").sum(), pl.col("calls").sum())
+    )
     both = landscape.join(classes, on=["arm", "scenario"], suffix="_classes")
     assert (both["calls"] == both["calls_classes"]).all()
     np.testing.assert_allclose(both["total_usd"].to_numpy(), both["total_usd_classes"].to_numpy(), atol=1e-8)
 
 
 def test_the_rows_have_the_grain_arm_seed_scenario_app_hour(built: Paths) -> None:
-    rows = pl.concat([pl.read_parquet(built.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
-    assert rows.height == rows.select(evaluate.KEYS).n_unique()
+    rows = pl.concat([pl.read_parquet(rows_file(built, group)) for group in ("baselines", "bound")])
+    assert rows.height == rows.select(KEYS).n_unique()
     for group in ("baselines", "bound"):
-        part = pl.read_parquet(built.evaluation / f"{group}.parquet").select(evaluate.KEYS)
-        assert part.equals(part.sort(evaluate.KEYS))
+        part = pl.read_parquet(rows_file(built, group)).select(KEYS)
+        assert part.equals(part.sort(KEYS))
     assert rows["seed"].unique().to_list() == [1]
     assert {field.name.lower() for field in Field} <= set(rows.columns)
 
@@ -130,17 +146,17 @@ def test_equal_bytes_in_two_processes_in_another_folder(
 
 
 def test_every_rule_has_the_same_counted_budget(built: Paths, params: Params, repository: Path) -> None:
-    chosen = read_json(built.baselines / "chosen.json")
+    chosen = read_json(baselines_folder(built) / "chosen.json")
     counted = {count for of_scenario in chosen["replays"].values() for count in of_scenario.values()}
     assert counted == {BUDGET}
     assert set(chosen["replays"]) == set(NAMES)
     for rules in chosen["rules"].values():
         for rule, entry in rules.items():
             shares = [tried["valid_share_of_home"] for tried in entry["tried"]]
-            assert [tried["parameters"] for tried in entry["tried"]] == GRIDS[rule][:BUDGET]
+            assert [tried["parameters"] for tried in entry["tried"]] == list(arm_named(TUNED, rule).grid[:BUDGET])
             assert entry["parameters"] == entry["tried"][int(np.argmin(shares))]["parameters"]
-    budget = load(repository / "params.yaml").tune_baselines.budget_replays
-    assert all(len(grid) >= budget for grid in GRIDS.values()), "a grid shorter than the budget gives its rule less of it"
+    budget = load(repository / "params.yaml").section("tune_baselines", tune_baselines.Settings).budget_replays
+    assert all(len(rule.grid) >= budget for rule in TUNED), "a grid shorter than the budget gives its rule less of it"
 
 
 def test_tuning_does_not_see_the_test_span(built: Paths, scenarios: Path, params: Params, tmp_path: Path) -> None:
@@ -159,10 +175,10 @@ def test_tuning_does_not_see_the_test_span(built: Paths, scenarios: Path, params
         slowdown[:, slot:] = luck.integers(1000, 4000, slowdown[:, slot:].shape)
         if name.startswith("fenced"):  # the other family keeps its conditions: calls alone
             seen = dataclasses.replace(seen, capacity=capacity, slowdown_permille=slowdown)
-        save(dataclasses.replace(scenario, calls=changed, conditions=seen), paths.scenario)
-    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": name, "from": "twin"} for name in NAMES]})
+        save(dataclasses.replace(scenario, calls=changed, conditions=seen), scenario_folder(paths))
+    write_json(scenario_folder(paths) / "scenarios.json", {"scenarios": [{"id": name, "from": "twin"} for name in NAMES]})
     tune_baselines.run(params, paths)
-    assert (paths.baselines / "chosen.json").read_bytes() == (built.baselines / "chosen.json").read_bytes()
+    assert (baselines_folder(paths) / "chosen.json").read_bytes() == (baselines_folder(built) / "chosen.json").read_bytes()
 
 
 def test_hindsight_is_at_most_the_best_static(landscape: pl.DataFrame) -> None:
@@ -179,24 +195,24 @@ def alone(scenario: Scenario, policy: object) -> float:
 
 def test_the_optimistic_bound_is_below_every_rule_in_the_uncoupled_world(built: Paths, landscape: pl.DataFrame) -> None:
     for name in NAMES:
-        scenario = load_scenario(built.scenario / name)
+        scenario = load_scenario(scenario_folder(built) / name)
         stay, fresh = (objective_table(scenario, 1, "test", is_fresh=is_fresh) for is_fresh in (False, True))
         hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
         schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
         replayed = alone(scenario, Scheduled("again", schedule, scenario.world.tactical_steps))
         table = landscape.filter((pl.col("arm") == "optimistic_bound") & (pl.col("scenario") == name))
         assert table["total_usd"].item() == pytest.approx(replayed, abs=1e-8)
-        facts = next(f for f in read_json(built.evaluation / "bound.json")["scenarios"] if f["scenario"] == name)
+        facts = next(f for f in read_json(facts_file(built, "bound"))["scenarios"] if f["scenario"] == name)
         assert facts["programme_usd"] == pytest.approx(value.sum(), abs=1e-8)
         assert facts["programme_usd"] <= facts["static_alone_usd"] + 1e-9
         # Where the tables leave something out (tests/unit/models/baselines/test_programme.py), the replay of the schedule says it.
         assert replayed == pytest.approx(value.sum(), rel=1e-3)
-        for rule in policies(scenario, read_json(built.baselines / "chosen.json"), built.baselines, 1):
+        for rule in policies(scenario, read_json(baselines_folder(built) / "chosen.json"), baselines_folder(built), 1):
             assert replayed <= alone(scenario, rule) + 1e-9, (name, rule.name)
 
 
 def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.DataFrame, params: Params, tmp_path: Path) -> None:
-    found = read_json(built.world / "landscape.json")
+    found = read_json(landscape_folder(built) / "landscape.json")
     assert set(found) == {"families", "without_five", "scenarios", "from"}
     assert found["from"] == dict.fromkeys(NAMES, "twin")
     for family, summary in found["families"].items():
@@ -231,13 +247,13 @@ def test_no_ratio_is_formed_where_the_gap_is_small(built: Paths, landscape: pl.D
     # Hindsight as dear as home: nothing is left to share out.
     shutil.copytree(built.root, tmp_path, dirs_exist_ok=True)
     paths = Paths(tmp_path)
-    bound, rules = (pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("bound", "baselines"))
+    bound, rules = (pl.read_parquet(rows_file(paths, group)) for group in ("bound", "baselines"))
     home = rules.filter(pl.col("arm") == "home")
     same = [home.with_columns(pl.lit(arm).alias("arm")) for arm in ("best_static", "hindsight")]
-    pl.concat([rules.filter(pl.col("arm") != "best_static"), same[0]]).write_parquet(paths.evaluation / "baselines.parquet")
-    pl.concat([bound.filter(pl.col("arm") != "hindsight"), same[1]]).write_parquet(paths.evaluation / "bound.parquet")
+    pl.concat([rules.filter(pl.col("arm") != "best_static"), same[0]]).write_parquet(rows_file(paths, "baselines"))
+    pl.concat([bound.filter(pl.col("arm") != "hindsight"), same[1]]).write_parquet(rows_file(paths, "bound"))
     compare.run(params, paths)
-    for summary in json.loads((paths.world / "landscape.json").read_text(encoding="utf-8"))["families"].values():
+    for summary in json.loads((landscape_folder(paths) / "landscape.json").read_text(encoding="utf-8"))["families"].values():
         assert summary["gap_share_of_home"] == 0
         assert summary["static_share"] is None
         assert set(summary["closed_of_static_to_hindsight"].values()) == {None}

@@ -18,7 +18,10 @@ from tasks.core import params as params_module
 from tasks.core.files import read_json
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan, validate
+from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources import azure2019, google2011
+from tasks.data.verdict import verdict_file
 
 Staged = tuple[dict[str, Any], Paths]
 FOLDERS = {"azure2019": "azure/2019", "google2011": "google/original/2011"}
@@ -38,15 +41,14 @@ def tree(root: Path, repository: Path, source: str, origin: str | None = None) -
     (root / "data" / "reference").symlink_to(repository / "data" / "reference")
     params, paths = params_module.load(root / "params.yaml"), Paths(root)
     if origin:
-        traces = params.traces | {source: params_module.Trace.model_validate({"from": origin})}
-        params = params.model_copy(update={"traces": traces})
+        params = params.changed({f"traces.{source}.from": origin})
     return params, paths
 
 
 def stage(params: params_module.Params, paths: Paths, source: str) -> dict[str, Any]:
     scan.run(params, paths, source)
     ingest.run(params, paths, source)
-    found: dict[str, Any] = read_json(paths.ingest_report(source))
+    found: dict[str, Any] = read_json(ingest_report(paths, source))
     assert found["rows_in"] == found["rows_staged"] + found["rows_rejected"]
     return found
 
@@ -57,7 +59,7 @@ def query(text: str) -> list[tuple[Any, ...]]:
 
 
 def hashes(paths: Paths, source: str) -> dict[str, str]:
-    staged = paths.staged(source)
+    staged = staged_folder(paths, source)
     return {str(f.relative_to(staged)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(staged.rglob("*")) if f.is_file()}
 
 
@@ -107,7 +109,7 @@ def test_azure2019(real: Callable[[str], Staged]) -> None:
     assert {key: found[key] for key in expected} == expected
     assert found["busiest_minute"] == {"day": 0, "minute": 722, "calls": 7_603}
     assert found["quietest_minute"] == {"day": 0, "minute": 502, "calls": 3_013}
-    day = paths.staged("azure2019") / "day=00"
+    day = staged_folder(paths, "azure2019") / "day=00"
     by_minute = (
         "select app_id, function_id, arrival_us // 60000000 + 1 as minute, count(*) as calls "
         f"from '{day / 'invocations.parquet'}' group by all"
@@ -121,11 +123,11 @@ def test_google2011_with_its_verdict(real: Callable[[str], Staged]) -> None:
     found, paths = real("google2011")
     expected = {"machine_events": 37_780, "job_events": 140_101, "task_usage": 120, "rows_in": 178_001, "rows_rejected": 0}
     assert {key: found[key] for key in expected} == expected
-    staged = paths.staged("google2011")
+    staged = staged_folder(paths, "google2011")
     machines = query(f"select count(*) - count(cpus), count(*) - count(memory) from '{staged}/day=*/machine_events.parquet'")
     assert machines == [(32, 32)]
     validate.run(params_module.load(paths.params_file), paths, "google2011")
-    verdict = read_json(paths.verdict("google2011"))
+    verdict = read_json(verdict_file(paths, "google2011"))
     assert verdict["success"] is True
     assert all(result["success"] for result in verdict["results"])
 
@@ -174,10 +176,10 @@ def test_azure2019_rejects_rows_with_their_reasons(inbox: Callable[..., Any]) ->
     reasons["not_utf8"] = 1
     assert found["rejects_by_reason"] == dict(sorted(reasons.items()))
     assert (found["rows_in"], found["functions"]) == (541, 37)
-    calls = paths.staged("azure2019") / "day=00" / "invocations.parquet"
+    calls = staged_folder(paths, "azure2019") / "day=00" / "invocations.parquet"
     [(memory, most)] = query(f"select min(memory_mb), max(duration_us) from '{calls}'")
     assert memory >= 30  # no memory table: drawn as for 2021
-    assert most <= params.ingest.max_duration_s * 1_000_000
+    assert most <= params.section("ingest", IngestSettings).max_duration_s * 1_000_000
 
 
 def test_azure2019_a_later_day_leaves_the_first_on_any_threads(inbox: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +194,7 @@ def test_azure2019_a_later_day_leaves_the_first_on_any_threads(inbox: Callable[.
     grown = hashes(paths, "azure2019")
     assert {name: h for name, h in grown.items() if name.startswith("day=00")} == first
     assert (found["functions"], found["minutes"] > 480) == (40, True)
-    shutil.rmtree(paths.staged("azure2019"))
+    shutil.rmtree(staged_folder(paths, "azure2019"))
     monkeypatch.setenv("TRINE_THREADS", "4")
     stage(params, paths, "azure2019")
     assert hashes(paths, "azure2019") == grown
@@ -215,7 +217,7 @@ def test_google2011_sentinels_faults_and_empty_fields(inbox: Callable[..., Any])
     found = stage(params, paths, "google2011")
     assert found["rejects_by_reason"] == {"bad_number": 2, "missing_value": 1, "time_out_of_range": 1, "wrong_column_count": 1}
     assert (found["job_events"], found["machine_events"]) == (22, 0)
-    late = paths.staged("google2011") / "day=9999" / "job_events.parquet"
+    late = staged_folder(paths, "google2011") / "day=9999" / "job_events.parquet"
     assert query(f"select time_us, job_id from '{late}'") == [(google2011.AFTER_TRACE_US, 1)]
 
 

@@ -16,6 +16,7 @@ from core.errors import RawDataError
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.data import scan
+from tasks.data.scan_outputs import manifest_file, raw_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "app,func,end_timestamp,duration\n"
@@ -26,11 +27,8 @@ NAME = "AzureFunctionsInvocationTrace.csv"
 def tree(root: Path, source: str = "azure2021", **trace: object) -> tuple[params_module.Params, Paths]:
     """A working tree whose one source has the given trace section."""
     root.mkdir(exist_ok=True)
-    params = params_module.load(ROOT / "params.yaml")
-    old = params.traces[source]
-    settings = {"from": old.origin, "days": old.days, "apps": old.apps, "rate": old.rate} | trace
-    traces = params.traces | {source: params_module.Trace.model_validate(settings)}
-    return params.model_copy(update={"traces": traces}), Paths(root)
+    changes = {f"traces.{source}.{name}": value for name, value in trace.items()}
+    return params_module.load(ROOT / "params.yaml").changed(changes), Paths(root)
 
 
 def inbox(tmp_path: Path, files: dict[str, bytes]) -> tuple[params_module.Params, Paths]:
@@ -43,7 +41,7 @@ def inbox(tmp_path: Path, files: dict[str, bytes]) -> tuple[params_module.Params
 
 
 def manifest(paths: Paths) -> dict:
-    return json.loads(paths.manifest("azure2021").read_text())
+    return json.loads(manifest_file(paths, "azure2021").read_text())
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_refuses_a_broken_file_by_name(tmp_path: Path, name: str, data: bytes, s
         scan.run(params, paths, "azure2021")
     assert name in caught.value.where
     assert caught.value.how
-    assert not paths.manifest("azure2021").exists()
+    assert not manifest_file(paths, "azure2021").exists()
 
 
 def test_refuses_the_same_part_twice(tmp_path: Path) -> None:
@@ -150,7 +148,7 @@ def test_sample_folder_stays_unexpanded_and_follows_the_environment(tmp_path: Pa
     params, paths = tree(tmp_path / "tree", **{"from": "path:$TRINE_SAMPLE_DIR/azure/2021"})
     scan.run(params, paths, "azure2021")
     assert manifest(paths)["folder"] == "$TRINE_SAMPLE_DIR/azure/2021"
-    assert str(tmp_path) not in paths.manifest("azure2021").read_text()
+    assert str(tmp_path) not in manifest_file(paths, "azure2021").read_text()
 
 
 def test_off_lists_nothing(tmp_path: Path) -> None:
@@ -162,11 +160,11 @@ def test_off_lists_nothing(tmp_path: Path) -> None:
 def test_a_changed_byte_changes_the_manifest_and_nothing_else_does(tmp_path: Path) -> None:
     params, paths = inbox(tmp_path, {NAME: (HEADER + ROW).encode()})
     scan.run(params, paths, "azure2021")
-    before = paths.manifest("azure2021").stat().st_mtime_ns
+    before = manifest_file(paths, "azure2021").stat().st_mtime_ns
     scan.run(params, paths, "azure2021")
     shutil.rmtree(tmp_path / ".trine")  # the memory may go at any time
     scan.run(params, paths, "azure2021")
-    assert paths.manifest("azure2021").stat().st_mtime_ns == before
+    assert manifest_file(paths, "azure2021").stat().st_mtime_ns == before
     old = manifest(paths)["files"][0]["sha256"]
     (paths.inbox("azure2021") / NAME).write_text(HEADER + ROW.replace("1.5", "1.6"))
     scan.run(params, paths, "azure2021")
@@ -176,7 +174,7 @@ def test_a_changed_byte_changes_the_manifest_and_nothing_else_does(tmp_path: Pat
 def test_the_twin_is_written_once_and_again_only_when_its_recipe_or_a_file_changes(tmp_path: Path) -> None:
     params, paths = tree(tmp_path, **{"from": "twin", "days": 2, "apps": 3, "rate": 0.01})
     scan.run(params, paths, "azure2021")
-    folder = paths.raw("azure2021") / "files"
+    folder = raw_folder(paths, "azure2021") / "files"
     first = {f.name: f.stat().st_ino for f in folder.iterdir()}
     hashes = [f["sha256"] for f in manifest(paths)["files"]]
     assert len(first) == len(hashes) == 2

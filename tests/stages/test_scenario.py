@@ -28,9 +28,12 @@ from simulator.workload import build
 from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
-from tasks.core.verdict import write_verdict
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.sources.drawn import memory_mb
+from tasks.data.verdict import verdict_file, write_verdict
 from tasks.world import scenario
+from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 from tests.worlds.families import FAMILIES
 
@@ -52,8 +55,8 @@ def small(params: Params, **changes: Any) -> Params:
         "seeds": (1, 2),
         "families": {"calm": Family(), "fenced": FAMILIES["fenced"]},
     } | changes
-    traces = params.traces | {"azure2021": params.traces["azure2021"].model_copy(update={"apps": APPS})}
-    return params.model_copy(update={"as_of_day": DAYS, "traces": traces, "scenario": params.scenario.model_copy(update=settings)})
+    sections = {f"scenario.{name}": value for name, value in settings.items()}
+    return params.changed({"as_of_day": DAYS, "traces.azure2021.apps": APPS} | sections)
 
 
 def stage(root: Path, repository: Path, params: Params, google: bool = True) -> Paths:
@@ -75,18 +78,18 @@ def stage(root: Path, repository: Path, params: Params, google: bool = True) -> 
     )
     later = calls.with_columns(arrival_us=pl.col("arrival_us") + DAYS * DAY_US)
     for day in range(DAYS + 1):
-        folder = paths.staged("azure2021") / f"day={day:02d}"
+        folder = staged_folder(paths, "azure2021") / f"day={day:02d}"
         folder.mkdir(parents=True)
         part = pl.concat([calls, later]).filter(pl.col("arrival_us") // DAY_US == day).drop("app", "function")
         part.sort("app_id", "arrival_us", "function_id", "duration_us").write_parquet(folder / "invocations.parquet")
-    calls.select("app_id", "app", "memory_mb").unique().sort("app_id").write_parquet(paths.staged("azure2021") / "apps.parquet")
+    calls.select("app_id", "app", "memory_mb").unique().sort("app_id").write_parquet(staged_folder(paths, "azure2021") / "apps.parquet")
     functions = calls.select("app_id", "function_id", "function").unique().sort("app_id", "function_id")
-    functions.write_parquet(paths.staged("azure2021") / "functions.parquet")
-    write_json(paths.ingest_report("azure2021"), {"from": "twin"})
-    write_json(paths.ingest_report("google2019"), {"from": "twin" if google else "off"})
+    functions.write_parquet(staged_folder(paths, "azure2021") / "functions.parquet")
+    write_json(ingest_report(paths, "azure2021"), {"from": "twin"})
+    write_json(ingest_report(paths, "google2019"), {"from": "twin" if google else "off"})
     cells = generate_google2019(1)
     for day in range(29 if google else 0):
-        folder = paths.staged("google2019") / f"day={day:02d}"
+        folder = staged_folder(paths, "google2019") / f"day={day:02d}"
         folder.mkdir(parents=True)
         slots = np.arange(day * 288, day * 288 + 288, dtype=np.int32)
         rows = [pl.DataFrame({"cell": c, "slot": slots, "cpu_fraction": cells.cpu_ncu[i, slots] / 1e4}) for i, c in enumerate(CELLS)]
@@ -116,7 +119,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_params_hold_every_default_of_the_world(repository: Path) -> None:
     found = load(repository / "params.yaml")
-    assert (found.world, found.slo, found.objective) == (World(), Slo(), Objective())
+    for name, kind in (("world", World), ("slo", Slo), ("objective", Objective)):
+        assert found.section(name, kind) == kind()
     text = (repository / "params.yaml").read_text(encoding="utf-8")
     for section in (World, Slo, Objective):
         for name in section.model_fields:
@@ -131,15 +135,15 @@ def test_every_parameter_is_of_a_type_that_dvc_can_watch(repository: Path) -> No
 def test_the_sample_profile_is_the_small_scenario(repository: Path, tmp_path: Path) -> None:
     text = (repository / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(re.sub(r"(?m)^profile: \w+", "profile: sample", text), encoding="utf-8")
-    found = load(tmp_path / "params.yaml").scenario
+    found = load(tmp_path / "params.yaml").section("scenario", ScenarioSettings)
     assert (found.days, found.rate, found.split_steps, found.calls) == (3, 0.2, (12_000, 14_000, 16_000), "twin")
 
 
 def test_the_class_of_every_app_is_written_once(built: Paths) -> None:
-    found = pl.read_parquet(built.scenario / "apps.parquet")
+    found = pl.read_parquet(scenario_folder(built) / "apps.parquet")
     assert found.columns == ["scenario", "app_id", "calls_train", "calls_per_14d", "rate_class"]
     for (name,), part in found.group_by("scenario"):
-        one = load_scenario(built.scenario / str(name))
+        one = load_scenario(scenario_folder(built) / str(name))
         assert part["app_id"].to_list() == list(one.apps.app_ids)
         train_us, calls = one.split_steps[0] * one.world.step_us, one.calls
         for a, (count, per_14d, kind) in enumerate(part.select("calls_train", "calls_per_14d", "rate_class").iter_rows()):
@@ -152,12 +156,12 @@ def test_the_class_of_every_app_is_written_once(built: Paths) -> None:
 
 
 def test_scenarios_and_what_is_said_of_them(built: Paths) -> None:
-    names = sorted(p.name for p in built.scenario.iterdir())
+    names = sorted(p.name for p in scenario_folder(built).iterdir())
     assert names == ["apps.parquet", "calm-1", "calm-2", "fenced-1", "fenced-2", "scenarios.json", "workload-1", "workload-2"]
-    rows = read_json(built.scenario / "scenarios.json")["scenarios"]
+    rows = read_json(scenario_folder(built) / "scenarios.json")["scenarios"]
     assert [row["id"] for row in rows] == ["calm-1", "fenced-1", "calm-2", "fenced-2"]
     for row in rows:
-        found = load_scenario(built.scenario / row["id"])
+        found = load_scenario(scenario_folder(built) / row["id"])
         twin = generate_azure2021(row["seed"], DAYS, APPS, RATE)
         assert row["calls"] == len(found.calls.arrival_us) == len(twin.app)
         assert (row["apps"], row["functions"]) == (APPS, len(np.unique(twin.function)))
@@ -169,15 +173,15 @@ def test_scenarios_and_what_is_said_of_them(built: Paths) -> None:
 def test_the_staged_twin_is_the_twin_of_the_seed(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
     scenario.run(small(params, calls="twin"), paths)
-    assert content(paths.scenario) == content(built.scenario)
+    assert content(scenario_folder(paths)) == content(scenario_folder(built))
 
 
 def test_the_later_days_of_the_window_are_replayed(built: Paths, params: Params, tmp_path: Path) -> None:
     """The last day of the trace stands for itself: its weekday and its calls, with times from its own midnight."""
     paths = copy_of(built, tmp_path)
     later = small(params, days=1, split_steps=(2000, 3000, 4000), seeds=(1,), families={"calm": Family()})
-    scenario.run(later.model_copy(update={"as_of_day": 4}), paths)
-    last, first = load_scenario(paths.scenario / "calm-1"), load_scenario(built.scenario / "calm-1")
+    scenario.run(later.changed({"as_of_day": 4}), paths)
+    last, first = load_scenario(scenario_folder(paths) / "calm-1"), load_scenario(scenario_folder(built) / "calm-1")
     assert sorted(last.calls.arrival_us) == sorted(t for t in first.calls.arrival_us if t < DAY_US)
     shape = last.conditions.utilisation_ppm.shape
     assert shape == (72, 288)
@@ -194,7 +198,7 @@ def attributes(folder: Path) -> dict[str, tuple[int, ...]]:
 def test_the_most_called_apps_use_the_same_memory_and_payload_in_every_seed(built: Paths, params: Params) -> None:
     ranked = []
     for seed in (1, 2):
-        found = attributes(built.scenario / f"calm-{seed}")
+        found = attributes(scenario_folder(built) / f"calm-{seed}")
         ranked.append([found[name] for name in published_calls(seed, APPS)])
     assert [row[:2] for row in ranked[0]] == [row[:2] for row in ranked[1]]
     assert [row[2:] for row in ranked[0]] != [row[2:] for row in ranked[1]]
@@ -216,16 +220,16 @@ def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, par
 
 def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
-    write_json(paths.ingest_report("azure2021"), {"from": "path"})
+    write_json(ingest_report(paths, "azure2021"), {"from": "path"})
     write_verdict(paths, "azure2021", "path", [])
     settings = small(params, seeds=(1,), families={"calm": Family()})
     scenario.run(settings, paths)
-    found = attributes(paths.scenario / "calm-1")
+    found = attributes(scenario_folder(paths) / "calm-1")
     trace = scenario.staged_invocations(settings, paths)
     apps, _, _ = build(1, load_tables(paths.reference, World()), World(), trace, DAYS * DAY_US)
     assert {name: row[2] for name, row in found.items()} == dict(zip(apps.app_ids, apps.home.tolist(), strict=True))
     assert {name: row[0] for name, row in found.items()} == dict(zip(apps.app_ids, apps.memory_mb.tolist(), strict=True))
-    assert found != attributes(built.scenario / "calm-1")
+    assert found != attributes(scenario_folder(built) / "calm-1")
 
 
 def test_the_next_nights_window_moves_no_app(built: Paths, params: Params, tmp_path: Path) -> None:
@@ -233,14 +237,14 @@ def test_the_next_nights_window_moves_no_app(built: Paths, params: Params, tmp_p
     settings = small(params, days=2, split_steps=(8000, 9000, 11_000), seeds=(1,), families={"calm": Family()})
     nights = []
     for night in (2, 3):
-        scenario.run(settings.model_copy(update={"as_of_day": night}), paths)
-        nights.append(attributes(paths.scenario / "calm-1"))
-    assert nights[0] == nights[1] == attributes(built.scenario / "calm-1")
+        scenario.run(settings.changed({"as_of_day": night}), paths)
+        nights.append(attributes(scenario_folder(paths) / "calm-1"))
+    assert nights[0] == nights[1] == attributes(scenario_folder(built) / "calm-1")
 
 
 def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
-    tables = load_scenario(built.scenario / "calm-1").tables
+    tables = load_scenario(scenario_folder(built) / "calm-1").tables
     names = [zones[0] for zones in tables.carbon_zones]
     start = dt.datetime(2023, 1, 29)
     rows = [["datetime_utc", *names]]
@@ -248,7 +252,7 @@ def test_hourly_carbon_replaces_the_profile(built: Paths, params: Params, tmp_pa
         rows.append([str(start + dt.timedelta(hours=h)), *(str(100 * k + h) for k in range(len(names)))])
     (tmp_path / "hourly.csv").write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
     scenario.run(small(params, carbon_hourly=("hourly.csv",), families={"calm": Family()}), paths)
-    found = load_scenario(paths.scenario / "calm-1").conditions.carbon_mg_per_kwh
+    found = load_scenario(scenario_folder(paths) / "calm-1").conditions.carbon_mg_per_kwh
     for r, m in enumerate(tables.metro_of_region):
         assert found[r].tolist() == [1000 * (100 * m + h) for h in range(24 * DAYS)]
 
@@ -260,11 +264,11 @@ def test_the_gate_and_what_is_missing(built: Paths, params: Params, tmp_path: Pa
     with pytest.raises(ParameterError, match="do not rise within"):
         scenario.run(small(params, split_steps=(12_000, 14_000, 80_000)), paths)
     with pytest.raises(RawDataError, match="no call lies"):
-        scenario.run(params.model_copy(update={"as_of_day": 90}), paths)
-    write_json(paths.verdict("google2019"), read_json(paths.verdict("google2019")) | {"success": False})
+        scenario.run(params.changed({"as_of_day": 90}), paths)
+    write_json(verdict_file(paths, "google2019"), read_json(verdict_file(paths, "google2019")) | {"success": False})
     with pytest.raises(GateError):
         scenario.run(small(params, calls="twin"), paths)
-    assert not paths.scenario.exists()
+    assert not scenario_folder(paths).exists()
     without = stage(tmp_path / "without", repository, params, google=False)
     with pytest.raises(RawDataError, match="google2019 has no series"):
         scenario.run(params, without)
@@ -287,5 +291,5 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp
     for threads in ("1", "4"):
         env = os.environ | {"TRINE_THREADS": threads, "PYTHONPATH": str(repository)}
         subprocess.run([sys.executable, "-m", "tasks", "scenario"], cwd=tmp_path, env=env, check=True, capture_output=True)
-        seen.append(content(paths.scenario))
-    assert seen[0] == seen[1] == content(built.scenario)
+        seen.append(content(scenario_folder(paths)))
+    assert seen[0] == seen[1] == content(scenario_folder(built))

@@ -17,6 +17,7 @@ from tasks.core import params as params_module
 from tasks.core.files import read_json
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
+from tasks.data.ingest_outputs import ingest_report, staged_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 S = 1_000_000
@@ -98,8 +99,7 @@ FORMS: dict[str, tuple[str, Callable[[list[Row]], bytes]]] = {
 
 def tree(root: Path, files: dict[str, bytes]) -> tuple[params_module.Params, Paths]:
     """A working tree whose inbox of google2019 holds `files`."""
-    params = params_module.load(ROOT / "params.yaml")
-    params = params.model_copy(update={"traces": params.traces | {"google2019": params_module.Trace.model_validate({"from": "inbox"})}})
+    params = params_module.load(ROOT / "params.yaml").changed({"traces.google2019.from": "inbox"})
     paths = Paths(root)
     for name, data in files.items():
         target = paths.inbox("google2019") / name
@@ -116,7 +116,7 @@ def go(root: Path, files: dict[str, bytes]) -> tuple[dict[str, Any], Paths]:
 
 
 def report(paths: Paths) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(paths.ingest_report("google2019"))
+    found: dict[str, Any] = read_json(ingest_report(paths, "google2019"))
     assert found["rows_in"] == found["rows_staged"] + found["rows_rejected"]
     assert found["rows_rejected"] == sum(found["rejects_by_reason"].values())
     return found
@@ -124,20 +124,20 @@ def report(paths: Paths) -> dict[str, Any]:
 
 def used(paths: Paths) -> dict[tuple[str, int], tuple[float, float]]:
     """(cell, slot) to (NCU, NMU)."""
-    pattern = f"{paths.staged('google2019')}/day=*/utilisation.parquet"
+    pattern = f"{staged_folder(paths, 'google2019')}/day=*/utilisation.parquet"
     with duckdb.connect() as con:
         rows = con.execute(f"select cell, slot, cpu_used, memory_used from read_parquet('{pattern}')").fetchall()
     return {(cell, slot): (cpu, memory) for cell, slot, cpu, memory in rows}
 
 
 def days(paths: Paths) -> dict[str, bytes]:
-    staged = paths.staged("google2019")
+    staged = staged_folder(paths, "google2019")
     return {str(f.relative_to(staged)): f.read_bytes() for f in sorted(staged.glob("day=*/*.parquet"))}
 
 
 def rejects(paths: Paths) -> list[tuple[Any, ...]]:
     with duckdb.connect() as con:
-        return con.execute(f"select * from '{paths.staged('google2019')}/rejects.parquet'").fetchall()
+        return con.execute(f"select * from '{staged_folder(paths, 'google2019')}/rejects.parquet'").fetchall()
 
 
 def json_line(change: object) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import RawDataError
 from core.units import DAY_US, MINUTE_US, MINUTES_PER_DAY
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources.base import Kind, RawFile
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
         return "negative_duration"
     if numbers != sorted(numbers):
         return "percentiles_not_ascending"
-    return "duration_too_long" if numbers[-1] > params.ingest.max_duration_s * 1000 else None
+    return "duration_too_long" if numbers[-1] > params.section("ingest", IngestSettings).max_duration_s * 1000 else None
 
 
 def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:
@@ -130,8 +131,9 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
     from tasks.data.raw_files import commas_too_many
 
     day = day_of_file(file.name)
-    if day >= params.ingest.max_arrival_day:
-        what = f"day {day + 1} is beyond the last day that is read ({params.ingest.max_arrival_day})"
+    settings = params.section("ingest", IngestSettings)
+    if day >= settings.max_arrival_day:
+        what = f"day {day + 1} is beyond the last day that is read ({settings.max_arrival_day})"
         raise RawDataError(what, where=file.name, how="take the file out, or raise ingest.max_arrival_day in params.yaml")
     con.execute(load_sql("azure2019/macros.sql"))
     if file.kind == "functions":
@@ -141,7 +143,9 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
         rows, bad = _one(con, load_sql("azure2019/check_functions.sql").format(**given))
         tables = {name: load_sql(f"azure2019/read_{name}.sql").format(**given) for name in ("functions", "counts")}
     else:
-        text = load_sql(f"azure2019/read_{file.kind}.sql").format(file=literal(path), most_ms=params.ingest.max_duration_s * 1000)
+        text = load_sql(f"azure2019/read_{file.kind}.sql").format(
+            file=literal(path), most_ms=params.section("ingest", IngestSettings).max_duration_s * 1000
+        )
         con.execute(f"create or replace temp table lines as {text}")
         rows, bad = _one(con, "select count(*), count(*) filter (where not good) from lines")
         tables = {file.kind: "select * exclude (good) from lines"}
@@ -198,7 +202,7 @@ def _know_functions(con: duckdb.DuckDBPyConnection, functions: Path, params: Par
     names = ("p0", "p1", "p25", "p50", "p75", "p99", "p100")
     knots = np.column_stack([table.column(name).to_numpy().astype(np.float64) for name in names])
     silent = SILENT_MEDIAN_MS * np.exp(SILENT_SIGMA * rng.normal(params.seed, _function_key(app_ids, function_ids, params), SILENT_STREAM))
-    silent = np.minimum(silent, params.ingest.max_duration_s * 1000.0)
+    silent = np.minimum(silent, params.section("ingest", IngestSettings).max_duration_s * 1000.0)
     knots = np.where(np.isnan(knots), silent[:, None], knots)
     known = table.select(["app_id", "function_id", "app", "function", "trigger"])
     known = known.append_column("memory_mb", pa.array(memory.astype(np.int32)))

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from core.errors import RawDataError
 from core.units import DAY_US
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import BOM, open_raw
 from tasks.data.sources.base import Kind, RawFile
 from tasks.data.sources.drawn import ID_DIGITS, memory_mb
@@ -63,9 +64,9 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
         return "not_finite"
     if duration < 0:
         return "negative_duration"
-    if duration > params.ingest.max_duration_s:
+    if duration > params.section("ingest", IngestSettings).max_duration_s:
         return "duration_too_long"
-    if abs(end) > MAX_END_S or not 0 <= _us(end) - _us(duration) < params.ingest.max_arrival_day * DAY_US:
+    if abs(end) > MAX_END_S or not 0 <= _us(end) - _us(duration) < params.section("ingest", IngestSettings).max_arrival_day * DAY_US:
         return "arrival_out_of_range"
     return None
 
@@ -157,11 +158,12 @@ def _parse(buffer: bytearray, size: int, params: Params) -> pa.Table | None:
     if not all(pc.all(pc.match_substring_regex(column.dictionary, f"^{_ID.pattern}$")).as_py() for column in (app, function)):
         return None
     end_s, duration_s = end_s.to_numpy(), duration_s.to_numpy()
-    if not ((np.abs(end_s) <= MAX_END_S) & (duration_s >= 0) & (duration_s <= params.ingest.max_duration_s)).all():
+    most_s = params.section("ingest", IngestSettings).max_duration_s
+    if not ((np.abs(end_s) <= MAX_END_S) & (duration_s >= 0) & (duration_s <= most_s)).all():
         return None
     duration_us = np.rint(duration_s * 1e6).astype(np.int64)
     arrival_us = np.rint(end_s * 1e6).astype(np.int64) - duration_us
-    if arrival_us.min() < 0 or arrival_us.max() >= params.ingest.max_arrival_day * DAY_US:
+    if arrival_us.min() < 0 or arrival_us.max() >= params.section("ingest", IngestSettings).max_arrival_day * DAY_US:
         return None
     return pa.table({"app": app, "func": function, "arrival_us": arrival_us, "duration_us": duration_us})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tasks.data.ingest_settings import IngestSettings
+
 if TYPE_CHECKING:
     from tasks.core.params import Params
 
@@ -18,4 +20,12 @@ def memory_mb(app_ids: Sequence[int], params: Params) -> list[int]:
     from simulator import draws
 
     ids = np.array(app_ids, dtype=np.int64)
-    return [int(x) for x in draws.memory_mb(params.seed, ids, params.ingest.memory_median_mb, params.ingest.memory_sigma)]
+    return [
+        int(x)
+        for x in draws.memory_mb(
+            params.seed,
+            ids,
+            params.section("ingest", IngestSettings).memory_median_mb,
+            params.section("ingest", IngestSettings).memory_sigma,
+        )
+    ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.units import DAY_US
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources.base import Kind, RawFile
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _check(sort: str, text: str, params: Params) -> str | None:
         return None if _MEASURE.fullmatch(text) else "bad_number"
     if not _WHOLE.fullmatch(text) or int(text) > AFTER_TRACE_US:
         return "bad_number"
-    if sort == "T" and not (int(text) < params.ingest.max_arrival_day * DAY_US or int(text) == AFTER_TRACE_US):
+    if sort == "T" and not (int(text) < params.section("ingest", IngestSettings).max_arrival_day * DAY_US or int(text) == AFTER_TRACE_US):
         return "time_out_of_range"
     return None
 
@@ -98,7 +99,9 @@ def _read_text(con: duckdb.DuckDBPyConnection, kind: str, path: Path, params: Pa
     from tasks.core.database import literal, load_sql
 
     con.execute(load_sql("google2011/macros.sql"))
-    return load_sql(f"google2011/read_{kind}.sql").format(file=literal(path), max_us=params.ingest.max_arrival_day * DAY_US)
+    return load_sql(f"google2011/read_{kind}.sql").format(
+        file=literal(path), max_us=params.section("ingest", IngestSettings).max_arrival_day * DAY_US
+    )
 
 
 def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, params: Params) -> int:

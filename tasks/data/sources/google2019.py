@@ -18,6 +18,7 @@ from core.errors import RawDataError
 from core.units import SLOTS_PER_DAY
 from simulator import rng
 from tasks.core.database import literal, load_sql
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources import google2019_usage
 from tasks.data.sources.base import Kind, RawFile
 
@@ -77,7 +78,7 @@ def check_fields(kind: str, fields: Sequence[str], params: Params) -> str | None
         return "negative_usage"
     if cpu > MAX_UNITS_US or memory > MAX_UNITS_US:
         return "usage_too_large"
-    if not 0 <= slot < params.ingest.max_arrival_day * SLOTS_PER_DAY:
+    if not 0 <= slot < params.section("ingest", IngestSettings).max_arrival_day * SLOTS_PER_DAY:
         return "slot_out_of_range"
     return None
 
@@ -88,7 +89,7 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
         return google2019_usage.read(con, file, path, work, params)
     text = load_sql("google2019/read_series.sql").format(file=literal(path), cell=literal(cell_of(file.name)))
     con.execute(f"create or replace temp table series as {text}")
-    limit = params.ingest.max_arrival_day * SLOTS_PER_DAY
+    limit = params.section("ingest", IngestSettings).max_arrival_day * SLOTS_PER_DAY
     units = MAX_UNITS_US / 3e8
     bad = (
         "not has_all_columns or slot is null or cpu_used is null or memory_used is null "
@@ -154,8 +155,8 @@ def capacities(params: Params) -> list[tuple[str, float, float]]:
     with CELLS_FILE.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     ids = np.array([rng.text_id(f"cell {row['cell']}") for row in rows])
-    spread = params.ingest.cell_level_spread * (2.0 * rng.uniform(params.seed, ids, LEVEL_STREAM) - 1.0)
-    level = params.ingest.cell_level_median + spread
+    spread = params.section("ingest", IngestSettings).cell_level_spread * (2.0 * rng.uniform(params.seed, ids, LEVEL_STREAM) - 1.0)
+    level = params.section("ingest", IngestSettings).cell_level_median + spread
     return [(r["cell"], float(r["mean_ncu"]) / x, float(r["mean_nmu"]) / x) for r, x in zip(rows, level.tolist(), strict=True)]
 
 

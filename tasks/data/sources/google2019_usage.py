@@ -18,6 +18,7 @@ from core.errors import RawDataError
 from core.units import DAY_US, HOUR_US, SLOTS_PER_DAY
 from tasks.core.database import literal, load_sql
 from tasks.data.cleaning import ODD_JSON, json_object, parquet_names, split_record
+from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import raw_lines
 from tasks.data.sources.base import Kind, RawFile
 
@@ -118,7 +119,7 @@ def _member(text: str, name: str) -> str:
 
 
 def _limit_us(params: Params) -> int:
-    return FIRST_US + params.ingest.max_arrival_day * DAY_US
+    return FIRST_US + params.section("ingest", IngestSettings).max_arrival_day * DAY_US
 
 
 def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, params: Params) -> tuple[int, int]:

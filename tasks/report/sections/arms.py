@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report.facts import plural
 from tasks.report.page import Page, annotation, interval, num
 from tasks.report.plot import colour
@@ -91,7 +92,7 @@ def load(page: Page) -> Landscape | None:
 
 def table_of(page: Page, name: str) -> list[dict[str, Any]]:
     """Rows of a table of reports/world, numbers as numbers; [] if it is missing."""
-    file = page.paths.world / f"{name}.csv"
+    file = landscape_folder(page.paths) / f"{name}.csv"
     if not file.is_file():
         return []
     texts = ("arm", "scenario", "family", "class")

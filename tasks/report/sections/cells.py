@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.data.traces import trace_of
 from tasks.report.facts import COMMAND, plural, provenance
 from tasks.report.page import Column, Page, annotation, num
 from tasks.report.plot import axis, colour, decimated
@@ -32,7 +33,7 @@ def _names(found: dict[str, Any]) -> list[str]:
 
 
 def _said(page: Page, found: dict[str, Any], *more: str) -> dict[str, Any]:
-    origin = found.get("origin", page.params.traces[SOURCE].origin)
+    origin = found.get("origin", trace_of(page.params, SOURCE).origin)
     return {
         "tags": [page.origin_tag(origin), "measured", "drawn: capacity"],
         "provenance": provenance(page, *more, source=SOURCE, origin=origin),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.core.paths import SOURCES
+from tasks.core.sources import SOURCES
+from tasks.data.traces import all_traces, trace_of
 from tasks.report.facts import COMMAND, plural
 from tasks.report.page import Column, Page, num
 
@@ -127,7 +128,7 @@ def _checks(page: Page) -> str:
     heading = f"All {num(len(rows))} checks of the staged tables hold"
     if passed < len(rows):
         heading = f"{num(passed)} of {num(len(rows))} checks of the staged tables hold; no critical one fails"
-    origins = [t.origin for t in page.params.traces.values()]
+    origins = [t.origin for t in all_traces(page.params).values()]
     return page.table(
         "checks",
         heading=heading,
@@ -157,7 +158,7 @@ def _columns(page: Page) -> str:
     heading = f"{num(drawn)} of {plural(count, 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
     if not drawn:
         heading = f"All {plural(count, 'column')} are measured"
-    origins = [page.params.traces[s].origin for s in {r["source"] for r in rows} if s in page.params.traces]
+    origins = [trace_of(page.params, s).origin for s in {r["source"] for r in rows} if s in all_traces(page.params)]
     return page.table(
         "columns",
         heading=heading,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.core.terms import SMALL_GAP
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report.page import Column, Page, num
 from tasks.report.sections.arms import CALM
 from tasks.report.text import percent
@@ -180,7 +181,7 @@ def _mean(values: list[float]) -> float:
 
 def _home(page: Page, name: str) -> Rows:
     """Rows of the arm home of a table of reports/world, [] if it is missing."""
-    file = page.paths.world / f"{name}.csv"
+    file = landscape_folder(page.paths) / f"{name}.csv"
     if not file.is_file():
         return []
     with file.open(encoding="utf-8", newline="") as handle:

@@ -62,10 +62,11 @@ def test_a_damaged_json_file_is_named(tmp_path: Path) -> None:
 def test_a_stage_without_its_input_says_which(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_bytes((repository / name).read_bytes())
     monkeypatch.chdir(tmp_path)
-    assert main(["evaluate", "baselines"]) == 1
+    assert main(["evaluate_baselines"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("evaluate@baselines failed: No such file or directory")
+    assert said.startswith("evaluate_baselines failed: No such file or directory")
     assert "data/scenario/scenarios.json" in said
-    assert "dvc repro evaluate@baselines" in said
+    assert "dvc repro evaluate_baselines" in said

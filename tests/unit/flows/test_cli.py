@@ -18,7 +18,7 @@ from flows.cli import app
 from flows.process import dvc, environment, find_root
 from flows.profile import set_profile
 
-PARAMS = "# first\nprofile: quick        # a comment\nseed: 1\nprofiles:\n  quick: {}\n  sample:\n    seed: 2\n"
+PARAMS = "# first\nprofile: quick        # a comment\nseed: 1\nprofiles: [quick, sample]\n"
 STAGES = "stages:\n  one:\n    cmd: mkdir -p data && echo 1 > data/one\n    params: [seed]\n    outs: [data/one]\n"
 
 

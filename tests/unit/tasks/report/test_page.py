@@ -19,6 +19,7 @@ from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.report.page import Column, Page, pair
 from tasks.report.plot import decimated, serialised
+from tasks.report.report_outputs import tables_folder
 from tasks.report.sections.data_times import published_durations, published_gaps
 from tasks.report.text import csv_text, decimals_of, html_table, interval, latex_text, num, percent, seconds, tag
 
@@ -130,8 +131,8 @@ def test_a_figure_writes_its_numbers(page: Page) -> None:
     assert "Figure 1" in shown
     assert f"data {page.fingerprint}" in shown
     page.write("t", "", shown)
-    assert (page.paths.report_tables / "f.csv").read_text() == "x,y\n1,2.5\n"
-    assert "1 & 2.5" in (page.paths.report_tables / "f.tex").read_text()
+    assert (tables_folder(page.paths) / "f.csv").read_text() == "x,y\n1,2.5\n"
+    assert "1 & 2.5" in (tables_folder(page.paths) / "f.tex").read_text()
     with pytest.raises(ValueError, match="on the page already"):
         page.figure("f", **_figure_parts())
 

@@ -15,9 +15,11 @@ import polars as pl
 import pytest
 
 from simulator.fleet import LATENCY_EDGES_US
+from simulator.parameters import Objective
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.evaluation import compare
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report.page import Page
 from tasks.report.sections import data, first, landscape
 from tasks.report.sections.arms import Arm, reach
@@ -80,13 +82,13 @@ def page_of(root: Path, inputs: ModuleType, rows: pl.DataFrame, origin: str = "t
     inputs.write_inputs(root)
     paths = Paths(root)
     params = params_module.load(paths.params_file)
-    paths.world.mkdir(parents=True, exist_ok=True)
-    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params.objective, paths)
+    landscape_folder(paths).mkdir(parents=True, exist_ok=True)
+    compare.publish(rows, [], dict.fromkeys(rows["scenario"].to_list(), origin), params.section("objective", Objective), paths)
     return Page(params, paths)
 
 
 def found_of(page: Page) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((page.paths.world / "landscape.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((landscape_folder(page.paths) / "landscape.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -189,7 +191,7 @@ def test_a_small_design_says_so_and_draws_no_interval(tmp_path: Path, inputs: Mo
 def test_totals_are_means_over_seeds(tmp_path: Path, inputs: ModuleType) -> None:
     """USD and counts are of one test span, however many seeds were played; quantiles and shares pool them."""
     one, three = (
-        pl.read_csv(page_of(tmp_path / str(seeds), inputs, invented(2, seeds, spread=0.0)).paths.world / "landscape.csv")
+        pl.read_csv(landscape_folder(page_of(tmp_path / str(seeds), inputs, invented(2, seeds, spread=0.0)).paths) / "landscape.csv")
         for seeds in (1, 3)
     )
     assert one.columns == three.columns
@@ -204,7 +206,7 @@ def test_totals_are_means_over_seeds(tmp_path: Path, inputs: ModuleType) -> None
 def test_differences_are_paired_and_of_the_same_home(tmp_path: Path, inputs: ModuleType) -> None:
     """By hand: mean over scenarios of (rule - static) / home, and the interval of Student's t."""
     page = page_of(tmp_path, inputs, invented(5))
-    with (page.paths.world / "landscape.csv").open(encoding="utf-8", newline="") as lines:
+    with (landscape_folder(page.paths) / "landscape.csv").open(encoding="utf-8", newline="") as lines:
         rows = [r for r in csv.DictReader(lines) if r["family"] == "calm"]
     usd = {arm: np.array([float(r["total_usd"]) for r in rows if r["arm"] == arm]) for arm in ("home", "best_static", "persistence")}
     difference = (usd["persistence"] - usd["best_static"]) / usd["home"]
@@ -264,5 +266,5 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path, inputs: ModuleType) -> None
     written = []
     for name, given in (("a", rows), ("b", rows.sample(fraction=1.0, shuffle=True, seed=3))):
         page = page_of(tmp_path / name, inputs, given)
-        written.append({f.name: f.read_bytes() for f in page.paths.world.iterdir()})
+        written.append({f.name: f.read_bytes() for f in landscape_folder(page.paths).iterdir()})
     assert written[0] == written[1]

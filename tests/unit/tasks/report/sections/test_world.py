@@ -13,6 +13,7 @@ import pytest
 
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report.page import HEADING_LIMIT, Page
 from tasks.report.sections import places, world, world_checks, world_limits
 
@@ -96,13 +97,13 @@ def page(tmp_path: Path, repository: Path) -> Page:
 
 
 def write(page: Page, content: dict[str, Any]) -> None:
-    (page.paths.world / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
+    (landscape_folder(page.paths) / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def write_runs(page: Page, binding: dict[str, float], five: float = 0.6) -> None:
     """Home runs of two scenarios per family, of 10 and 6 USD; the five largest apps have the share `five` of the money."""
     for name, share in (("landscape", 1.0), ("without_five", 1 - five)):
-        with (page.paths.world / f"{name}.csv").open("w", encoding="utf-8", newline="") as handle:
+        with (landscape_folder(page.paths) / f"{name}.csv").open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow(["arm", "scenario", "family", "total_usd", "binding_share"])
             for family, felt in binding.items():
@@ -231,7 +232,9 @@ def test_the_land_is_closed_rings(repository: Path) -> None:
 def test_limits_say_what_follows(page: Page) -> None:
     write(page, calibration())
     write_runs(page, {"calm": 0.012, "crunch": 0.06, "fenced": 0.003})
-    (page.paths.world / "landscape.json").write_text(json.dumps({"families": {"calm": {"gap_share_of_home": 0.042}}}), encoding="utf-8")
+    (landscape_folder(page.paths) / "landscape.json").write_text(
+        json.dumps({"families": {"calm": {"gap_share_of_home": 0.042}}}), encoding="utf-8"
+    )
     assert "Capacity binds in 1.2 % of app intervals at home in calm, 6.0 % in crunch" in world.render(page)
     rows = {row["limit"]: row for row in page.tables["world_limits"][1]}
     assert rows["Intervals in which capacity is felt, calm"]["consequence"] == "Capacity binds now and then, in bursts: see Load over time."

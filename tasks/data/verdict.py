@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import DamagedFileError, GateError
 from tasks.core.files import read_json, write_json
+from tasks.data.ingest_outputs import ingest_report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tasks.core.paths import Paths
 
 NAMED_FAILURES = 8  # failed expectations an error message names; the verdict lists all of them
+
+
+def verdict_file(paths: Paths, source: str) -> Path:
+    """What `validate` writes: the verdict that gates every consumer."""
+    return paths.reports / "validation" / f"{source}.json"
 
 
 def fingerprint(paths: Paths, source: str) -> str:
@@ -20,7 +28,7 @@ def fingerprint(paths: Paths, source: str) -> str:
     Raises:
         GateError: ingest.json is missing or unreadable.
     """
-    report = paths.ingest_report(source)
+    report = ingest_report(paths, source)
     try:
         digest = hashlib.sha256(report.read_bytes())
     except OSError as error:
@@ -46,7 +54,7 @@ def write_verdict(paths: Paths, source: str, origin: str, results: list[dict[str
     """
     success = not any(r["severity"] == "critical" and not r["success"] for r in results)
     verdict = {"source": source, "from": origin, "success": success, "judged": fingerprint(paths, source), "results": results}
-    write_json(paths.verdict(source), verdict)
+    write_json(verdict_file(paths, source), verdict)
     return success
 
 
@@ -56,7 +64,7 @@ def require_success(paths: Paths, source: str) -> dict[str, Any]:
     Raises:
         GateError: the verdict is missing, unreadable, not a success, or was reached on other data than what is staged.
     """
-    file = paths.verdict(source)
+    file = verdict_file(paths, source)
     where, rerun = _relative(paths, file), f"run: dvc repro validate@{source}"
     try:
         verdict = read_json(file)

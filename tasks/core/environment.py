@@ -1,4 +1,4 @@
-"""Settings that never change a result: where things are and how much of the machine to use. Results belong in params.yaml."""
+"""The environment variables `TRINE_*`: where things are, how much of the machine to use. Not here: what changes a result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """Read from the environment (`TRINE_*`)."""
+class Environment(BaseSettings):
+    """What `TRINE_*` says, with a default for each."""
 
     model_config = SettingsConfigDict(env_prefix="TRINE_", frozen=True)
 

@@ -1,0 +1,78 @@
+"""The table of stages, and what each declares in dvc.yaml. Not here: edges (dvc.yaml), code deps (deps.py), settings, outputs.
+
+No stage imports this module, so that a new stage reruns no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import ParameterError
+from tasks.core.sources import SOURCES
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml.
+
+    Args:
+        module: has `run(params, paths)`, with the item as third argument where there are items.
+        items: of `foreach`.
+        loads: modules that it loads by name: `${item}` stands for the item, `*` at the end for every module of a package.
+    """
+
+    module: str
+    items: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
+
+
+STAGES: Mapping[str, Stage] = {
+    "scan": Stage("tasks.data.scan", SOURCES, ("tasks.data.sources.${item}",)),
+    "ingest": Stage("tasks.data.ingest", SOURCES, ("tasks.data.sources.${item}",)),
+    "validate": Stage("tasks.data.validate", SOURCES),
+    "twin_fit": Stage("tasks.data.twin_fit"),
+    "features": Stage("tasks.data.features"),
+    "eda": Stage("tasks.eda.eda"),
+    "scenario": Stage("tasks.world.scenario"),
+    "tune_baselines": Stage("tasks.learning.tune_baselines"),
+    "calibrate": Stage("tasks.world.calibrate"),
+    "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),
+    "evaluate_bound": Stage("tasks.evaluation.evaluate_bound"),
+    "compare": Stage("tasks.evaluation.compare"),
+    "report": Stage("tasks.report.report", loads=("tasks.report.sections.*",)),
+}
+
+
+def read_pipeline(root: Path) -> dict[str, Any]:
+    """Return the stages of dvc.yaml as it is written.
+
+    Raises:
+        ParameterError: the file is missing or is not YAML.
+    """
+    file = root / "dvc.yaml"
+    try:
+        found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["stages"]
+    except FileNotFoundError:
+        raise ParameterError("dvc.yaml is missing", where=str(file), how="restore it: git checkout dvc.yaml") from None
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise ParameterError(f"no stages can be read: {error}", where=str(file), how="fix the line named in the message") from None
+    return found
+
+
+def declared_parameters(root: Path, stage: str, item: str | None = None) -> tuple[str, ...]:
+    """Return what `params:` of a stage in dvc.yaml names; pins of packages (a file and its keys) are left out.
+
+    Raises:
+        ParameterError: dvc.yaml cannot be read or has no such stage.
+    """
+    pipeline = read_pipeline(root)
+    if stage not in pipeline:
+        raise ParameterError(f"dvc.yaml has no stage '{stage}'", where=str(root / "dvc.yaml"), how="add it, see docs/contributing.md")
+    body = pipeline[stage]
+    listed = body.get("do", body).get("params") or []
+    return tuple(name.replace("${item}", item or "") for name in listed if isinstance(name, str))

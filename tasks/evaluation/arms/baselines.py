@@ -1,0 +1,80 @@
+"""The arms of the group `baselines`: rules that learn nothing but what `tune_baselines` stored. Not here: the rules (models/baselines)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.baselines import rules
+from models.baselines.coordination import NAME as COORDINATED
+from simulator.control.view import Facts
+from tasks.evaluation.arms.table import Arm, ordered
+from tasks.evaluation.arms.tuned import TUNED, Tuned
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.baselines.knowledge import Knowledge
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an arm is built from in one scenario.
+
+    Args:
+        facts: what does not change.
+        knowledge: of the train span.
+        seed: of the luck, and of the random arm.
+        placements: int64 [A] by name, as `tune_baselines` chose them.
+        parameters: of the tuned rules, by name.
+    """
+
+    facts: Facts
+    knowledge: Knowledge
+    seed: int
+    placements: Mapping[str, NDArray[np.int64]]
+    parameters: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline(Arm):
+    """One row; `build` makes the policy that is judged."""
+
+    build: Callable[[Judged], Any]
+
+
+def _tuned(row: Tuned) -> Baseline:
+    """The row of a tuned rule, with the parameters that were chosen."""
+
+    def build(world: Judged) -> Any:
+        return row.build(world.facts, world.knowledge, world.parameters[row.name], world.facts.world.tactical_steps)
+
+    return Baseline(name=row.name, label=row.label, ink=row.ink, order=row.order, is_causal=row.is_causal, build=build)
+
+
+def _greedy_objective(world: Judged) -> Any:
+    """Greedy without hysteresis, with the horizon chosen for the rule that has it."""
+    horizon = int(world.parameters["greedy_hysteresis"]["horizon"])
+    period_steps = world.facts.world.tactical_steps
+    return rules.GreedyObjective(world.facts, world.knowledge, horizon, has_hysteresis=False, period_steps=period_steps)
+
+
+ARMS = ordered(
+    Baseline(name="random", label="Random, one draw", ink="random", order=10, build=lambda w: rules.random(w.facts, w.seed)),
+    Baseline(name="home", label="Home", order=20, build=lambda w: rules.home(w.facts)),
+    Baseline(name="greedy_locality", label="Nearest region", order=30, build=lambda w: rules.greedy_locality(w.facts, w.knowledge)),
+    Baseline(name="greedy_cold_start", label="Fewest cold starts", order=40, build=lambda w: rules.greedy_cold_start(w.facts, w.knowledge)),
+    Baseline(name="greedy_objective", label="Greedy, no hysteresis", order=50, build=_greedy_objective),
+    Baseline(
+        name="best_static", label="Best static (train)", ink="static", order=70, build=lambda w: rules.best_static(w.facts, w.knowledge)
+    ),
+    Baseline(
+        name=COORDINATED,
+        label="Coordinated static",
+        order=80,
+        build=lambda w: rules.Fixed(COORDINATED, w.placements[COORDINATED]),
+    ),
+    *map(_tuned, TUNED),
+)

@@ -1,0 +1,64 @@
+"""Stage `evaluate_baselines`: the rules in every scenario, as rows by (arm, seed, scenario, app, hour). Not here: the arms, comparing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from simulator.control.judge import evaluate
+from simulator.control.view import Facts
+from simulator.scenario import load_scenario
+from tasks.core.files import read_json
+from tasks.evaluation.arms.baselines import ARMS, Judged
+from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
+from tasks.learning.knowledge_files import load_knowledge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.scenario import Scenario
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+GROUP = "baselines"
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write the rows and facts of the group; return the summary line."""
+    return judge_group(GROUP, ARMS, _judge, jobs_of(params, paths), paths)
+
+
+def policies(scenario: Scenario, chosen: dict[str, Any], folder: Path, seed: int) -> list[Any]:
+    """Return the tuned baselines of a scenario, in the order of the table.
+
+    Args:
+        scenario: the world.
+        chosen: content of chosen.json.
+        folder: `data/models/baselines`.
+        seed: of the luck, and of the random arm.
+    """
+    index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
+    world = Judged(
+        facts=Facts.of(scenario),
+        knowledge=load_knowledge(folder / scenario.id),
+        seed=seed,
+        placements={
+            name: np.array([index[placed[app]] for app in scenario.apps.app_ids], dtype=np.int64)
+            for name, placed in chosen["placements"][scenario.id].items()
+        },
+        parameters={rule: entry["parameters"] for rule, entry in chosen["rules"][scenario.family].items()},
+    )
+    return [arm.build(world) for arm in ARMS]
+
+
+def _judge(job: Job) -> Found:
+    """Judge the rules in the scenarios of one world."""
+    chosen, found = read_json(job.baselines / "chosen.json"), []
+    for name in job.names:
+        scenario = load_scenario(job.scenarios / name)
+        arms = policies(scenario, chosen, job.baselines, job.seed)
+        rows = pl.concat([frame_of(evaluate(scenario, arm, job.seed)) for arm in arms])
+        found.append((rows, {"scenario": name, "seed": job.seed, "arms": [arm.name for arm in arms]}))
+    return found

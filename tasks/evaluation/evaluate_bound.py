@@ -1,0 +1,109 @@
+"""Stage `evaluate_bound`: what foresight could do in every scenario, as rows by (arm, seed, scenario, app, hour). Not here: comparing.
+
+It computes what every interval would cost at each of the placements, staying or just moved in, finds the best schedule of each app
+alone, and throws the table away. The schedule is judged twice: alone (`optimistic_bound`) and coupled; `hindsight` is the cheaper of the
+coupled schedule and of static placements coordinated on the test span itself. These start from the cheapest of home, the train span's
+best and the test span's best, so that hindsight never costs more than `home` or `best_static`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from core.units import HOUR_US
+from models.baselines import rules
+from models.baselines.coordination import coordinated_static
+from models.baselines.knowledge import move_cost_usd
+from models.baselines.programme import best_schedule, best_static
+from models.baselines.rules import Fixed, Scheduled
+from simulator.control.counterfactual import objective_table
+from simulator.control.judge import rows_of
+from simulator.control.loop import run as play
+from simulator.control.spans import span_steps
+from simulator.control.view import Facts
+from simulator.objective import objective_usd
+from simulator.parameters import Section
+from simulator.scenario import load_scenario
+from tasks.evaluation.arms.bound import ARMS, HINDSIGHT, OPTIMISTIC
+from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
+from tasks.learning.knowledge_files import load_knowledge
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.baselines.knowledge import Knowledge
+    from simulator.fleet import Fleet
+    from simulator.scenario import Scenario
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+GROUP = "bound"
+
+
+class Settings(Section):
+    """The section `evaluate_bound`."""
+
+    hindsight_replays: int = Field(ge=1, description="coupled replays that coordinate the static placements of hindsight")
+
+
+class BoundJob(NamedTuple):
+    """One world on one luck, and the replays that coordinate hindsight's placements."""
+
+    job: Job
+    budget: int
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write the rows and facts of the group; return the summary line."""
+    budget = params.section("evaluate_bound", Settings).hindsight_replays
+    return judge_group(GROUP, ARMS, _judge, [BoundJob(job, budget) for job in jobs_of(params, paths)], paths)
+
+
+def _judge(piece: BoundJob) -> Found:
+    """Find and judge the best schedules in the scenarios of one world; they share the tables."""
+    job = piece.job
+    world = load_scenario(job.scenarios / job.names[0])
+    stay, fresh = (objective_table(world, job.seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
+    found = []
+    for name in job.names:
+        scenario, knowledge = load_scenario(job.scenarios / name), load_knowledge(job.baselines / name)
+        found.append(_hindsight(scenario, knowledge, stay, fresh, job.seed, piece.budget))
+    return found
+
+
+def _hindsight(
+    scenario: Scenario, knowledge: Knowledge, stay: NDArray[np.float64], fresh: NDArray[np.float64], seed: int, budget: int
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
+    schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
+    placement, alone = best_static(stay, scenario.is_allowed)
+    starts = [scenario.apps.home, rules.best_static(Facts.of(scenario), knowledge).placement, placement]
+    start = min(starts, key=lambda place: _usd(play(scenario, Fixed("start", place), seed), scenario))
+    coordinated, coordinated_usd, used = coordinated_static(scenario, seed, "test", start, stay.sum(axis=2).T, budget)
+    period = scenario.world.tactical_steps
+    optimistic = play(scenario, Scheduled(OPTIMISTIC, schedule, period), seed, is_coupled=False, has_histogram=True)
+    coupled = play(scenario, Scheduled(HINDSIGHT, schedule, period), seed, has_histogram=True)
+    coupled_usd = _usd(coupled, scenario)
+    is_programme = coupled_usd <= coordinated_usd
+    if not is_programme:
+        coupled = play(scenario, Fixed(HINDSIGHT, coordinated), seed, has_histogram=True)
+    rows = [frame_of(rows_of(optimistic, OPTIMISTIC, seed)), frame_of(rows_of(coupled, HINDSIGHT, seed))]
+    return pl.concat(rows), {
+        "scenario": scenario.id,
+        "seed": seed,
+        "programme_usd": round(float(value.sum()), 9),
+        "static_alone_usd": round(float(alone.sum()), 9),
+        "programme_coupled_usd": round(coupled_usd, 9),
+        "coordinated_usd": round(coordinated_usd, 9),
+        "coordinated_replays": len(starts) + used,
+        "hindsight_is": "programme" if is_programme else "coordinated",
+        "moves": int((np.diff(schedule, axis=0) != 0).sum()),
+    }
+
+
+def _usd(fleet: Fleet, scenario: Scenario) -> float:
+    return float(objective_usd(fleet.out.sum(axis=(0, 1)), scenario.objective))

@@ -1,0 +1,13 @@
+"""The section `evaluate` of params.yaml, which every stage `evaluate_<group>` reads. Not here: judging, settings of one group."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simulator.parameters import Section
+
+
+class EvaluateSettings(Section):
+    """On what luck the arms are judged."""
+
+    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; every arm meets the same")

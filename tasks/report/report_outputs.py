@@ -1,0 +1,25 @@
+"""What `report` writes. Not here: writing it (page.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.core.paths import Paths
+
+
+def page_file(paths: Paths) -> Path:
+    """The self-contained page."""
+    return paths.reports / "index.html"
+
+
+def tables_folder(paths: Paths) -> Path:
+    """CSV and LaTeX of every figure and table of the page."""
+    return paths.reports / "tables"
+
+
+def metrics_file(paths: Paths) -> Path:
+    """Every headline number of the page."""
+    return paths.reports / "metrics.json"

@@ -1,0 +1,15 @@
+"""What `scenario` writes. Not here: writing it (scenario.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.core.paths import Paths
+
+
+def scenario_folder(paths: Paths) -> Path:
+    """`<family>-<seed>/` and `workload-<seed>/`: arrays that the simulator replays; scenarios.json lists them."""
+    return paths.root / "data" / "scenario"
