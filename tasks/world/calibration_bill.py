@@ -15,6 +15,8 @@ from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.conditions import Conditions
+from simulator.control.baseline import Stay
+from simulator.control.loop import Loop, finished
 from simulator.fleet import Field
 from simulator.layout import COLD_STREAM, KEEP_ALIVE_STREAM
 from simulator.parameters import Objective, Slo, World
