@@ -20,10 +20,13 @@ import polars as pl
 from core.errors import RawDataError
 from core.units import DAY_S, DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S, WEEK_S
 from tasks.core.database import connect, literal, load_sql
-from tasks.core.files import read_json, write_json
+from tasks.core.files import write_json
+from tasks.core.records import read_record, write_record
 from tasks.core.settings import Settings
 from tasks.core.verdict import require_success
 from tasks.data.binning import NONE, bin_calls, lagged, rolling
+from tasks.data.features_record import FeaturesSummary
+from tasks.data.ingest_record import IngestReport
 from tasks.data.split import split_steps
 
 if TYPE_CHECKING:
@@ -56,8 +59,8 @@ def run(params: Params, paths: Paths) -> str:
     _write(regions.lazy(), draft / "regions.parquet")
     write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
     calls = facts.pop("calls")
-    origin = read_json(paths.ingest_report(source))["from"]
-    write_json(draft / "features.json", {"source": source, "from": origin, **facts, "regions": regions.height})
+    origin = read_record(paths.ingest_report(source), IngestReport).origin
+    write_record(draft / "features.json", FeaturesSummary, {"source": source, "from": origin, **facts, "regions": regions.height})
     shutil.rmtree(paths.features, ignore_errors=True)
     draft.rename(paths.features)
     return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"

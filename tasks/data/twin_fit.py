@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 
 from core.units import DAY_US, HOUR_US, MINUTE_US
-from tasks.core.files import read_json, write_json
+from tasks.core.records import read_record, write_record
 from tasks.core.verdict import require_success
+from tasks.data.ingest_record import IngestReport
+from tasks.data.twin_fit_record import TwinFit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +40,11 @@ def run(params: Params, paths: Paths) -> str:
     rows: list[dict[str, Any]] = []
     for source, judge in (("azure2021", _azure_rows), ("google2019", _google_rows)):
         require_success(paths, source)
-        if read_json(paths.ingest_report(source))["from"] == "twin":
+        if read_record(paths.ingest_report(source), IngestReport).origin == "twin":
             rows += [{"source": source} | r for r in judge(params, paths)]
     passed = sum(r["pass"] for r in rows)
     note = "" if rows else "no source of this run is a twin"
-    write_json(paths.twin_fit, {"rows": rows, "passed": passed, "note": note})
+    write_record(paths.twin_fit, TwinFit, {"rows": rows, "passed": passed, "note": note})
     return f"{passed} of {len(rows)} rows pass" if rows else note
 
 

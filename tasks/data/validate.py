@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ParameterError, RawDataError
 from core.units import US_PER_S
 from tasks.core.database import connection_config, literal
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.core.verdict import describe_failures, write_verdict
+from tasks.data.ingest_record import IngestReport
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -32,7 +33,7 @@ def run(params: Params, paths: Paths, source: str) -> str:
     """
     if not paths.ingest_report(source).exists():
         raise RawDataError(f"{source} has not been ingested", where="data/staged", how=f"run: dvc repro ingest@{source}")
-    counts = read_json(paths.ingest_report(source))
+    counts = read_record(paths.ingest_report(source), IngestReport).row()
     if counts["from"] == "off":
         write_verdict(paths, source, "off", [])
         return "off"

@@ -14,11 +14,14 @@ from models.baselines.coordination import NAME as COORDINATED
 from models.baselines.knowledge import Knowledge
 from simulator.control.view import Facts
 from tasks.core.files import read_json
+from tasks.core.records import read_record
+from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from simulator.scenario import Scenario
+    from tasks.learning.baselines_record import ChosenBaselines
 
 # What is tried, in this order; the budget cuts the lists, which are equally long, so that no rule gets more of it.
 HORIZONS = (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 40, 10, 80, 5, 160, 28, 56, 14, 192)
@@ -32,7 +35,7 @@ GRIDS: dict[str, list[dict[str, float]]] = {
 
 def worlds_of(folder: Path) -> list[list[str]]:
     """Return the scenarios in groups that differ in allowed placements only (calm and fenced), so that tables serve all of a group."""
-    names = [row["id"] for row in read_json(folder / "scenarios.json")["scenarios"]]
+    names = [row.id for row in read_record(folder / "scenarios.json", ScenarioList).scenarios]
     groups: dict[str, list[str]] = {}
     for name in names:
         described = read_json(folder / name / "scenario.json")
@@ -41,20 +44,20 @@ def worlds_of(folder: Path) -> list[list[str]]:
     return list(groups.values())
 
 
-def policies(scenario: Scenario, chosen: dict[str, Any], folder: Path, seed: int) -> list[Any]:
+def policies(scenario: Scenario, chosen: ChosenBaselines, folder: Path, seed: int) -> list[Any]:
     """Return the tuned baselines of a scenario, in the order of the tables.
 
     Args:
         scenario: the world.
-        chosen: content of chosen.json.
+        chosen: what `tune_baselines` chose.
         folder: `data/models/baselines`.
         seed: of the random arm.
     """
     facts, knowledge = Facts.of(scenario), load_knowledge(folder / scenario.id)
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
-    placed = chosen["placements"][scenario.id]
+    placed = chosen.placements[scenario.id]
     coordinated = np.array([index[placed[COORDINATED][app]] for app in scenario.apps.app_ids], dtype=np.int64)
-    best = {rule: entry["parameters"] for rule, entry in chosen["rules"][scenario.family].items()}
+    best = {rule: entry.parameters for rule, entry in chosen.rules[scenario.family].items()}
     return [
         rules.random(facts, seed),
         rules.home(facts),

@@ -1,24 +1,31 @@
-"""Stage `compare`: rows of the evaluation become the tables of the landscape. Not here: judging, drawing, words.
+"""Stage `compare`: rows of the evaluation become the tables of the landscape. Not here: judging, plotting, words.
 
 `landscape.csv`: totals by (arm, scenario), means over the seeds. `classes.csv`: by class of app, too. `without_five.csv`: without the five
 apps that cost most at home. `landscape.json`: the headline figures with their intervals; the unit of replication is seed x scenario. A
-share is of `home` in the same scenario; what closes a gap is a ratio of means of such shares.
+share is of `home` in the same scenario; what closes a gap is a ratio of means of such shares. Names, labels and inks of the arms are those
+of the evaluation's JSON, and their order is that of the tables.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from core.errors import DamagedFileError
 from core.units import DAY_US
 from models import statistics
 from simulator.fleet import LATENCY_EDGES_US, Field
 from simulator.objective import COMPONENTS, components_usd
 from simulator.scenario import load_scenario
-from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.files import write_text_atomic
+from tasks.core.records import read_record, write_record
 from tasks.core.terms import CLASSES, SMALL_GAP
+from tasks.evaluation.evaluation_record import ArmRow, EvaluatedBaselines, EvaluatedBound
+from tasks.evaluation.landscape_record import Landscape
+from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,12 +34,9 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-ARMS = (
-    *("random", "home", "greedy_locality", "greedy_cold_start", "greedy_objective", "greedy_hysteresis", "best_static"),
-    *("coordinated_static", "persistence", "hindsight", "optimistic_bound"),
-)
-RULES = ("greedy_objective", "greedy_hysteresis", "persistence", "greedy_locality", "greedy_cold_start")  # causal, may move
-# Differences the page speaks of; `rule` is the best of RULES on the test span of the family.
+GROUPS = ("baselines", "bound")
+STAYS = ("random", "home", "best_static", "coordinated_static")  # baselines that place each app once; the others are rules, which may move
+# Differences the page speaks of; `rule` is the best rule on the test span of the family.
 PAIRS = (
     *(("static", "home"), ("rule", "home"), ("rule", "static"), ("home", "hindsight"), ("static", "hindsight")),
     ("rule", "hindsight"),
@@ -44,26 +48,86 @@ FIELDS = [field.name.lower() for field in Field]
 COUNTS = ("calls", "served", "rejected", "cold_starts", "misses", "moves")
 
 
+@dataclass(frozen=True)
+class Arms:
+    """The arms of the evaluation, in the order of the tables.
+
+    Args:
+        rows: name, label, ink and whether it is causal.
+        rules: names of the causal arms that may move an app.
+    """
+
+    rows: tuple[ArmRow, ...]
+    rules: tuple[str, ...]
+
+    @classmethod
+    def of(cls, baselines: tuple[ArmRow, ...], bound: tuple[ArmRow, ...]) -> Arms:
+        """Return the arms of both groups; the rules are baselines."""
+        return cls((*baselines, *bound), tuple(arm.name for arm in baselines if arm.is_causal and arm.name not in STAYS))
+
+    @property
+    def order(self) -> dict[str, int]:
+        """Place of each arm in the tables."""
+        return {arm.name: i for i, arm in enumerate(self.rows)}
+
+
 def run(params: Params, paths: Paths) -> str:
-    """Write the tables below `reports/world/`; return the summary line."""
-    rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in ("baselines", "bound")])
+    """Write the tables below `reports/world/`; return the summary line.
+
+    Raises:
+        DamagedFileError: the rows hold an arm that no table of arms lists.
+    """
+    rows = pl.concat([pl.read_parquet(paths.evaluation / f"{group}.parquet") for group in GROUPS])
+    baselines = read_record(paths.evaluation / "baselines.json", EvaluatedBaselines)
+    bound = read_record(paths.evaluation / "bound.json", EvaluatedBound)
     scenarios = {name: load_scenario(paths.scenario / name) for name in sorted(rows["scenario"].unique().to_list())}
     classes = pl.concat([_classes(scenario, params) for scenario in scenarios.values()])
-    origins = {row["id"]: row["from"] for row in read_json(paths.scenario / "scenarios.json")["scenarios"]}
-    landscape = publish(rows.join(classes, on=["scenario", "app_id"], how="left"), _bound(paths), origins, params, paths)
+    origins = {row.id: row.origin for row in read_record(paths.scenario / "scenarios.json", ScenarioList).scenarios}
+    rows = rows.join(classes, on=["scenario", "app_id"], how="left")
+    landscape = publish(rows, Arms.of(baselines.arms, bound.arms), [facts.row() for facts in bound.scenarios], origins, params, paths)
     return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
 
 
-def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str, str], params: Params, paths: Paths) -> pl.DataFrame:
+def publish(
+    rows: pl.DataFrame, arms: Arms, bounds: list[dict[str, Any]], origins: dict[str, str], params: Params, paths: Paths
+) -> pl.DataFrame:
     """Write the tables and the headline figures, and return the landscape.
 
     Args:
         rows: of the evaluation, with the `class` of the app.
-        bounds: facts of each scenario, kept as they are.
+        arms: of the evaluation.
+        bounds: facts of the optimistic bound and of hindsight by scenario, kept as they are.
         origins: where the calls of each scenario come from (`from` of scenarios.json), kept as they are.
         params: `objective` is used.
         paths: of the working tree.
+
+    Raises:
+        DamagedFileError: the rows hold an arm that `arms` does not list.
     """
+    unknown = sorted(set(rows["arm"].unique().to_list()) - set(arms.order))
+    if unknown:
+        how = "add it to tasks/evaluation/arms, or write the rows again: dvc repro --force " + " ".join(f"evaluate_{g}" for g in GROUPS)
+        raise DamagedFileError(f"unknown arm '{unknown[0]}'", where=str(paths.evaluation), how=how)
+    rows, smaller = _with_largest(rows, params)
+    landscape = _summed(rows, ["arm", "scenario", "family"], arms, params)
+    paths.world.mkdir(parents=True, exist_ok=True)
+    _write(paths, "landscape", landscape)
+    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], arms, params))
+    _write(paths, "without_five", _summed(smaller, ["arm", "scenario", "family"], arms, params))
+    families = landscape["family"].unique().sort().to_list()
+    summary = {}
+    for family in families:
+        own = rows.filter(pl.col("family") == family)
+        found = _summary(own, arms, params)
+        summary[family] = found | {"classes": _by_class(own, params, found), "gap_by_app": _gap_by_app(own, params)}
+    without = {family: _summary(smaller.filter(pl.col("family") == family), arms, params) for family in families}
+    found = {"families": summary, "without_five": without, "scenarios": bounds, "from": origins, "arms": [arm.row() for arm in arms.rows]}
+    write_record(paths.world / "landscape.json", Landscape, found)
+    return landscape
+
+
+def _with_largest(rows: pl.DataFrame, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows with the number of `seeds` of their arm and scenario, and those without the five apps that cost most at home."""
     seeds = rows.group_by("arm", "scenario").agg(pl.col("seed").n_unique().alias("seeds"))
     rows = rows.join(seeds, on=["arm", "scenario"], how="left")
     at_home = rows.filter(pl.col("arm") == "home").group_by("scenario", "app_id").agg(*(pl.col(name).sum() for name in FIELDS))
@@ -72,24 +136,9 @@ def publish(rows: pl.DataFrame, bounds: list[dict[str, Any]], origins: dict[str,
         .sort("scenario", "total_usd", "app_id", descending=[False, True, False])
         .group_by("scenario", maintain_order=True)
         .head(FIVE)
-        .select("scenario", "app_id", pl.lit(True).alias("is_largest"))
+        .select("scenario", "app_id")
     )
-    rows = rows.join(largest, on=["scenario", "app_id"], how="left").with_columns(pl.col("is_largest").fill_null(False))
-    smaller = rows.filter(~pl.col("is_largest"))
-    landscape = _summed(rows, ["arm", "scenario", "family"], params)
-    paths.world.mkdir(parents=True, exist_ok=True)
-    _write(paths, "landscape", landscape)
-    _write(paths, "classes", _summed(rows, ["arm", "scenario", "family", "class"], params))
-    _write(paths, "without_five", _summed(smaller, ["arm", "scenario", "family"], params))
-    families = landscape["family"].unique().sort().to_list()
-    summary = {}
-    for family in families:
-        own = rows.filter(pl.col("family") == family)
-        found = _summary(own, params)
-        summary[family] = found | {"classes": _by_class(own, params, found), "gap_by_app": _gap_by_app(own, params)}
-    without = {family: _summary(smaller.filter(pl.col("family") == family), params) for family in families}
-    write_json(paths.world / "landscape.json", {"families": summary, "without_five": without, "scenarios": bounds, "from": origins})
-    return landscape
+    return rows, rows.join(largest, on=["scenario", "app_id"], how="anti", maintain_order="left")
 
 
 def _priced(rows: pl.DataFrame, params: Params) -> pl.DataFrame:
@@ -112,13 +161,13 @@ def _classes(scenario: Scenario, params: Params) -> pl.DataFrame:
     return pl.DataFrame({"scenario": [scenario.id] * len(names), "app_id": list(scenario.apps.app_ids), "class": names})
 
 
-def _summed(rows: pl.DataFrame, keys: list[str], params: Params) -> pl.DataFrame:
-    """Sum rows by `keys` and price the sums, with shares, latency quantiles and the share of intervals in which capacity was felt.
+def _summed(rows: pl.DataFrame, keys: list[str], arms: Arms, params: Params) -> pl.DataFrame:
+    """Sum rows by `keys` and price the sums, with shares, latency quantiles and the share of intervals in which capacity was binding.
 
     Money, carbon and counts are of one test span: means over the seeds. Quantiles and shares pool the seeds. Whole numbers are summed, then
     priced, then divided, so that no order of rows or threads shows. Sorted by arm, scenario.
     """
-    order = pl.col("arm").replace_strict({arm: i for i, arm in enumerate(ARMS)}, return_dtype=pl.Int64).alias("_order")
+    order = pl.col("arm").replace_strict(arms.order, return_dtype=pl.Int64).alias("_order")
     bins = pl.col("latency_histogram").list.to_array(len(LATENCY_EDGES_US) + 1).alias("_bins")
     sums = (pl.col(name).sum() for name in (*FIELDS, "intervals", "bound_intervals"))
     out = rows.group_by(keys).agg(*sums, pl.col("seeds").first(), bins)
@@ -144,15 +193,15 @@ def _mean_count(sums: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name) // pl.col("seeds") if is_whole else pl.col(name) / pl.col("seeds")
 
 
-def _summary(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
+def _summary(rows: pl.DataFrame, known: Arms, params: Params) -> dict[str, Any]:
     """Headline figures of one family: shares of home, differences, the gaps, and what the arms close of them."""
     usd = _by_seed_and_scenario(rows, params)
     home_usd = usd["total"]["home"].mean(axis=0)
     share = {part: {arm: values / home_usd for arm, values in arms.items()} for part, arms in usd.items()}
     total = share["total"]
-    best = min((name for name in RULES if name in total), key=lambda name: (total[name].mean(), name))
+    best = min((name for name in known.rules if name in total), key=lambda name: (total[name].mean(), name))
     arms = {"home": "home", "static": "best_static", "rule": best, "hindsight": "hindsight"}
-    gap, reach = (float((total[dearer] - total["hindsight"]).mean()) for dearer in ("best_static", "home"))
+    gap, reach = (float((total[arm] - total["hindsight"]).mean()) for arm in ("best_static", "home"))
     saved, possible, left = (total[a] - total[b] for a, b in (("home", "best_static"), ("home", "hindsight"), ("best_static", "hindsight")))
     return {
         "scenarios": int(home_usd.size),
@@ -225,7 +274,7 @@ def _by_class(rows: pl.DataFrame, params: Params, summary: dict[str, Any]) -> di
 def _gap_by_app(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
     """How concentrated the gap best static -> hindsight is: by scenario the apps that make most of it, and their rejected calls.
 
-    Apps that are dearer under hindsight count against the gap, so shares can exceed 1.
+    Apps that cost more under hindsight count against the gap, so shares can exceed 1.
     """
     keys = ["scenario", "app_id"]
     usd = {}
@@ -260,12 +309,6 @@ def _interval(found: statistics.Interval) -> dict[str, Any]:
         return round(float(x), 9) if np.isfinite(x) else None
 
     return {"value": number(found.value), "low": number(found.low), "high": number(found.high), "n": found.replicates}
-
-
-def _bound(paths: Paths) -> list[dict[str, Any]]:
-    """What the bound's stage says of every scenario."""
-    found: list[dict[str, Any]] = read_json(paths.evaluation / "bound.json")["scenarios"]
-    return found
 
 
 def _write(paths: Paths, name: str, table: pl.DataFrame) -> None:

@@ -20,9 +20,10 @@ from simulator.control.judge import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario
-from tasks.core.files import write_json
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import write_record
 from tasks.evaluation.baseline_arms import GRIDS, rule_named, save_knowledge, worlds_of
+from tasks.learning.baselines_record import ChosenBaselines
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -46,8 +47,9 @@ def run(params: Params, paths: Paths) -> str:
         for family in sorted(set(families.values()))
     }
     replays = {name: found[name]["replays"] for name in scenarios}
-    write_json(
+    write_record(
         out / "chosen.json",
+        ChosenBaselines,
         {
             "luck_seed": settings.luck_seed,
             "budget_replays": settings.budget_replays,

@@ -18,13 +18,17 @@ from simulator.parameters import World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
-from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.files import write_text_atomic
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import read_record, write_record
+from tasks.learning.baselines_record import ChosenBaselines
 from tasks.world.calibration_assumed import assumed_rows
 from tasks.world.calibration_bill import bill, worked_checks
 from tasks.world.calibration_places import places, shifts
+from tasks.world.calibration_record import Calibration
 from tasks.world.calibration_theory import law_checks, queue_checks, short, simfaas_checks
 from tasks.world.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity, twin_at_home
+from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -38,11 +42,11 @@ FULL_DAYS, FULL_APPS = 14, 119
 def run(params: Params, paths: Paths) -> str:
     """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
     settings = params.calibrate
-    scenarios = read_json(paths.scenario / "scenarios.json")["scenarios"]
-    row = next((row for row in scenarios if row["family"] == "calm"), scenarios[0])
-    name, origin = row["id"], row["from"]
+    scenarios = read_record(paths.scenario / "scenarios.json", ScenarioList).scenarios
+    row = next((row for row in scenarios if row.family == "calm"), scenarios[0])
+    name, origin = row.id, row.origin
     scenario = load_scenario(paths.scenario / name)
-    chosen = read_json(paths.baselines / "chosen.json")["placements"][name]["best_static"]
+    chosen = read_record(paths.baselines / "chosen.json", ChosenBaselines).placements[name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
@@ -75,7 +79,7 @@ def run(params: Params, paths: Paths) -> str:
         "assumed": assumed_rows(paths.reference, scenario.world),
     }
     write_text_atomic(paths.calibration.with_suffix(".csv"), _csv(rows))
-    write_json(paths.calibration, found)
+    write_record(paths.calibration, Calibration, found)
     judged = [row for row in rows if row["is_within"] is not None]
     return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their bound, {len(rows) - len(judged)} not judged"
 

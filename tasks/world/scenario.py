@@ -23,9 +23,11 @@ from simulator.scenario import Scenario, build_scenario, save
 from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
 from tasks.core.database import connect, literal, load_sql
-from tasks.core.files import read_json, write_json
+from tasks.core.records import read_record, write_record
 from tasks.core.verdict import require_success
+from tasks.data.ingest_record import IngestReport
 from tasks.data.raw_files import resolve_folder
+from tasks.world.scenario_record import ScenarioList
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def run(params: Params, paths: Paths) -> str:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        origin = read_json(paths.ingest_report("azure2021"))["from"] if is_staged else "twin"
+        origin = read_record(paths.ingest_report("azure2021"), IngestReport).origin if is_staged else "twin"
         if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
             ranked = published_calls(seed, params.traces["azure2021"].apps if is_staged else settings.apps)
             trace = with_comparable_apps(trace, ranked, seed, tables, params)
@@ -89,7 +91,8 @@ def run(params: Params, paths: Paths) -> str:
             )
             folder = save(scenario, draft)
             rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
-    write_json(draft / "scenarios.json", {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows})
+    listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
+    write_record(draft / "scenarios.json", ScenarioList, listed)
     shutil.rmtree(paths.scenario, ignore_errors=True)
     draft.rename(paths.scenario)
     return f"{total} calls of {len(settings.seeds)} seeds in {len(rows)} scenarios, {clipped} calls after the end left out"
