@@ -25,9 +25,11 @@ from simulator.control.judge import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario
-from tasks.core.files import read_json, write_json
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import read_record, write_record
 from tasks.evaluation.baseline_arms import load_knowledge, policies, worlds_of
+from tasks.evaluation.evaluation_record import EvaluatedBaselines, EvaluatedBound
+from tasks.learning.baselines_record import ChosenBaselines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +40,27 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
+# Labels and inks as the page shows them, in the order of its tables.
+ARMS = {
+    "baselines": [
+        {"name": name, "label": label, "ink": ink, "is_causal": True}
+        for name, label, ink in (
+            ("random", "Random, one draw", "random"),
+            ("home", "Home", "home"),
+            ("greedy_locality", "Nearest region", "home"),
+            ("greedy_cold_start", "Fewest cold starts", "home"),
+            ("greedy_objective", "Greedy, no hysteresis", "home"),
+            ("greedy_hysteresis", "Greedy with hysteresis", "home"),
+            ("best_static", "Best static (train)", "static"),
+            ("coordinated_static", "Coordinated static", "home"),
+            ("persistence", "Persistence rule", "home"),
+        )
+    ],
+    "bound": [
+        {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False},
+        {"name": "optimistic_bound", "label": "Optimistic bound (alone)", "ink": "bound", "is_causal": False},
+    ],
+}
 KEYS = ["arm", "seed", "scenario", "app_id", "hour"]
 
 
@@ -52,9 +75,9 @@ def run(params: Params, paths: Paths, group: str) -> str:
     rows = pl.concat([frame for frame, _ in found]).sort(KEYS)
     paths.evaluation.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(paths.evaluation / f"{group}.parquet", compression="zstd", statistics=False)
-    write_json(
-        paths.evaluation / f"{group}.json", {"scenarios": sorted((facts for _, facts in found), key=lambda f: (f["scenario"], f["seed"]))}
-    )
+    kind = EvaluatedBaselines if group == "baselines" else EvaluatedBound
+    scenarios = sorted((facts for _, facts in found), key=lambda f: (f["scenario"], f["seed"]))
+    write_record(paths.evaluation / f"{group}.json", kind, {"arms": ARMS[group], "scenarios": scenarios})
     return f"{rows.height} rows of {rows['arm'].n_unique()} arms in {rows['scenario'].n_unique()} scenarios"
 
 
@@ -64,7 +87,7 @@ def _baselines(job: tuple[str, str, list[str], int, int]) -> list[tuple[pl.DataF
     found = []
     for name in names:
         scenario = load_scenario(Path(source) / name)
-        arms = policies(scenario, read_json(Path(folder) / "chosen.json"), Path(folder), seed)
+        arms = policies(scenario, read_record(Path(folder) / "chosen.json", ChosenBaselines), Path(folder), seed)
         rows = pl.concat([frame_of(evaluate(scenario, arm, seed)) for arm in arms])
         found.append((rows, {"scenario": name, "seed": seed, "arms": [arm.name for arm in arms]}))
     return found
