@@ -108,6 +108,6 @@ class Paths:
         return self.root / "reports" / "tables"
 
     @property
-    def metrics(self) -> Path:
+    def page_numbers(self) -> Path:
         """Every headline number of the page."""
-        return self.root / "reports" / "metrics.json"
+        return self.root / "reports" / "page_numbers.json"
