@@ -27,8 +27,8 @@ class Record(BaseModel):
     written_by: ClassVar[str] = ""  # the stage that writes the file; set by the record of a whole file
 
     def row(self) -> dict[str, Any]:
-        """The record as a plain dict with the keys of the file, e.g. as the row of a table."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
+        """The record as a plain dict with the keys of the file in their order there, e.g. as the row of a table."""
+        return dict(sorted(self.model_dump(by_alias=True, exclude_unset=True).items()))
 
 
 R = TypeVar("R", bound=Record)

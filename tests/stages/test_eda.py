@@ -12,14 +12,17 @@ import pytest
 
 from core.errors import GateError
 from tasks.core import params
-from tasks.core.files import read_json, write_json
+from tasks.core.files import read_json
 from tasks.core.paths import SOURCES, Paths
+from tasks.core.records import write_record
 from tasks.core.verdict import write_verdict
+from tasks.data.features_record import FeaturesSummary
+from tasks.data.ingest_record import IngestReport
 from tasks.eda import eda
 from tasks.eda.calls import autocorrelation, quantile, survival
 from tasks.eda.forecasts import errors
 
-OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}}
+OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}, "files": []}
 # (app, function, arrival in s, duration in ms): two calls of app 1 overlap; app 2 has one call of zero duration.
 CALLS = ((1, 11, 0, 2000), (1, 11, 1, 2000), (1, 12, 3600, 1000), (2, 21, 7200, 0))
 STEPS = 600
@@ -51,13 +54,15 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
     for part, values in parts.items():
         where = "where app_id > 0"
         con.execute(f"copy (select * from (values {values}) {columns} {where}) to '{paths.features}/{part}.parquet'")
-    write_json(
-        paths.features / "features.json", {"source": "azure2021", "from": "twin", "span_steps": STEPS, "split_steps": [420, 510, STEPS]}
-    )
-    on = {"from": "twin", "rows_in": 5, "rows_staged": 4, "rows_rejected": 1, "rejects_by_reason": {"negative_duration": 1}}
+    features = {
+        "source": "azure2021", "from": "twin", "span_steps": STEPS, "unit_steps": 30, "split_steps": [420, 510, STEPS], "rows_run_out": 0,
+        "early_stopping_step": 400, "rows": {"train": 2, "valid": 1, "test": 0}, "columns": [], "regions": 24,
+    }  # fmt: skip
+    write_record(paths.features / "features.json", FeaturesSummary, features)
+    on = OFF | {"from": "twin", "rows_in": 5, "rows_staged": 4, "rows_rejected": 1, "rejects_by_reason": {"negative_duration": 1}}
     for source in SOURCES:
         paths.staged(source).mkdir(parents=True, exist_ok=True)
-        write_json(paths.ingest_report(source), on if source == "azure2021" else OFF)
+        write_record(paths.ingest_report(source), IngestReport, on if source == "azure2021" else OFF)
         write_verdict(paths, source, "twin" if source == "azure2021" else "off", [])
     return paths
 

@@ -122,7 +122,7 @@ def _worth_tiles(page: Page, land: Shown) -> list[str]:
             "How much could perfect foresight save?",
             num(page.numbers["foresight_saves_pct"], 1),
             "%",
-            f"{between}of home, which costs {num(home, 2)} USD per {span}",
+            f"{between}of the cost at home: {num(home, 2)} USD per {span}",
         )
     ]
     page.number("no_ratio_under_pct", 100 * SMALL_GAP)

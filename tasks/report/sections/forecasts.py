@@ -166,7 +166,7 @@ def _table(page: Page, found: Forecasts, rows: list[dict[str, Any]]) -> str:
     heading = (
         f"{arms[0].capitalize()} is best in all {num(len(winners))} classes"
         if len(arms) == 1
-        else f"No single rule is best: each of {num(len(arms))} rules wins some of the {num(len(winners))} classes"
+        else f"No single rule is best: each of {num(len(arms))} rules is best in some of the {num(len(winners))} classes"
     )
     return page.table(
         "forecast_table",

@@ -21,7 +21,7 @@ CHEAPER = {  # component of the objective: what a fall of it means for the calls
     "execution": "running them is cheaper",
     "egress": "their traffic is cheaper",
     "carbon": "power is cleaner",
-    "sla": "fewer miss their latency objective",
+    "sla": "fewer are too slow",
     "latency": "they wait less",
 }
 # Equal Earth (Savric, Patterson, Jenny 2018): coefficients, and the meridian in the middle of the map.
