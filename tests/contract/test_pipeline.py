@@ -62,7 +62,9 @@ def test_a_stage_lists_the_parameters_it_uses(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", stages(), ids=by_name)
 def test_paths_in_dvc_yaml_are_first_party_files_or_those_of_paths(stage: Stage) -> None:
     paths = Paths(Path())
-    known = {str(p) for p in (paths.twin_fit, paths.features, paths.eda, paths.scenario, paths.report, paths.report_tables, paths.metrics)}
+    known = {
+        str(p) for p in (paths.twin_fit, paths.features, paths.eda, paths.scenario, paths.report, paths.report_tables, paths.page_numbers)
+    }
     known |= {str(paths.baselines), *(str(paths.evaluation / f"{group}.{kind}") for group in GROUPS for kind in ("parquet", "json"))}
     world = ("landscape.csv", "classes.csv", "without_five.csv", "landscape.json", "calibration.csv", "calibration.json")
     known |= {str(paths.world / name) for name in world}

@@ -30,6 +30,7 @@ from tasks.world.calibration_assumed import MEASURED, Basis, assumed_rows, weake
 from tasks.world.calibration_bill import bill
 from tasks.world.calibration_world import assumed_share, home_run
 from tasks.world.reference_tables import NETWORK_SOURCES
+from tests.worlds.stage_files import chosen_baselines, scenario_list
 
 NAME = "calm-3"
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
@@ -57,9 +58,9 @@ def stage(root: Path, repository: Path, params: Params, scenario: Scenario, stat
     paths = Paths(root)
     shutil.copytree(repository / "data" / "reference", paths.reference)
     save(scenario, paths.scenario)
-    write_json(paths.scenario / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm", "from": "twin"}]})
+    write_json(paths.scenario / "scenarios.json", scenario_list(**{NAME: "calm"}))
     chosen = {app: scenario.tables.zones[p] for app, p in zip(scenario.apps.app_ids, static, strict=True)}
-    write_json(paths.baselines / "chosen.json", {"placements": {NAME: {"best_static": chosen}}})
+    write_json(paths.baselines / "chosen.json", chosen_baselines({NAME: {"best_static": chosen}}))
     calibrate.run(params, paths)
     return paths
 

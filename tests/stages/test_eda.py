@@ -21,8 +21,8 @@ from tasks.data.ingest_record import IngestReport
 from tasks.eda import eda
 from tasks.eda.calls import autocorrelation, quantile, survival
 from tasks.eda.forecasts import errors
+from tests.worlds.stage_files import ingest_report
 
-OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}, "files": []}
 # (app, function, arrival in s, duration in ms): two calls of app 1 overlap; app 2 has one call of zero duration.
 CALLS = ((1, 11, 0, 2000), (1, 11, 1, 2000), (1, 12, 3600, 1000), (2, 21, 7200, 0))
 STEPS = 600
@@ -59,10 +59,11 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
         "early_stopping_step": 400, "rows": {"train": 2, "valid": 1, "test": 0}, "columns": [], "regions": 24,
     }  # fmt: skip
     write_record(paths.features / "features.json", FeaturesSummary, features)
-    on = OFF | {"from": "twin", "rows_in": 5, "rows_staged": 4, "rows_rejected": 1, "rejects_by_reason": {"negative_duration": 1}}
     for source in SOURCES:
         paths.staged(source).mkdir(parents=True, exist_ok=True)
-        write_record(paths.ingest_report(source), IngestReport, on if source == "azure2021" else OFF)
+        write_record(
+            paths.ingest_report(source), IngestReport, ingest_report("twin", 4, 1) if source == "azure2021" else ingest_report("off")
+        )
         write_verdict(paths, source, "twin" if source == "azure2021" else "off", [])
     return paths
 

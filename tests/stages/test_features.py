@@ -20,6 +20,7 @@ from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.core.verdict import write_verdict
 from tasks.data import features
+from tests.worlds.stage_files import ingest_report
 
 DAYS, STEP_US = 2, 15_000_000
 
@@ -55,8 +56,8 @@ def stage(root: Path, repository: Path, calls: pl.DataFrame, google: bool = True
     calls.select("app_id", "function_id").unique().sort("app_id", "function_id").write_parquet(
         paths.staged("azure2021") / "functions.parquet"
     )
-    write_json(paths.ingest_report("azure2021"), {"from": "twin"})
-    write_json(paths.ingest_report("google2019"), {"from": "twin" if google else "off"})
+    write_json(paths.ingest_report("azure2021"), ingest_report("twin"))
+    write_json(paths.ingest_report("google2019"), ingest_report("twin" if google else "off"))
     for day in range(29 if google else 0):
         folder = paths.staged("google2019") / f"day={day:02d}"
         folder.mkdir(parents=True)

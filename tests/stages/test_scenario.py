@@ -32,6 +32,7 @@ from tasks.core.verdict import write_verdict
 from tasks.data.sources.drawn import memory_mb
 from tasks.world import scenario
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
+from tests.worlds.stage_files import ingest_report
 
 DAYS, APPS, RATE = 3, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)
@@ -74,8 +75,8 @@ def stage(root: Path, repository: Path, params: Params, google: bool = True) -> 
     calls.select("app_id", "app", "memory_mb").unique().sort("app_id").write_parquet(paths.staged("azure2021") / "apps.parquet")
     functions = calls.select("app_id", "function_id", "function").unique().sort("app_id", "function_id")
     functions.write_parquet(paths.staged("azure2021") / "functions.parquet")
-    write_json(paths.ingest_report("azure2021"), {"from": "twin"})
-    write_json(paths.ingest_report("google2019"), {"from": "twin" if google else "off"})
+    write_json(paths.ingest_report("azure2021"), ingest_report("twin"))
+    write_json(paths.ingest_report("google2019"), ingest_report("twin" if google else "off"))
     cells = generate_google2019(1)
     for day in range(29 if google else 0):
         folder = paths.staged("google2019") / f"day={day:02d}"
@@ -192,7 +193,7 @@ def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, par
 
 def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
-    write_json(paths.ingest_report("azure2021"), {"from": "path"})
+    write_json(paths.ingest_report("azure2021"), ingest_report("path"))
     write_verdict(paths, "azure2021", "path", [])
     settings = small(params, seeds=(1,), families=("calm",))
     scenario.run(settings, paths)

@@ -18,6 +18,7 @@ from tasks.data.ingest_record import IngestReport
 from tasks.data.twin_fit_record import TwinFit
 from tasks.eda.records import QUESTIONS
 from tasks.report import report
+from tests.worlds.stage_files import ingest_report
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = "abcdefgh"
@@ -155,9 +156,8 @@ def write_inputs(root: Path, *, eda: dict[str, Any] | None = None) -> Paths:
     shutil.copy(ROOT / "params.yaml", paths.params_file)
     shutil.copytree(ROOT / "data" / "reference" / "twin", paths.reference / "twin", dirs_exist_ok=True)
     result = {"expectation": "values_between", "column": "arrival_us", "severity": "critical", "success": True}
-    counts = {"from": "twin", "rows_in": 9, "rows_staged": 9, "rows_rejected": 0, "rejects_by_reason": {}, "files": []}
     for source in ("azure2021", "google2019"):
-        write_record(paths.ingest_report(source), IngestReport, counts)
+        write_record(paths.ingest_report(source), IngestReport, ingest_report("twin", 9))
         write_verdict(paths, source, "twin", [result | {"observed": "0 of 9 unexpected"}])
     write_record(paths.twin_fit, TwinFit, twin_fit())
     for name, content in (eda_inputs() if eda is None else eda).items():
