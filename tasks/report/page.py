@@ -26,7 +26,7 @@ HEADING_LIMIT = 90
 FIGURE_LIMIT = 200_000  # bytes of one figure's JSON
 NARROW_BELOW = 640  # px of column under which a figure takes its narrow layout
 LONG_FROM = 20  # a table from this many open rows on may be broken between two pages
-FINGERPRINT = "@fingerprint@"  # stands in the parts of a page until everything is read
+FINGERPRINT = "@fingerprint@"  # a placeholder in the parts of a page until everything is read
 R = TypeVar("R", bound="Record")
 STYLE = Path(__file__).parent / "style"
 
