@@ -22,11 +22,14 @@ from core.units import DAY_S, DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_H
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.environment import Environment
-from tasks.core.files import read_json, write_json
+from tasks.core.files import write_json
+from tasks.core.records import read_record, write_record
 from tasks.data.binning import NONE, bin_calls, lagged, rolling
 from tasks.data.features_outputs import features_folder
+from tasks.data.features_record import FeaturesSummary
 from tasks.data.features_settings import FeaturesSettings
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.split import split_steps
 from tasks.data.verdict import require_success
 
@@ -59,8 +62,8 @@ def run(params: Params, paths: Paths) -> str:
     _write(regions.lazy(), draft / "regions.parquet")
     write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
     calls = facts.pop("calls")
-    origin = read_json(ingest_report(paths, source))["from"]
-    write_json(draft / "features.json", {"source": source, "from": origin, **facts, "regions": regions.height})
+    origin = read_record(ingest_report(paths, source), IngestReport).origin
+    write_record(draft / "features.json", FeaturesSummary, {"source": source, "from": origin, **facts, "regions": regions.height})
     shutil.rmtree(features_folder(paths), ignore_errors=True)
     draft.rename(features_folder(paths))
     return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"

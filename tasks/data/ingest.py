@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from core.errors import LostRowsError, RawDataError, SpaceError
 from tasks.core.files import read_json, write_json
+from tasks.core.records import write_record
 from tasks.data.ingest_outputs import staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import resolve_folder
 from tasks.data.scan_outputs import manifest_file
@@ -85,7 +87,7 @@ def run(params: Params, paths: Paths, source: str) -> str:
             shutil.rmtree(folder, ignore_errors=True)
         draft.mkdir(parents=True)
         if manifest["from"] == "off":
-            write_json(draft / "ingest.json", _counts("off", [], {}))
+            write_record(draft / "ingest.json", IngestReport, _counts("off", [], {}))
             summary = "off"
         else:
             work.mkdir(parents=True)
@@ -125,7 +127,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
             what = f"{counts['rows_in']} rows in, {counts['rows_staged']} staged, {counts['rows_rejected']} rejected"
             raise LostRowsError(what, where=source, how="tell the maintainers; what was staged before is untouched")
         counts |= module.summarise(con, draft, params)
-    write_json(draft / "ingest.json", counts)
+    write_record(draft / "ingest.json", IngestReport, counts)
     write_json(draft / "state.json", {"code": code, "files": job.records, "days": days, "rejects": _sha256(draft / REJECTS)})
     size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())
     return (

@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 
 from core.units import DAY_US, HOUR_US, MINUTE_US
-from tasks.core.files import read_json, write_json
+from tasks.core.records import read_record, write_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.traces import trace_of
+from tasks.data.twin_fit_record import TwinFit
 from tasks.data.verdict import require_success
 
 if TYPE_CHECKING:
@@ -45,11 +47,11 @@ def run(params: Params, paths: Paths) -> str:
     rows: list[dict[str, Any]] = []
     for source, judge in (("azure2021", _azure_rows), ("google2019", _google_rows)):
         require_success(paths, source)
-        if read_json(ingest_report(paths, source))["from"] == "twin":
+        if read_record(ingest_report(paths, source), IngestReport).origin == "twin":
             rows += [{"source": source} | r for r in judge(params, paths)]
     passed = sum(r["pass"] for r in rows)
     note = "" if rows else "no source of this run is a twin"
-    write_json(twin_fit_file(paths), {"rows": rows, "passed": passed, "note": note})
+    write_record(twin_fit_file(paths), TwinFit, {"rows": rows, "passed": passed, "note": note})
     return f"{passed} of {len(rows)} rows pass" if rows else note
 
 

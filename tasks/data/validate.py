@@ -18,8 +18,9 @@ from core.errors import ParameterError, RawDataError
 from core.units import US_PER_S
 from simulator.parameters import Section
 from tasks.core.database import connection_config, literal
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.ingest_settings import IngestSettings
 from tasks.data.verdict import describe_failures, write_verdict
 
@@ -43,7 +44,7 @@ def run(params: Params, paths: Paths, source: str) -> str:
     """
     if not ingest_report(paths, source).exists():
         raise RawDataError(f"{source} has not been ingested", where="data/staged", how=f"run: dvc repro ingest@{source}")
-    counts = read_json(ingest_report(paths, source))
+    counts = read_record(ingest_report(paths, source), IngestReport).row()
     if counts["from"] == "off":
         write_verdict(paths, source, "off", [])
         return "off"

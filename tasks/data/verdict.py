@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from core.errors import DamagedFileError, GateError
-from tasks.core.files import read_json, write_json
+from tasks.core.records import Number, Record, read_record, write_record
 from tasks.data.ingest_outputs import ingest_report
 
 if TYPE_CHECKING:
@@ -20,6 +23,30 @@ NAMED_FAILURES = 8  # failed expectations an error message names; the verdict li
 def verdict_file(paths: Paths, source: str) -> Path:
     """What `validate` writes: the verdict that gates every consumer."""
     return paths.reports / "validation" / f"{source}.json"
+
+
+class Result(Record):
+    """One expectation, judged; `examples` are rows that do not meet it."""
+
+    expectation: str
+    column: str | None
+    severity: str
+    success: bool
+    observed: str | Number | None
+    table: str = ""
+    examples: tuple[str, ...] = ()
+
+
+class Verdict(Record):
+    """What `validate` says of the staged data of a source; `judged` is the fingerprint of that data."""
+
+    written_by: ClassVar[str] = "validate"
+
+    source: str
+    origin: str = Field(alias="from")
+    success: bool
+    judged: str
+    results: tuple[Result, ...]
 
 
 def fingerprint(paths: Paths, source: str) -> str:
@@ -54,11 +81,11 @@ def write_verdict(paths: Paths, source: str, origin: str, results: list[dict[str
     """
     success = not any(r["severity"] == "critical" and not r["success"] for r in results)
     verdict = {"source": source, "from": origin, "success": success, "judged": fingerprint(paths, source), "results": results}
-    write_json(verdict_file(paths, source), verdict)
+    write_record(verdict_file(paths, source), Verdict, verdict)
     return success
 
 
-def require_success(paths: Paths, source: str) -> dict[str, Any]:
+def require_success(paths: Paths, source: str) -> Verdict:
     """Return the verdict of a source if it is a success and speaks of the data that is staged now.
 
     Raises:
@@ -67,28 +94,26 @@ def require_success(paths: Paths, source: str) -> dict[str, Any]:
     file = verdict_file(paths, source)
     where, rerun = _relative(paths, file), f"run: dvc repro validate@{source}"
     try:
-        verdict = read_json(file)
+        verdict = read_record(file, Verdict)
     except FileNotFoundError:
         raise GateError(f"{source} has not been validated", where=where, how=rerun) from None
     except (OSError, DamagedFileError) as error:
         reason = error.what if isinstance(error, DamagedFileError) else error
         raise GateError(f"the verdict of {source} cannot be read: {reason}", where=where, how=f"delete it and {rerun}") from None
-    if not isinstance(verdict, dict) or not isinstance(verdict.get("results"), list):
-        raise GateError(f"the verdict of {source} is not a verdict", where=where, how=f"delete it and {rerun}")
-    if verdict.get("success") is not True:
+    if not verdict.success:
         raise GateError(
-            f"{source} failed validation: {describe_failures(verdict['results'])}",
+            f"{source} failed validation: {describe_failures(verdict.row()['results'])}",
             where=where,
-            how=f"look at these expectations in the verdict, mend or remove the raw file that causes them, then {rerun}",
+            how=f"look at these expectations in the verdict, fix or remove the raw file that causes them, then {rerun}",
         )
-    if verdict.get("judged") != fingerprint(paths, source):
-        raise GateError(f"the verdict of {source} speaks of other data than what is staged now", where=where, how=rerun)
+    if verdict.judged != fingerprint(paths, source):
+        raise GateError(f"the verdict of {source} is about other data than what is staged now", where=where, how=rerun)
     return verdict
 
 
-def describe_failures(results: list[dict[str, Any]]) -> str:
+def describe_failures(results: Sequence[Mapping[str, Any]]) -> str:
     """Name the failed critical expectations, e.g. `values_between(duration_us) observed 7 of 100 unexpected`."""
-    failed = [r for r in results if r.get("severity") == "critical" and not r.get("success")]
+    failed = [r for r in results if r["severity"] == "critical" and not r["success"]]
     named = [f"{r.get('expectation')}({r.get('column') or 'table'}) observed {r.get('observed')}" for r in failed[:NAMED_FAILURES]]
     more = f"; and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
     return "; ".join(named) + more if named else "no critical expectation is named"

@@ -1,4 +1,4 @@
-"""Questions about the calls of the source that the features use. Not here: cells (tasks/eda/cells.py), forecasts, drawing."""
+"""Questions about the calls of the source that the features use. Not here: cells (tasks/eda/cells.py), forecasts, plotting."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import numpy as np
 
 from core.units import DAY_US, HOUR_S, SLOT_S, SLOTS_PER_DAY, SLOTS_PER_HOUR, US_PER_S
 from tasks.core.database import literal, load_sql
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.data.features_outputs import features_folder
 from tasks.data.features_settings import FeaturesSettings
 from tasks.data.ingest_outputs import ingest_report, staged_folder
-from tasks.eda.quality import DRAWN
+from tasks.data.ingest_record import IngestReport
+from tasks.eda.quality import SAMPLED
 
 if TYPE_CHECKING:
     import duckdb
 
     from tasks.core.params import Params
     from tasks.core.paths import Paths
+    from tasks.data.features_record import FeaturesSummary
 
 BINS_A_DECADE = 60  # of durations and gaps, as the queries bin them
 MOST_POINTS = 1000  # of a CCDF
@@ -28,22 +30,22 @@ EDGES_US = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_00
 LONGEST_LAG_H = 168
 
 
-def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
+def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: FeaturesSummary) -> dict[str, Any]:
     """Return the answers by question: volumes, concentration, durations, gaps, dispersion, triggers, concurrency, rhythm.
 
     Args:
         con: a database; gets the view `calls`.
         params: window of days, step.
         paths: of the working tree.
-        features: content of features.json (span, split).
+        features: what `features` says of its span and split.
     """
-    source = features["source"]
+    source = features.source
     first_us = max(params.as_of_day - params.window_days, 0) * DAY_US
     pattern = literal(staged_folder(paths, source) / "day=*" / "invocations.parquet")
     body = load_sql("eda/calls.sql").format(invocations=pattern, first_us=first_us, end_us=params.as_of_day * DAY_US)
     con.execute(f"create or replace view calls as {body}")
-    span_s = features["span_steps"] * params.section("features", FeaturesSettings).step_s
-    origin = read_json(ingest_report(paths, source))["from"]
+    span_s = features.span_steps * params.section("features", FeaturesSettings).step_s
+    origin = read_record(ingest_report(paths, source), IngestReport).origin
     common = {"source": source, "origin": origin, "first_day": first_us // DAY_US, "span_s": span_s}
     answers = {
         "volumes": _volumes(con, features, params),
@@ -51,7 +53,7 @@ def call_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths,
         "durations": _durations(con),
         "gaps": _gaps(con),
         "dispersion": _dispersion(con, features, params),
-        "triggers": _triggers(con) | {"drawn": any(d["source"] == source and d["column"] == "trigger" for d in DRAWN)},
+        "triggers": _triggers(con) | {"drawn": any(d["source"] == source and d["column"] == "trigger" for d in SAMPLED)},
         "concurrency": _concurrency(con, params, paths, features),
         "rhythm": _rhythm(con, span_s),
     }
@@ -91,8 +93,8 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, **values: Any) -> list[tupl
     return con.execute(load_sql(name).format(**values) if values else load_sql(name)).fetchall()
 
 
-def _volumes(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
-    span_h = features["span_steps"] * params.section("features", FeaturesSettings).step_s / HOUR_S
+def _volumes(con: duckdb.DuckDBPyConnection, features: FeaturesSummary, params: Params) -> dict[str, Any]:
+    span_h = features.span_steps * params.section("features", FeaturesSettings).step_s / HOUR_S
     days = int(-(-span_h // 24))
     calls = np.zeros((days, 24), dtype=np.int64)
     for day, hour, n in _rows(con, "eda/calendar.sql"):
@@ -103,7 +105,7 @@ def _volumes(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: P
         "calls": calls.tolist(),
         "totals": calls.sum(axis=1).tolist(),
         "total": int(calls.sum()),
-        "split_hours": [step * params.section("features", FeaturesSettings).step_s / HOUR_S for step in features["split_steps"]],
+        "split_hours": [step * params.section("features", FeaturesSettings).step_s / HOUR_S for step in features.split_steps],
     }
 
 
@@ -179,9 +181,9 @@ def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def _dispersion(con: duckdb.DuckDBPyConnection, features: dict[str, Any], params: Params) -> dict[str, Any]:
+def _dispersion(con: duckdb.DuckDBPyConnection, features: FeaturesSummary, params: Params) -> dict[str, Any]:
     """Variance over mean of the calls a step, over all steps of the span (also the empty ones)."""
-    steps, step_us = max(features["span_steps"], 2), params.section("features", FeaturesSettings).step_s * US_PER_S
+    steps, step_us = max(features.span_steps, 2), params.section("features", FeaturesSettings).step_s * US_PER_S
     apps = []
     for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql", step_us=step_us), 1):
         variance = (squares - calls * calls / steps) / (steps - 1)
@@ -197,13 +199,10 @@ def _triggers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"rows": [dict(zip(keys, (t or "unknown", f, c, f / functions, c / calls), strict=True)) for t, f, c in rows]}
 
 
-def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
+def _concurrency(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: FeaturesSummary) -> dict[str, Any]:
     step_s = params.section("features", FeaturesSettings).step_s
-    step_us, steps = (
-        step_s * US_PER_S,
-        max(HOUR_S // step_s, 1),
-    )
-    files, span = feature_files(paths), features["split_steps"][2]
+    step_us, steps = step_s * US_PER_S, max(HOUR_S // step_s, 1)
+    files, span = feature_files(paths), features.split_steps[2]
     apps = _rows(con, "eda/concurrency_apps.sql", features=files)
     mean_of = {h: m for h, m, _ in _rows(con, "eda/concurrency_hours.sql", features=files, step_us=step_us, steps=steps)}
     hours = -(-span // steps)

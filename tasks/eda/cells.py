@@ -1,4 +1,4 @@
-"""Questions about the Google cells of 2019 and the cluster of 2011. Not here: calls (tasks/eda/calls.py), drawing."""
+"""Questions about the Google cells of 2019 and the cluster of 2011. Not here: calls (tasks/eda/calls.py), plotting."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from core.units import SLOTS_PER_DAY
 from tasks.core.database import literal, load_sql
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.ingest_settings import IngestSettings
 from tasks.eda.calls import autocorrelation
 
@@ -56,7 +57,7 @@ def cell_questions(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths)
     return {
         "cells": {
             "source": "google2019",
-            "origin": read_json(ingest_report(paths, "google2019"))["from"],
+            "origin": read_record(ingest_report(paths, "google2019"), IngestReport).origin,
             "week_starts_sunday": bool(start),
             "slots": int(slots.size),
             "missing_slots": int((~np.isfinite(cpu)).sum()),
@@ -124,4 +125,6 @@ def jobs_2011(con: duckdb.DuckDBPyConnection, paths: Paths) -> dict[str, Any]:
         total = sum(r[2] for r in rows)
         shapes = [{"cpu": c, "memory": m, "machines": n, "share": n / total} for c, m, n in rows[:SHAPES]]
         answer["machines"] = {"total": total, "shapes": len(rows), "top": shapes}
-    return answer | {"source": "google2011", "origin": read_json(ingest_report(paths, "google2011"))["from"]} if answer else {}
+    return (
+        answer | {"source": "google2011", "origin": read_record(ingest_report(paths, "google2011"), IngestReport).origin} if answer else {}
+    )

@@ -1,6 +1,6 @@
-"""Stage `eda`: one small JSON per question of the analysis. Not here: drawing (tasks/sections/), forecasts (tasks/eda/forecasts.py).
+"""Stage `eda`: one small JSON per question of the analysis. Not here: plotting (tasks/report), forecasts (tasks/eda/forecasts.py).
 
-A question that the data cannot answer (its source is off) writes {}: the section that draws it is then left out.
+A question that the data cannot answer (its source is off) writes {}: the section that shows it is then left out.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.database import connect
-from tasks.core.files import read_json, write_json
+from tasks.core.files import write_json
+from tasks.core.records import read_record, write_record
 from tasks.core.sources import SOURCES
 from tasks.data.features_outputs import features_folder
+from tasks.data.features_record import FeaturesSummary
 from tasks.data.verdict import require_success
 from tasks.eda.calls import call_questions
 from tasks.eda.cells import cell_questions, jobs_2011
 from tasks.eda.forecasts import forecasts
 from tasks.eda.quality import source_rows
+from tasks.eda.records import QUESTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +42,7 @@ def run(params: Params, paths: Paths) -> str:
         GateError: a source has no successful verdict of what is staged now.
     """
     verdicts = {source: require_success(paths, source) for source in SOURCES}
-    features = read_json(features_folder(paths) / "features.json")
+    features = read_record(features_folder(paths) / "features.json", FeaturesSummary)
     answers: dict[str, Any] = {}
     with connect(paths) as con:
         answers |= call_questions(con, params, paths, features)
@@ -50,7 +53,11 @@ def run(params: Params, paths: Paths) -> str:
     draft = eda_folder(paths).with_name(".eda.new")
     shutil.rmtree(draft, ignore_errors=True)
     for name, answer in answers.items():
-        write_json(draft / f"{name}.json", rounded(answer))
+        file = draft / f"{name}.json"
+        if answer:
+            write_record(file, QUESTIONS[name], rounded(answer))
+        else:
+            write_json(file, {})
     shutil.rmtree(eda_folder(paths), ignore_errors=True)
     draft.rename(eda_folder(paths))
     answered = sum(1 for a in answers.values() if a)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
     from tasks.core.paths import Paths
+    from tasks.data.features_record import FeaturesSummary
 
 BIN_S, DAY_H = MINUTE_S, 24
 CELL_WINDOW_SLOTS = 12  # 5 minutes are one slot of a cell, which is the last value: an hour is used there
@@ -35,18 +36,18 @@ ERRORS = ("rmse", "mae", "mase")
 MANY = 3  # fewer series than this give no quartiles
 
 
-def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any]) -> dict[str, Any]:
+def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: FeaturesSummary) -> dict[str, Any]:
     """Return {"rows": [...], "notes": [...], ...}; a row is (target, class, method) with the mean error over its apps and the quartiles.
 
     Args:
         con: a database.
         params: window and season of the rules, step, vCPU per memory.
         paths: of the working tree.
-        features: content of features.json.
+        features: what `features` says of its span and split.
     """
     step_s = params.section("features", FeaturesSettings).step_s
-    minutes = features["split_steps"][2] * step_s // BIN_S
-    train, test = features["split_steps"][0] * step_s // BIN_S, -(-features["split_steps"][1] * step_s // BIN_S)
+    minutes = features.split_steps[2] * step_s // BIN_S
+    train, test = features.split_steps[0] * step_s // BIN_S, -(-features.split_steps[1] * step_s // BIN_S)
     settings = params.section("eda", EdaSettings)
     season = settings.season_h * 60
     rules = _rules(settings.moving_average_min * 60 // BIN_S, f"{settings.moving_average_min} min", season, minutes, test)
@@ -66,8 +67,8 @@ def forecasts(con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, feat
     whole = [r for r in rows if r["target"] == "calls" and r["class"] == "all" and r["mase"] is not None]
     best = min(whole, key=lambda r: (r["mase"], r["arm"]), default=None)
     return {
-        "source": features["source"],
-        "origin": features["from"],
+        "source": features.source,
+        "origin": features.origin,
         "horizon": 1,
         "step_s": BIN_S,
         "train_bins": train,
@@ -118,7 +119,7 @@ def _rules(window: int, unit: str, season: int, bins: int, test: int) -> dict[st
 
 
 def _series(
-    con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: dict[str, Any], minutes: int
+    con: duckdb.DuckDBPyConnection, params: Params, paths: Paths, features: FeaturesSummary, minutes: int
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yield (class, {target: values by minute}) of every app, in order of id."""
     steps = BIN_S // params.section("features", FeaturesSettings).step_s
@@ -128,7 +129,7 @@ def _series(
     calls, busy = np.asarray(columns["calls"], dtype=np.float64), np.asarray(columns["busy_us"], dtype=np.float64)
     apps = f"select app_id, rate_class from read_parquet({literal(features_folder(paths) / 'apps.parquet')}) order by app_id"
     memory = (
-        f"select app_id, memory_mb from read_parquet({literal(staged_folder(paths, features['source']) / 'apps.parquet')}) order by app_id"
+        f"select app_id, memory_mb from read_parquet({literal(staged_folder(paths, features.source) / 'apps.parquet')}) order by app_id"
     )
     class_of, mb_of = dict(con.execute(apps).fetchall()), dict(con.execute(memory).fetchall())
     starts = np.flatnonzero(np.diff(app, prepend=-1))

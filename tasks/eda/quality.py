@@ -1,20 +1,22 @@
-"""What arrived, what was refused, what is missing, and which columns are drawn. Not here: judging (tasks/data/validate.py)."""
+"""What arrived, what was refused, what is missing, and which columns are sampled. Not here: judging (tasks/data/validate.py)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.database import literal, load_sql
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 
 if TYPE_CHECKING:
     import duckdb
 
     from tasks.core.paths import Paths
+    from tasks.data.verdict import Verdict
 
-# The one list of what no trace says and we draw (keyed by id, counter-based); everything else in the staged tables is measured.
-DRAWN = [
+# The one list of what no trace states and we sample (keyed by id, counter-based); everything else in the staged tables is measured.
+SAMPLED = [
     {
         "source": "azure2021",
         "column": "memory_mb",
@@ -36,8 +38,8 @@ DRAWN = [
 ]
 
 
-def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return sources (one row each), columns (measured or drawn), missing values by table and column.
+def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str, Verdict]) -> dict[str, Any]:
+    """Return sources (one row each), columns (measured or sampled), missing values by table and column.
 
     Args:
         con: a database.
@@ -47,21 +49,21 @@ def source_rows(con: duckdb.DuckDBPyConnection, paths: Paths, verdicts: dict[str
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
     for source, verdict in verdicts.items():
-        counts = read_json(ingest_report(paths, source))
-        if counts["from"] == "off":
+        counts = read_record(ingest_report(paths, source), IngestReport)
+        if counts.origin == "off":
             continue
-        row = {k: counts[k] for k in ("rows_in", "rows_staged", "rows_rejected", "rejects_by_reason")}
+        row = {k: getattr(counts, k) for k in ("rows_in", "rows_staged", "rows_rejected", "rejects_by_reason")}
         for severity, name in (("critical", "critical"), ("warning", "warnings")):
-            judged = [r for r in verdict["results"] if r["severity"] == severity]
-            row |= {name: len(judged), f"{name}_passed": sum(1 for r in judged if r["success"])}
-        rows.append({"source": source, "origin": counts["from"], "exact_duplicates": counts.get("exact_duplicates")} | row)
+            judged = [r for r in verdict.results if r.severity == severity]
+            row |= {name: len(judged), f"{name}_passed": sum(r.success for r in judged)}
+        rows.append({"source": source, "origin": counts.origin, "exact_duplicates": counts.totals.get("exact_duplicates")} | row)
         missing += _missing(con, paths, source)
     return {"sources": rows, "columns": _columns(missing), "missing": missing}
 
 
 def _columns(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every staged column as measured or drawn, in order."""
-    how = {(d["source"], d["column"]): d["how"] for d in DRAWN}
+    """Every staged column as measured or sampled (`drawn` in the file), in order."""
+    how = {(d["source"], d["column"]): d["how"] for d in SAMPLED}
     names = sorted({(m["source"], m["column"]) for m in missing})
     return [
         {"source": s, "column": c, "kind": "drawn" if (s, c) in how else "measured", "how": how.get((s, c), "as the trace states it")}

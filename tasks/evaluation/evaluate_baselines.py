@@ -10,9 +10,11 @@ import polars as pl
 from simulator.control.judge import evaluate
 from simulator.control.view import Facts
 from simulator.scenario import load_scenario
-from tasks.core.files import read_json
+from tasks.core.records import read_record
 from tasks.evaluation.arms.baselines import ARMS, Judged
+from tasks.evaluation.evaluation_record import EvaluatedBaselines
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
+from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import load_knowledge
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ GROUP = "baselines"
 
 def run(params: Params, paths: Paths) -> str:
     """Write the rows and facts of the group; return the summary line."""
-    return judge_group(GROUP, ARMS, _judge, jobs_of(params, paths), paths)
+    return judge_group(GROUP, ARMS, EvaluatedBaselines, _judge, jobs_of(params, paths), paths)
 
 
-def policies(scenario: Scenario, chosen: dict[str, Any], folder: Path, seed: int) -> list[Any]:
+def policies(scenario: Scenario, chosen: ChosenBaselines, folder: Path, seed: int) -> list[Any]:
     """Return the tuned baselines of a scenario, in the order of the table.
 
     Args:
@@ -46,16 +48,16 @@ def policies(scenario: Scenario, chosen: dict[str, Any], folder: Path, seed: int
         seed=seed,
         placements={
             name: np.array([index[placed[app]] for app in scenario.apps.app_ids], dtype=np.int64)
-            for name, placed in chosen["placements"][scenario.id].items()
+            for name, placed in chosen.placements[scenario.id].items()
         },
-        parameters={rule: entry["parameters"] for rule, entry in chosen["rules"][scenario.family].items()},
+        parameters={rule: entry.parameters for rule, entry in chosen.rules[scenario.family].items()},
     )
     return [arm.build(world) for arm in ARMS]
 
 
 def _judge(job: Job) -> Found:
     """Judge the rules in the scenarios of one world."""
-    chosen, found = read_json(job.baselines / "chosen.json"), []
+    chosen, found = read_record(job.baselines / "chosen.json", ChosenBaselines), []
     for name in job.names:
         scenario = load_scenario(job.scenarios / name)
         arms = policies(scenario, chosen, job.baselines, job.seed)

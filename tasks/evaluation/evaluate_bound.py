@@ -29,6 +29,7 @@ from simulator.objective import objective_usd
 from simulator.parameters import Section
 from simulator.scenario import load_scenario
 from tasks.evaluation.arms.bound import ARMS, HINDSIGHT, OPTIMISTIC
+from tasks.evaluation.evaluation_record import EvaluatedBound
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
 from tasks.learning.knowledge_files import load_knowledge
 
@@ -60,7 +61,7 @@ class BoundJob(NamedTuple):
 def run(params: Params, paths: Paths) -> str:
     """Write the rows and facts of the group; return the summary line."""
     budget = params.section("evaluate_bound", Settings).hindsight_replays
-    return judge_group(GROUP, ARMS, _judge, [BoundJob(job, budget) for job in jobs_of(params, paths)], paths)
+    return judge_group(GROUP, ARMS, EvaluatedBound, _judge, [BoundJob(job, budget) for job in jobs_of(params, paths)], paths)
 
 
 def _judge(piece: BoundJob) -> Found:

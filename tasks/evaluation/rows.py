@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from tasks.core.files import write_json
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import Record, write_record
 from tasks.evaluation.arms.table import Arm, arm_named, described
 from tasks.evaluation.evaluate_outputs import facts_file, rows_file
 from tasks.evaluation.evaluate_settings import EvaluateSettings
@@ -44,8 +44,10 @@ def jobs_of(params: Params, paths: Paths) -> list[Job]:
     return [Job(scenarios, baselines, names, seed) for names in worlds_of(scenarios) for seed in seeds]
 
 
-def judge_group(group: str, arms: Sequence[Arm], work: Callable[[Any], Found], jobs: Sequence[Any], paths: Paths) -> str:
-    """Do the work of every job in processes, write `data/evaluation/<group>.parquet` and `.json`; return the summary line.
+def judge_group(
+    group: str, arms: Sequence[Arm], kind: type[Record], work: Callable[[Any], Found], jobs: Sequence[Any], paths: Paths
+) -> str:
+    """Do the work of every job in processes, write `data/evaluation/<group>.parquet` and `.json` (a `kind`); return the summary line.
 
     Raises:
         ParameterError: a row is of an arm that the table of the group does not have.
@@ -57,7 +59,7 @@ def judge_group(group: str, arms: Sequence[Arm], work: Callable[[Any], Found], j
     rows_file(paths, group).parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(rows_file(paths, group), compression="zstd", statistics=False)
     facts = sorted((facts for _, facts in found), key=lambda f: (f["scenario"], f["seed"]))
-    write_json(facts_file(paths, group), {"arms": described(arms), "scenarios": facts})
+    write_record(facts_file(paths, group), kind, {"arms": described(arms), "scenarios": facts})
     return f"{rows.height} rows of {rows['arm'].n_unique()} arms in {rows['scenario'].n_unique()} scenarios"
 
 

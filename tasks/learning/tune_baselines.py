@@ -22,9 +22,10 @@ from simulator.control.view import Facts
 from simulator.objective import objective_usd
 from simulator.parameters import Section
 from simulator.scenario import load_scenario
-from tasks.core.files import write_json
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import write_record
 from tasks.evaluation.arms.tuned import TUNED, Tuned
+from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import save_knowledge
 from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world.scenario_outputs import scenario_folder
@@ -57,8 +58,9 @@ def run(params: Params, paths: Paths) -> str:
         for family in sorted(set(families.values()))
     }
     replays = {name: found[name]["replays"] for name in scenarios}
-    write_json(
+    write_record(
         out / "chosen.json",
+        ChosenBaselines,
         {
             "luck_seed": settings.luck_seed,
             "budget_replays": settings.budget_replays,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
-from tasks.data.features_settings import FeaturesSettings
 from tasks.data.traces import all_traces
+from tasks.eda.records import Volumes
 from tasks.report.page import Page
 from tasks.report.text import num
 
@@ -15,18 +14,19 @@ AZURE2021_DAY0 = dt.date(2021, 1, 31)
 COMMAND = "dvc repro report"
 
 
-def volumes(page: Page) -> dict[str, Any] | None:
-    """Content of eda/volumes.json if it has at least one day."""
-    found = page.json("eda/volumes.json")
-    return found if found and found.get("days") and found.get("total") else None
+def volumes(page: Page) -> Volumes | None:
+    """Calls by day and hour, if there is at least one call."""
+    found = page.read("reports/eda/volumes.json", Volumes)
+    return found if found and found.days and found.total else None
 
 
 def source_of(page: Page) -> tuple[str, str]:
     """Name and tag (twin or real) of the call source that the exploratory analysis read."""
-    found = page.json("eda/volumes.json") or {}
-    source = found.get("source", page.params.section("features", FeaturesSettings).source)
-    trace = all_traces(page.params).get(source)
-    return source, page.origin_tag(found.get("origin", trace.origin if trace else "twin"))
+    found = page.read("reports/eda/volumes.json", Volumes)
+    if found:
+        return found.source, page.origin_tag(found.origin)
+    source, trace = next(((s, t) for s, t in all_traces(page.params).items() if t.origin != "off"), ("no source", None))
+    return source, page.origin_tag(trace.origin if trace else "twin")
 
 
 def ink_of(page: Page) -> str:
@@ -37,7 +37,7 @@ def ink_of(page: Page) -> str:
 def provenance(page: Page, *more: str, source: str = "", origin: str = "") -> str:
     """Source, seed if generated, and what else a figure rests on, e.g. `azure2021 · twin seed 1 · 119 apps`."""
     name, kind = (source, page.origin_tag(origin)) if source else source_of(page)
-    seed = [f"twin seed {page.metric('seed', page.params.seed)}"] if kind == "twin" else ["real slice"]
+    seed = [f"twin seed {page.number('seed', page.params.seed)}"] if kind == "twin" else ["real slice"]
     return " · ".join([name, *seed, *(m for m in more if m)])
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.files import write_json, write_text_atomic
 from tasks.report.plot import annotation, serialised, template
-from tasks.report.report_outputs import metrics_file, page_file, tables_folder
+from tasks.report.reading import Inputs
+from tasks.report.report_outputs import page_file, page_numbers_file, tables_folder
 from tasks.report.text import Column, Row, columns_of, csv_text, html_table, interval, latex_text, num, tag
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
     from tasks.core.paths import Paths
+    from tasks.core.records import Record
 
 __all__ = ["Column", "Page", "annotation", "interval", "num", "tag"]
 
@@ -25,13 +27,13 @@ HEADING_LIMIT = 90
 FIGURE_LIMIT = 200_000  # bytes of one figure's JSON
 NARROW_BELOW = 640  # px of column under which a figure takes its narrow layout
 LONG_FROM = 20  # a table from this many open rows on may be broken between two pages
-INPUTS = ("eda", "validation", "world")  # folders of reports/ that the page is built from
-TABLES = ("landscape.csv", "classes.csv", "without_five.csv")  # of reports/world that it reads beside the JSON files
+FINGERPRINT = "@fingerprint@"  # a placeholder in the parts of a page until everything is read
+R = TypeVar("R", bound="Record")
 STYLE = Path(__file__).parent / "style"
 
 
 class Page:
-    """Collects the parts of reports/index.html and the numbers behind them.
+    """Collects the parts of reports/index.html and the numbers behind them; sections read their inputs through it.
 
     Args:
         params: all parameters.
@@ -39,36 +41,35 @@ class Page:
     """
 
     def __init__(self, params: Params, paths: Paths) -> None:
-        self.params, self.paths = params, paths
-        self.metrics: dict[str, Any] = {}
+        self.params = params
+        self.numbers: dict[str, Any] = {}
         self.tables: dict[str, tuple[Sequence[Column], Sequence[Row]]] = {}
+        self.inputs = Inputs(paths.root)
+        self._paths = paths
         self._specs: dict[str, str] = {}
-        self._read: dict[str, Any] = {}
         self._counts = {"Figure": 0, "Table": 0}
-        self.fingerprint = self._fingerprint()
 
-    def json(self, relative: str) -> Any | None:
-        """Content of a JSON file below reports/ (e.g. `eda/volumes.json`), None if the file is missing or says nothing (null, {} or [])."""
-        if relative not in self._read:
-            file = page_file(self.paths).parent / relative
-            self._read[relative] = (read_json(file) or None) if file.is_file() else None
-        return self._read[relative]
+    def read(self, relative: str, kind: type[R]) -> R | None:
+        """A JSON file of the pipeline as a record, e.g. `reports/eda/volumes.json`; None if it is missing or has no answer."""
+        return self.inputs.record(relative, kind)
 
-    def reference(self, relative: str) -> dict[str, Any]:
-        """Content of a JSON file below data/reference/ (e.g. `twin/azure2021.json`), {} if the file is missing."""
-        file = self.paths.reference / relative
-        found: dict[str, Any] = read_json(file) if file.is_file() else {}
-        return found
+    def read_json(self, relative: str) -> dict[str, Any]:
+        """Content of a JSON file of data/reference, {} if the file is missing."""
+        return self.inputs.mapping(relative)
 
-    def metric(self, key: str, value: Any) -> Any:
-        """Keep a headline number for reports/metrics.json and return it.
+    def read_csv(self, relative: str) -> list[dict[str, str]]:
+        """Rows of a CSV file, [] if the file is missing."""
+        return self.inputs.rows(relative)
+
+    def number(self, key: str, value: Any) -> Any:
+        """Keep a headline number for reports/page_numbers.json and return it.
 
         Raises:
             ValueError: the key holds another value already.
         """
-        if key in self.metrics and self.metrics[key] != value:
-            raise ValueError(f"metric {key} is {self.metrics[key]!r} already, not {value!r}")
-        self.metrics[key] = value
+        if key in self.numbers and self.numbers[key] != value:
+            raise ValueError(f"number {key} is {self.numbers[key]!r} already, not {value!r}")
+        self.numbers[key] = value
         return value
 
     def is_twin(self, origin: str) -> bool:
@@ -114,7 +115,7 @@ class Page:
             narrow: layout for columns under `below` px.
             key: HTML above the plot; an empty string where every mark is named in place.
             alt: the finding, for those who do not see the plot.
-            tags: twin or real first, then measured and/or `drawn: what`.
+            tags: twin or real first, then measured and/or `sampled: what`.
             provenance: source, seed, rows, span.
             command: that rebuilds the numbers.
             data: the numbers, one mapping per row.
@@ -170,7 +171,7 @@ class Page:
         return f'<figure id="{identity}"{kind} aria-labelledby="{identity}-t">{caption}{body}{foot}</figure>'
 
     def write(self, title: str, bar: str, body: str) -> int:
-        """Write index.html, metrics.json and tables/ and return the bytes of the page; tables of an earlier page are removed."""
+        """Write index.html, page_numbers.json and tables/ and return the bytes of the page; tables of an earlier page are removed."""
         from plotly.offline import get_plotlyjs
 
         specs = "".join(_script(f"{name}-figure", spec) for name, spec in self._specs.items())
@@ -184,13 +185,14 @@ class Page:
             f'{head}<body><a class="skip" href="#main">Skip to the answer</a>{bar}<main id="main" class="column">{body}</main>'
             f"{specs}{_script('template', serialised_template())}<script>{get_plotlyjs()}</script><script>{script}</script></body></html>\n"
         )
-        write_text_atomic(page_file(self.paths), text)
-        write_json(metrics_file(self.paths), self.metrics)
+        text = text.replace(FINGERPRINT, self.inputs.fingerprint)
+        write_text_atomic(page_file(self._paths), text)
+        write_json(page_numbers_file(self._paths), self.numbers)
         self._write_tables()
         return len(text.encode())
 
     def _write_tables(self) -> None:
-        folder = tables_folder(self.paths)
+        folder = tables_folder(self._paths)
         folder.mkdir(parents=True, exist_ok=True)
         wanted = {f"{name}{end}" for name in self.tables for end in (".csv", ".tex")}
         for old in folder.iterdir():
@@ -211,27 +213,16 @@ class Page:
 
     def _foot(self, kind: str, identity: str, tags: Sequence[str], provenance: str, command: str, numbers: str) -> str:
         self._counts[kind] += 1
-        said = f"{html.escape(provenance)} · profile {html.escape(self.params.profile)} · data {self.fingerprint}"
+        said = f"{html.escape(provenance)} · profile {html.escape(self.params.profile)} · data {FINGERPRINT}"
         files = f'<a href="tables/{identity}.csv">tables/{identity}.csv</a> · <a href="tables/{identity}.tex">.tex</a>'
         return (
             f'<div class="provenance">{"".join(map(tag, tags))}<span><b>{kind} {self._counts[kind]}</b> · {said}</span>'
             f"<details><summary>Numbers and command</summary><code>{html.escape(command)}</code>{files}{numbers}</details></div>"
         )
 
-    def _fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        root, published = page_file(self.paths).parent, self.paths.reference / "twin"
-        read = [file for folder in INPUTS for pattern in ("*.json", *TABLES) for file in (root / folder).glob(pattern)]
-        for file in [*sorted(read), *sorted(published.glob("*.json")), *self.paths.reference.glob("land.csv")]:
-            content = file.read_bytes()
-            digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode() + content)
-        return digest.hexdigest()[:7]
-
 
 def serialised_template() -> str:
     """JSON of the page's Plotly template."""
-    import json
-
     return json.dumps(template(), separators=(",", ":"), sort_keys=True)
 
 

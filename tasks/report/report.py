@@ -1,25 +1,24 @@
-"""Stage `report`: the page, its tables and the headline numbers, from reports/eda and reports/validation. Not here: any computing."""
+"""Stage `report`: the page, its tables and the headline numbers, from what the other stages publish. Not here: computing, sections."""
 
 from __future__ import annotations
 
 import html
+import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tasks.data.traces import all_traces
 from tasks.data.verdict import require_success
-from tasks.report.page import Page, num, tag
+from tasks.report import sections
+from tasks.report.page import FINGERPRINT, Page, num, tag
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-# Modules of tasks/sections in the order of the page. Each has render(page) -> HTML, "" if it has nothing to say, and TITLE, NAV, QUESTION.
-SECTIONS = ("first", "data", "rhythm", "cells", "google2011", "forecasts", "world", "places", "landscape", "quality")
-
 
 def run(params: Params, paths: Paths) -> str:
-    """Build reports/index.html, reports/metrics.json and reports/tables/.
+    """Build reports/index.html, reports/page_numbers.json and reports/tables/.
 
     Returns:
         The one-line summary.
@@ -32,15 +31,21 @@ def run(params: Params, paths: Paths) -> str:
             require_success(paths, source)
     page = Page(params, paths)
     links, parts = [], []
-    for name in SECTIONS:
-        section: Any = import_module(f"tasks.report.sections.{name}")
-        content = section.render(page)
+    for name, section in found_sections():
+        content = section.add(page)
         if not content:
             continue
         links.append(f'<a href="#{name}">{html.escape(section.NAV)}</a>')
         parts.append(f'<section id="{name}" aria-label="{html.escape(section.NAV)}">{_head(section)}{content}</section>')
     size = page.write("Trine report", _bar(page, links), "".join(parts) + _footer(page))
-    return f"{len(page.tables)} figures and tables, {len(page.metrics)} metrics, {num(size)} bytes"
+    return f"{len(page.tables)} figures and tables, {len(page.numbers)} numbers, {num(size)} bytes"
+
+
+def found_sections() -> list[tuple[str, Any]]:
+    """Name and module of every section, in the order of the page."""
+    names = [module.name for module in pkgutil.iter_modules(sections.__path__)]
+    modules = [(name, import_module(f"{sections.__name__}.{name}")) for name in names]
+    return sorted(modules, key=lambda named: (named[1].ORDER, named[0]))
 
 
 def _head(section: Any) -> str:
@@ -58,4 +63,4 @@ def _bar(page: Page, links: list[str]) -> str:
 
 
 def _footer(page: Page) -> str:
-    return f"<footer>Trine · profile {html.escape(page.params.profile)} · data {page.fingerprint} · rebuild with: dvc repro report</footer>"
+    return f"<footer>Trine · profile {html.escape(page.params.profile)} · data {FINGERPRINT} · rebuild with: dvc repro report</footer>"

@@ -20,6 +20,6 @@ def tables_folder(paths: Paths) -> Path:
     return paths.reports / "tables"
 
 
-def metrics_file(paths: Paths) -> Path:
+def page_numbers_file(paths: Paths) -> Path:
     """Every headline number of the page."""
-    return paths.reports / "metrics.json"
+    return paths.reports / "page_numbers.json"

@@ -83,14 +83,14 @@ def percent(share: float) -> str:
 
 
 def tag(name: str) -> str:
-    """HTML of a tag: `twin`, `real`, `measured`, or `drawn: what`.
+    """HTML of a tag: `twin`, `real`, `measured`, or `sampled: what`.
 
     Raises:
         ValueError: any other name.
     """
     kind = name.split(":")[0]
-    if kind not in ("twin", "real", "measured", "drawn"):
-        raise ValueError(f"unknown tag '{name}': known are twin, real, measured, drawn: what")
+    if kind not in ("twin", "real", "measured", "sampled"):
+        raise ValueError(f"unknown tag '{name}': known are twin, real, measured, sampled: what")
     return f'<span class="tag {kind}">{html.escape(name.replace(":", ""))}</span>'
 
 

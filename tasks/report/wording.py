@@ -1,19 +1,21 @@
 """Words for what was found, chosen by the interval, never by hope: headings, verdicts, refusals. Not here: numbers (models/statistics.py).
 
-Lower is better: an effect is the difference subject minus reference in % of home of the same scenario, below zero where the subject is
-cheaper.
+Lower is better: an effect is the difference subject minus other in % of home of the same scenario, below zero where the subject costs less.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tasks.core.terms import SMALL_GAP
 from tasks.report.text import num
 
+if TYPE_CHECKING:
+    from tasks.evaluation.landscape_record import Interval
+
 EQUAL_WITHIN = 0.5  # % of home: an interval inside +- this says "equals"
-ENOUGH_SCENARIOS = 10  # the profile `report` has as many; below, a heading says how few there are
+ENOUGH_SCENARIOS = 10  # the profile `report` has as many; below, a section says how few there are
 NO_RATIO = "no ratio: the gap is under 1 % of home"
 TIMES = "\u00d7"
 LONGEST = 90  # characters of a heading
@@ -25,7 +27,7 @@ class Effect:
     """A difference in % of home with its interval, which is missing below three scenarios.
 
     Args:
-        value: subject minus reference.
+        value: subject minus other.
         low: of the interval, None without one.
         high: of the interval.
         seeds: of the design.
@@ -39,14 +41,14 @@ class Effect:
     scenarios: int
 
     @classmethod
-    def of(cls, found: dict[str, Any], seeds: int, factor: float = 100.0) -> Effect:
+    def of(cls, found: Interval, seeds: int, factor: float = 100.0) -> Effect:
         """From an interval of reports/world/landscape.json, whose shares are of 1."""
-        low, high = (None if found[key] is None else factor * found[key] for key in ("low", "high"))
-        return cls(factor * found["value"], low, high, seeds, found["n"])
+        low, high = (None if end is None else factor * end for end in (found.low, found.high))
+        return cls(factor * found.mean, low, high, seeds, found.n)
 
     @property
     def word(self) -> Word:
-        """What the interval says; without one, what the value says (the heading then says how small the design is)."""
+        """What the interval says; without one, what the value says (the section then says how small the design is)."""
         low, high = (self.value if end is None else end for end in (self.low, self.high))
         if low >= -EQUAL_WITHIN and high <= EQUAL_WITHIN:
             return "equal"
@@ -55,62 +57,56 @@ class Effect:
         return "better" if high < 0 else "worse"
 
     @property
-    def few(self) -> str:
-        """What a heading of a small design ends with, else ""."""
-        return too_few(self.seeds, self.scenarios)
+    def is_small(self) -> bool:
+        """Whether the design is too small for a verdict."""
+        return self.scenarios < ENOUGH_SCENARIOS
 
 
 def too_few(seeds: int, scenarios: int) -> str:
-    """` (n = 3 x 6: too few for a verdict)` for a small design, "" for a large one."""
+    """HTML that a section of a small design says once: `n = 3 x 6 (seeds x scenarios): too few for a verdict`; "" for a large one."""
     if scenarios >= ENOUGH_SCENARIOS:
         return ""
-    return f" (n = {seeds} {TIMES} {scenarios}: too few for a verdict)"
+    return f'<p class="design">n = {seeds} {TIMES} {scenarios} (seeds {TIMES} scenarios): too few for a verdict.</p>'
 
 
-def heading(subject: str, reference: str, effect: Effect, lowered: str = "") -> str:
-    """What a comparison found, and whether the design is too small for a verdict; arguments as of `finding`."""
-    return finding(subject, reference, effect, lowered) + effect.few
-
-
-def finding(subject: str, reference: str, effect: Effect, lowered: str = "") -> str:
-    """What a comparison found, alone.
+def finding(subject: str, other: str, effect: Effect) -> str:
+    """What a comparison found, as a sentence without its full stop.
 
     Args:
-        subject: the arm in question, as the sentence starts.
-        reference: what it is compared with.
-        effect: subject minus reference.
-        lowered: what the subject lowers, the reference itself if empty.
+        subject: the arm in question, as it is named within a sentence.
+        other: what it is compared with.
+        effect: subject minus other.
     """
     size = f"{num(abs(effect.value), 1)} % of home"
     said = {
-        "better": f"{subject} lowers {lowered or reference} by {size}",
-        "unclear": f"{subject} is not told apart from {reference}",
-        "equal": f"{subject} equals {reference}",
-        "worse": f"{subject} loses to {reference} by {size}",
-    }
-    return said[effect.word]
+        "better": f"{subject} costs {size} less than {other}",
+        "unclear": f"no detectable difference between {subject} and {other}",
+        "equal": f"{subject} costs the same as {other}",
+        "worse": f"{subject} costs {size} more than {other}",
+    }[effect.word]
+    return said[0].upper() + said[1:]
 
 
-def fitting(few: str, *said: str) -> str:
-    """The first of some findings, longest first, that fits in a heading together with what a small design adds; else the last."""
-    return next((s + few for s in said if len(s + few) <= LONGEST), said[-1] + few)
+def fitting(*said: str) -> str:
+    """The first of some findings, longest first, that fits in a heading; else the last."""
+    return next((s for s in said if len(s) <= LONGEST), said[-1])
 
 
 def told(effect: Effect) -> str:
-    """Sign and word of a difference for a table's cell: lower, higher, equal, not told apart, too few."""
-    if effect.few:
+    """Sign and word of a difference for a table's cell: lower, higher, equal, no difference, too few."""
+    if effect.is_small:
         return "\u2013 too few"
-    return {"better": "✓ lower", "worse": "✕ higher", "equal": "≈ equal", "unclear": "≈ not told apart"}[effect.word]
+    return {"better": "✓ lower", "worse": "✕ higher", "equal": "≈ equal", "unclear": "≈ no difference"}[effect.word]
 
 
 def verdict(effect: Effect, claimed: float | None = None) -> str:
-    """Sign and words of a claim that the subject lowers its reference.
+    """Sign and words of a claim that the subject costs less than the other.
 
     Args:
-        effect: subject minus reference.
+        effect: subject minus other.
         claimed: the size that was claimed, in the same unit and positive; None if the claim has no size.
     """
-    if effect.low is None or effect.high is None or effect.few:
+    if effect.low is None or effect.high is None or effect.is_small:
         return "\u2013 not testable"
     if effect.low <= 0 <= effect.high:
         return "≈ not shown"

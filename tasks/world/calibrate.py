@@ -19,15 +19,19 @@ from simulator.parameters import Section, World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
-from tasks.core.files import read_json, write_json, write_text_atomic
+from tasks.core.files import write_text_atomic
 from tasks.core.parallel import map_in_processes
+from tasks.core.records import read_record, write_record
+from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world.calibration_assumed import assumed_rows
 from tasks.world.calibration_bill import bill, worked_checks
 from tasks.world.calibration_places import places, shifts
+from tasks.world.calibration_record import Calibration
 from tasks.world.calibration_theory import law_checks, queue_checks, short, simfaas_checks
 from tasks.world.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity, twin_at_home
 from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_record import ScenarioList
 from tasks.world.scenario_settings import ScenarioSettings
 
 if TYPE_CHECKING:
@@ -59,11 +63,11 @@ def calibration_file(paths: Paths) -> Path:
 def run(params: Params, paths: Paths) -> str:
     """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
     settings = params.section("calibrate", Settings)
-    scenarios = read_json(scenario_folder(paths) / "scenarios.json")["scenarios"]
-    row = next((row for row in scenarios if row["family"] == "calm"), scenarios[0])
-    name, origin = row["id"], row["from"]
+    scenarios = read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios
+    row = next((row for row in scenarios if row.family == "calm"), scenarios[0])
+    name, origin = row.id, row.origin
     scenario = load_scenario(scenario_folder(paths) / name)
-    chosen = read_json(baselines_folder(paths) / "chosen.json")["placements"][name]["best_static"]
+    chosen = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).placements[name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = home_run(scenario, settings.luck_seed)
@@ -97,7 +101,7 @@ def run(params: Params, paths: Paths) -> str:
         "assumed": assumed_rows(paths.reference, scenario.world),
     }
     write_text_atomic(calibration_file(paths).with_suffix(".csv"), _csv(rows))
-    write_json(calibration_file(paths), found)
+    write_record(calibration_file(paths), Calibration, found)
     judged = [row for row in rows if row["is_within"] is not None]
     return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their bound, {len(rows) - len(judged)} not judged"
 

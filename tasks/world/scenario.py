@@ -26,12 +26,14 @@ from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
-from tasks.core.files import read_json, write_json
+from tasks.core.records import read_record, write_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.raw_files import resolve_folder
 from tasks.data.traces import trace_of
 from tasks.data.verdict import require_success
 from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_record import ScenarioList
 from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
@@ -73,7 +75,7 @@ def run(params: Params, paths: Paths) -> str:
         is_staged = settings.calls == "staged" and seed == params.seed
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
-        origin = read_json(ingest_report(paths, settings.source))["from"] if is_staged else "twin"
+        origin = read_record(ingest_report(paths, settings.source), IngestReport).origin if is_staged else "twin"
         if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
             ranked = published_calls(seed, trace_of(params, settings.source).apps if is_staged else settings.apps)
             trace = with_comparable_apps(trace, ranked, seed, tables, world, params)
@@ -101,7 +103,8 @@ def run(params: Params, paths: Paths) -> str:
             classes.append(app_classes(scenario, limits))
             rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
     pl.concat(classes).write_parquet(draft / "apps.parquet")
-    write_json(draft / "scenarios.json", {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows})
+    listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
+    write_record(draft / "scenarios.json", ScenarioList, listed)
     shutil.rmtree(scenario_folder(paths), ignore_errors=True)
     draft.rename(scenario_folder(paths))
     return f"{total} calls of {len(settings.seeds)} seeds in {len(rows)} scenarios, {clipped} calls after the end left out"

@@ -1,8 +1,8 @@
 """Every number that an open page shows, and where it comes from. Not here: the browser (browser.py), what else a page must satisfy.
 
-A number has an origin if it is there, rounded as shown and in the unit shown: one of running text in reports/metrics.json (or it is the
-number of rows of its table), one in a plot in the CSV of the figure or in the metrics, a cell of a table in the same row and column of the
-CSV, a point of a plot in the CSV (as it is, or as per cent). Digits in names count where the CSV has no such name.
+A number has an origin if it is there, rounded as shown and in the unit shown: one of running text in reports/page_numbers.json (or it is
+the number of rows of its table), one in a plot in the CSV of the figure or in the headline numbers, a cell of a table in the same row and
+column of the CSV, a point of a plot in the CSV (as it is, or as per cent). Digits in names count where the CSV has no such name.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ def without_origin(tab: Tab, reports: Path) -> tuple[int, list[str]]:
 
     Args:
         tab: with the page open and drawn.
-        reports: folder of the page, with metrics.json and tables/.
+        reports: folder of the page, with page_numbers.json and tables/.
     """
     page = tab.value(f"{SHOWN}({json.dumps(BLOCKS)})")
-    metrics = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
-    general = sorted({n for value in metrics.values() for n in _of_value(value)})
+    headline = json.loads((reports / "page_numbers.json").read_text(encoding="utf-8"))
+    general = sorted({n for value in headline.values() for n in _of_value(value)})
     files = {f.stem: _csv(f) for f in (reports / "tables").glob("*.csv")}
     named = {None: general} | {name: general + _in_texts(rows) for name, rows in files.items()}
     own = {name: _in_cells(rows) for name, rows in files.items()}

@@ -1,4 +1,4 @@
-"""Every number of the page stands in reports/metrics.json or in a CSV that the page links."""
+"""Every number of the page is in reports/page_numbers.json or in a CSV that the page links."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_number_has_an_origin(tab: Tab, page_file: Path, width: int) -> No
 
 @pytest.mark.parametrize("where", PLANTED)
 def test_an_invented_number_is_found(tab: Tab, page_file: Path, where: str) -> None:
-    """One number that no file holds is reported, wherever it stands."""
+    """One number that no file holds is reported, wherever it is."""
     tab.width(1280)
     tab.open(page_file)
     tab.value(PLANTED[where])

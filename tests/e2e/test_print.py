@@ -24,7 +24,9 @@ PRINTING = """[...document.querySelectorAll('figure')].map((f) => [f.id, f.getBo
 # Words in sight, figure by figure: [id, kind of figure, words of its text, words in its plot].
 WORDS = """[...document.querySelectorAll('figure')].map((f) => [f.id, f.querySelector('.provenance b').textContent,
   f.classList.contains('long'), f.innerText + ' ' + [...f.querySelectorAll('.plot svg text')].map((t) => t.textContent).join(' ')])"""
-REST = "[...document.querySelectorAll('.origin, h1, h2, h2 + .question, .tile, .limits, footer')].map((n) => n.innerText).join(' ')"
+REST = (
+    "[...document.querySelectorAll('.origin, h1, h2, h2 + .question, .design, .tile, .limits, footer')].map((n) => n.innerText).join(' ')"
+)
 
 
 def letters(text: str) -> str:

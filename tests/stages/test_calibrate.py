@@ -33,6 +33,7 @@ from tasks.world.calibration_bill import bill
 from tasks.world.calibration_world import assumed_share, home_run
 from tasks.world.reference_places import NETWORK_SOURCES
 from tasks.world.scenario_outputs import scenario_folder
+from tests.worlds.stage_files import chosen_baselines, scenario_list
 
 NAME = "calm-3"
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
@@ -59,9 +60,9 @@ def stage(root: Path, repository: Path, params: Params, scenario: Scenario, stat
     paths = Paths(root)
     shutil.copytree(repository / "data" / "reference", paths.reference)
     save(scenario, scenario_folder(paths))
-    write_json(scenario_folder(paths) / "scenarios.json", {"scenarios": [{"id": NAME, "family": "calm", "from": "twin"}]})
+    write_json(scenario_folder(paths) / "scenarios.json", scenario_list(**{NAME: "calm"}))
     chosen = {app: scenario.tables.zones[p] for app, p in zip(scenario.apps.app_ids, static, strict=True)}
-    write_json(baselines_folder(paths) / "chosen.json", {"placements": {NAME: {"best_static": chosen}}})
+    write_json(baselines_folder(paths) / "chosen.json", chosen_baselines({NAME: {"best_static": chosen}}))
     calibrate.run(params, paths)
     return paths
 

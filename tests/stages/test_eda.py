@@ -12,18 +12,21 @@ import pytest
 
 from core.errors import GateError
 from tasks.core import params
-from tasks.core.files import read_json, write_json
+from tasks.core.files import read_json
 from tasks.core.paths import Paths
+from tasks.core.records import write_record
 from tasks.core.sources import SOURCES
 from tasks.data.features_outputs import features_folder
+from tasks.data.features_record import FeaturesSummary
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_record import IngestReport
 from tasks.data.verdict import write_verdict
 from tasks.eda import eda
 from tasks.eda.calls import autocorrelation, quantile, survival
 from tasks.eda.eda import eda_folder
 from tasks.eda.forecasts import errors
+from tests.worlds.stage_files import ingest_counts
 
-OFF = {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}}
 # (app, function, arrival in s, duration in ms): two calls of app 1 overlap; app 2 has one call of zero duration.
 CALLS = ((1, 11, 0, 2000), (1, 11, 1, 2000), (1, 12, 3600, 1000), (2, 21, 7200, 0))
 STEPS = 600
@@ -56,14 +59,16 @@ def tree(tmp_path: Path, repository: Path) -> Paths:
     for part, values in parts.items():
         where = "where app_id > 0"
         con.execute(f"copy (select * from (values {values}) {columns} {where}) to '{features_folder(paths)}/{part}.parquet'")
-    write_json(
-        features_folder(paths) / "features.json",
-        {"source": "azure2021", "from": "twin", "span_steps": STEPS, "split_steps": [420, 510, STEPS]},
-    )
-    on = {"from": "twin", "rows_in": 5, "rows_staged": 4, "rows_rejected": 1, "rejects_by_reason": {"negative_duration": 1}}
+    features = {
+        "source": "azure2021", "from": "twin", "span_steps": STEPS, "unit_steps": 30, "split_steps": [420, 510, STEPS], "rows_run_out": 0,
+        "early_stopping_step": 400, "rows": {"train": 2, "valid": 1, "test": 0}, "columns": [], "regions": 24,
+    }  # fmt: skip
+    write_record(features_folder(paths) / "features.json", FeaturesSummary, features)
     for source in SOURCES:
         staged_folder(paths, source).mkdir(parents=True, exist_ok=True)
-        write_json(ingest_report(paths, source), on if source == "azure2021" else OFF)
+        write_record(
+            ingest_report(paths, source), IngestReport, ingest_counts("twin", 4, 1) if source == "azure2021" else ingest_counts("off")
+        )
         write_verdict(paths, source, "twin" if source == "azure2021" else "off", [])
     return paths
 

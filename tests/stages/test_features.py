@@ -22,6 +22,7 @@ from tasks.data import features
 from tasks.data.features_outputs import features_folder
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.verdict import verdict_file, write_verdict
+from tests.worlds.stage_files import ingest_counts
 
 DAYS, STEP_US = 2, 15_000_000
 
@@ -57,8 +58,8 @@ def stage(root: Path, repository: Path, calls: pl.DataFrame, google: bool = True
     calls.select("app_id", "function_id").unique().sort("app_id", "function_id").write_parquet(
         staged_folder(paths, "azure2021") / "functions.parquet"
     )
-    write_json(ingest_report(paths, "azure2021"), {"from": "twin"})
-    write_json(ingest_report(paths, "google2019"), {"from": "twin" if google else "off"})
+    write_json(ingest_report(paths, "azure2021"), ingest_counts("twin"))
+    write_json(ingest_report(paths, "google2019"), ingest_counts("twin" if google else "off"))
     for day in range(29 if google else 0):
         folder = staged_folder(paths, "google2019") / f"day={day:02d}"
         folder.mkdir(parents=True)

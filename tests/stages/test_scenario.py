@@ -36,6 +36,7 @@ from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 from tests.worlds.families import FAMILIES
+from tests.worlds.stage_files import ingest_counts
 
 DAYS, APPS, RATE = 3, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)
@@ -85,8 +86,8 @@ def stage(root: Path, repository: Path, params: Params, google: bool = True) -> 
     calls.select("app_id", "app", "memory_mb").unique().sort("app_id").write_parquet(staged_folder(paths, "azure2021") / "apps.parquet")
     functions = calls.select("app_id", "function_id", "function").unique().sort("app_id", "function_id")
     functions.write_parquet(staged_folder(paths, "azure2021") / "functions.parquet")
-    write_json(ingest_report(paths, "azure2021"), {"from": "twin"})
-    write_json(ingest_report(paths, "google2019"), {"from": "twin" if google else "off"})
+    write_json(ingest_report(paths, "azure2021"), ingest_counts("twin"))
+    write_json(ingest_report(paths, "google2019"), ingest_counts("twin" if google else "off"))
     cells = generate_google2019(1)
     for day in range(29 if google else 0):
         folder = staged_folder(paths, "google2019") / f"day={day:02d}"
@@ -220,7 +221,7 @@ def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, par
 
 def test_real_calls_have_attributes_by_name_alone(built: Paths, params: Params, tmp_path: Path) -> None:
     paths = copy_of(built, tmp_path)
-    write_json(ingest_report(paths, "azure2021"), {"from": "path"})
+    write_json(ingest_report(paths, "azure2021"), ingest_counts("path"))
     write_verdict(paths, "azure2021", "path", [])
     settings = small(params, seeds=(1,), families={"calm": Family()})
     scenario.run(settings, paths)

@@ -1,1 +1,5 @@
-"""Sections of the report: one module, one section, with TITLE, NAV, QUESTION and `render(page) -> html` ("" if it has nothing to say)."""
+"""Sections of the page, found by a scan of this folder: a new file here is a new section, and nothing else is edited.
+
+A section has ORDER (its place on the page), TITLE, NAV, QUESTION and `add(page)`, which returns HTML, "" if it has nothing to say. What
+several sections share, or what would make one too long, is in tasks/report/parts.
+"""

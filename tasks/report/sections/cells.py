@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.data.traces import trace_of
+from tasks.eda.records import Cells
 from tasks.report.facts import COMMAND, plural, provenance
 from tasks.report.page import Column, Page, annotation, num
 from tasks.report.plot import axis, colour, decimated
@@ -13,53 +14,47 @@ from tasks.report.text import percent
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Cells", "Cells", "How loaded are the eight cells that stand for our regions, and do they move together?"
-SOURCE = "google2019"
+ORDER, TITLE, NAV, QUESTION = 40, "Cells", "Cells", "How loaded are the eight cells that stand for our regions, and do they move together?"
 DAY_H = 24
 FULL = 0.8  # from this correlation on, a cell of the map is nearer to its full colour than to the page
 GAPS = {False: (0.035, 0.2), True: (0.07, 0.085)}  # share of width, of height between panels: wide, narrow
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section, "" when the source is off."""
-    found = page.json("eda/cells.json")
-    if not found or not found.get("cells"):
+    found = page.read("reports/eda/cells.json", Cells)
+    if not found:
         return ""
     return _multiples(page, found) + _table(page, found) + _correlation(page, found)
 
 
-def _names(found: dict[str, Any]) -> list[str]:
-    return [c for c in found.get("order") or sorted(found["cells"]) if c in found["cells"]]
-
-
-def _said(page: Page, found: dict[str, Any], *more: str) -> dict[str, Any]:
-    origin = found.get("origin", trace_of(page.params, SOURCE).origin)
+def _said(page: Page, found: Cells, *more: str) -> dict[str, Any]:
     return {
-        "tags": [page.origin_tag(origin), "measured", "drawn: capacity"],
-        "provenance": provenance(page, *more, source=SOURCE, origin=origin),
+        "tags": [page.origin_tag(found.origin), "measured", "sampled: capacity"],
+        "provenance": provenance(page, *more, source=found.source, origin=found.origin),
         "command": COMMAND,
     }
 
 
-def _multiples(page: Page, found: dict[str, Any]) -> str:
-    names = _names(found)
-    means = {c: found["cells"][c]["mean"] for c in names}
+def _multiples(page: Page, found: Cells) -> str:
+    names = list(found.order)
+    means = {c: found.cells[c].mean for c in names}
     low, high = min(means, key=lambda c: (means[c], c)), max(means, key=lambda c: (means[c], c))
-    page.metric("cells", len(names))
-    page.metric("cell_cpu_lowest_mean", means[low])
-    page.metric("cell_cpu_highest_mean", means[high])
-    heading = f"Mean CPU in use runs from {percent(means[low])} (cell {low}) to {percent(means[high])} (cell {high})"
+    page.number("cells", len(names))
+    page.number("cell_cpu_lowest_mean", means[low])
+    page.number("cell_cpu_highest_mean", means[high])
+    heading = f"Mean CPU use ranges from {percent(means[low])} (cell {low}) to {percent(means[high])} (cell {high})"
     if len(names) == 1:
-        heading = f"Cell {low} has {percent(means[low])} of its CPU in use on average"
+        heading = f"Cell {low} uses {percent(means[low])} of its CPU on average"
     data = [
         {"cell": c, "t_h": t, "cpu_fraction": v, "cell_mean": means[c]}
         for c in names
-        for t, v in zip(found["cells"][c]["t_h"], found["cells"][c]["cpu_fraction"], strict=True)
+        for t, v in zip(found.cells[c].t_h, found.cells[c].cpu_fraction, strict=True)
     ]
     return page.figure(
         "cells",
         heading=heading,
-        sentence="CPU in use, % of the capacity, one scale for all. The capacity is drawn: levels are assumed, the shape is measured.",
+        sentence="CPU in use, % of the capacity, on one scale. The shape is measured; the capacity is sampled, so levels are assumed.",
         wide=_panels(found, names, narrow=False),
         narrow=_panels(found, names, narrow=True),
         key="",
@@ -69,7 +64,7 @@ def _multiples(page: Page, found: dict[str, Any]) -> str:
     )
 
 
-def _panels(found: dict[str, Any], names: list[str], *, narrow: bool) -> Figure:
+def _panels(found: Cells, names: list[str], *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
     columns = min(2 if narrow else 4, len(names))
@@ -77,16 +72,16 @@ def _panels(found: dict[str, Any], names: list[str], *, narrow: bool) -> Figure:
     gap_x, gap_y = GAPS[narrow]
     width, height = (1 - gap_x * (columns - 1)) / columns, (1 - gap_y * (lines - 1)) / lines
     figure, text, layout = go.Figure(), [], {}
-    ink = "s3" if found.get("origin", "twin") == "twin" else "ink"
-    hours = [t for c in names for t in found["cells"][c]["t_h"]]
+    ink = "s3" if found.origin == "twin" else "ink"
+    hours = [t for c in names for t in found.cells[c].t_h]
     start, end = min(hours), max(hours)
     days = range(int(start // DAY_H), int(end // DAY_H) + 1, max(1, round((end - start) / DAY_H / 3)))
-    top = 20 * (1 + int(max(100 * v for c in names for v in found["cells"][c]["cpu_fraction"]) // 20))
+    top = 20 * (1 + int(max(100 * v for c in names for v in found.cells[c].cpu_fraction) // 20))
     for i, name in enumerate(names):
         line, column = divmod(i, columns)
         left, upper = column * (width + gap_x), 1 - line * (height + gap_y)
         key = "" if i == 0 else str(i + 1)
-        x, y = decimated(found["cells"][name]["t_h"], [100 * v for v in found["cells"][name]["cpu_fraction"]], 300)
+        x, y = decimated(found.cells[name].t_h, [100 * v for v in found.cells[name].cpu_fraction], 300)
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": colour(ink), "width": 1.3}, xaxis=f"x{key}", yaxis=f"y{key}",
             hovertemplate=f"cell {name}, hour %{{x:.0f}}: %{{y:.1f}} %<extra></extra>",
@@ -100,7 +95,7 @@ def _panels(found: dict[str, Any], names: list[str], *, narrow: bool) -> Figure:
             domain=[max(0.0, upper - height), min(1.0, upper)], anchor=f"x{key}", range=[0, top], tickvals=[0, top / 2, top],
             ticktext=["0", num(top / 2, 0), f"{num(top)} %"], showticklabels=column == 0,
         )  # fmt: skip
-        label = f"<b>{name}</b>  mean {percent(found['cells'][name]['mean'])}"
+        label = f"<b>{name}</b>  mean {percent(found.cells[name].mean)}"
         text.append(annotation(left, min(1.0, upper), label, at=("left", "bottom"), refs=("paper", "paper"), yshift=4))
     figure.update_layout(
         height=(115 if narrow else 130) * lines + 60, margin={"l": 48, "r": 14, "t": 26, "b": 30}, annotations=text, **layout
@@ -108,24 +103,23 @@ def _panels(found: dict[str, Any], names: list[str], *, narrow: bool) -> Figure:
     return figure
 
 
-def _table(page: Page, found: dict[str, Any]) -> str:
-    names = _names(found)
-    memory = found.get("cpu_memory") or {}
+def _table(page: Page, found: Cells) -> str:
+    names = list(found.order)
     rows = [
         {
             "cell": c,
-            "mean": found["cells"][c]["mean"],
-            "std": found["cells"][c]["std"],
-            "lag1": found["cells"][c]["lag1"],
-            "cpu_memory": memory.get(c),
+            "mean": found.cells[c].mean,
+            "std": found.cells[c].std,
+            "lag1": found.cells[c].lag1,
+            "cpu_memory": found.cpu_memory[c],
         }
         for c in names
     ]
-    steady = min(r["lag1"] for r in rows if r["lag1"] is not None) if any(r["lag1"] is not None for r in rows) else None
+    steady = min((cell.lag1 for cell in found.cells.values() if cell.lag1 is not None), default=None)
     if steady is not None:
-        page.metric("cell_cpu_lowest_lag1", steady)
+        page.number("cell_cpu_lowest_lag1", steady)
     heading = (
-        f"Load changes slowly: from one step to the next it correlates with at least {num(steady, 2)}"
+        f"Load changes slowly: in every cell, neighbouring steps correlate by at least {num(steady, 2)}"
         if steady is not None
         else "Load of the cells"
     )
@@ -147,32 +141,33 @@ def _table(page: Page, found: dict[str, Any]) -> str:
     )
 
 
-def _correlation(page: Page, found: dict[str, Any]) -> str:
-    names, matrix = _names(found), found.get("cpu_correlation") or []
+def _correlation(page: Page, found: Cells) -> str:
+    names, matrix = list(found.order), found.cpu_correlation
     if len(names) < 2 or len(matrix) != len(names):
         return ""
-    others = sorted((matrix[i][j], names[i], names[j]) for i in range(len(names)) for j in range(i) if matrix[i][j] is not None)
+    pairs = [(matrix[i][j], names[i], names[j]) for i in range(len(names)) for j in range(i)]
+    others = sorted((r, a, b) for r, a, b in pairs if r is not None)
     if not others:
         return ""
-    middle = page.metric("cell_cpu_median_correlation", others[len(others) // 2][0])
-    most = page.metric("cell_cpu_highest_correlation", others[-1][0])
+    middle = page.number("cell_cpu_median_correlation", others[len(others) // 2][0])
+    most = page.number("cell_cpu_highest_correlation", others[-1][0])
     word = "move together" if middle >= 0.5 else "move largely on their own" if middle < 0.3 else "move together only in part"
-    heading = f"Cells {word}: the median correlation of a pair is {num(middle, 2)}"
+    heading = f"Loads of the cells {word}: the median correlation of a pair is {num(middle, 2)}"
     signed = '<span>−1</span><span class="signed" role="img" aria-label="colour scale from minus one to one"></span><span>1</span>'
     return page.figure(
         "cell_correlation",
         heading=heading,
-        sentence="Correlation of CPU in use between every two cells; blue together, red against each other.",
+        sentence="Correlation of CPU in use between every two cells: blue if they move together, red if they move against each other.",
         wide=_matrix(names, matrix, narrow=False),
         narrow=_matrix(names, matrix, narrow=True),
         key=signed,
         alt=f"{heading}; the highest is {num(most, 2)} between {others[-1][2]} and {others[-1][1]}",
         data=[{"cell": a, "with": b, "correlation": matrix[i][j]} for i, a in enumerate(names) for j, b in enumerate(names)],
-        **_said(page, found, plural(page.metric("cell_pairs", len(others)), "pair")),
+        **_said(page, found, plural(page.number("cell_pairs", len(others)), "pair")),
     )
 
 
-def _matrix(names: list[str], matrix: list[list[float]], *, narrow: bool) -> Figure:
+def _matrix(names: list[str], matrix: Sequence[Sequence[float | None]], *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
     size = len(names)

@@ -1,60 +1,62 @@
-"""Section: what the calls are like (times: data_times.py, apps: data_apps.py, here triggers). Not here: load over time (rhythm.py)."""
+"""Section: what the calls are like: their times, the apps that make them, what triggers them. Not here: load over time (rhythm.py)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.eda.records import Triggers
 from tasks.report.facts import COMMAND, ink_of, plural, provenance, source_of
 from tasks.report.page import Page, annotation, pair
+from tasks.report.parts.arms import load
+from tasks.report.parts.data_apps import concentration, dispersion
+from tasks.report.parts.data_times import calendar, durations, gaps
 from tasks.report.plot import axis, both, colour
-from tasks.report.sections.arms import load
-from tasks.report.sections.data_apps import concentration, dispersion
-from tasks.report.sections.data_times import calendar, durations, gaps
 from tasks.report.text import percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Calls", "Calls", "How long do calls run, how do they arrive, and who makes them?"
+ORDER, TITLE, NAV, QUESTION = 20, "Calls", "Calls", "How long do calls run, how do they arrive, and who makes them?"
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section."""
-    first = calendar(page) if load(page) is not None else ""  # without a landscape the calendar is on the first screen
-    return first + pair(durations(page), gaps(page)) + pair(concentration(page), dispersion(page)) + _triggers(page)
+    days = calendar(page) if load(page) is not None else ""  # without a landscape the calendar is on the first screen
+    return days + pair(durations(page), gaps(page)) + pair(concentration(page), dispersion(page)) + _triggers(page)
 
 
 def _triggers(page: Page) -> str:
-    found = page.json("eda/triggers.json")
-    rows = sorted((found or {}).get("rows") or [], key=lambda r: (-r["calls"], r["trigger"]))
+    found = page.read("reports/eda/triggers.json", Triggers)
+    rows = sorted((r.row() for r in found.rows) if found else [], key=lambda r: (-r["calls"], r["trigger"]))
     total = sum(r["calls"] for r in rows)
-    if not total:
+    if not found or not total:
         return ""
     top = rows[0]
-    page.metric("top_trigger_share", top["calls"] / total)
-    drawn = bool(found and found.get("drawn"))
-    heading = f"The trigger {top['trigger']} starts {percent(top['calls'] / total)} of the calls"
+    page.number("top_trigger_share", top["calls"] / total)
+    heading = f"{percent(top['calls'] / total)} of the calls are started by the trigger {top['trigger']}"
     data = [r | {"calls_share": r["calls"] / total} for r in rows]
     return page.figure(
         "triggers",
         heading=heading,
         sentence="Share of calls by what starts them."
-        + (" Hatched: the trigger of a function is drawn, the trace does not state it." if drawn else ""),
-        **both(_trigger_figure, data, ink_of(page), drawn),
+        + (" Hatched: the trigger of a function is sampled, because the trace does not state it." if found.is_sampled else ""),
+        **both(_trigger_figure, data, ink_of(page), found.is_sampled),
         key="",
         alt=heading,
-        tags=[source_of(page)[1], "drawn: trigger" if drawn else "measured"],
-        provenance=provenance(page, plural(page.metric("trigger_functions", sum(r["functions"] for r in rows)), "function")),
+        tags=[source_of(page)[1], "sampled: trigger" if found.is_sampled else "measured"],
+        provenance=provenance(page, plural(page.number("trigger_functions", sum(r["functions"] for r in rows)), "function")),
         command=COMMAND,
         data=data,
     )
 
 
-def _trigger_figure(rows: list[dict[str, Any]], ink: str, drawn: bool, *, narrow: bool) -> Figure:
+def _trigger_figure(rows: list[dict[str, Any]], ink: str, is_sampled: bool, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
     shares = [100 * r["calls_share"] for r in rows]
-    pattern = {"shape": "/", "fgcolor": colour("bg"), "fgopacity": 0.6, "size": 6, "solidity": 0.2, "fillmode": "overlay"} if drawn else {}
+    pattern = (
+        {"shape": "/", "fgcolor": colour("bg"), "fgopacity": 0.6, "size": 6, "solidity": 0.2, "fillmode": "overlay"} if is_sampled else {}
+    )
     figure = go.Figure(
         go.Bar(
             x=shares,

@@ -1,4 +1,4 @@
-"""Section: what forecasts without learning reach. Not here: learned forecasts."""
+"""Section: how good forecasts without learning are. Not here: learned forecasts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.terms import CLASSES
+from tasks.eda.records import BestForecast, ForecastRow, Forecasts
 from tasks.report.facts import COMMAND, provenance, source_of
 from tasks.report.page import Column, Page, annotation, num
 from tasks.report.plot import axis, colour
 from tasks.report.text import seconds
+from tasks.report.wording import fitting
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Forecasts", "Forecasts", "How far do simple rules see, before anything is learned?"
+ORDER, TITLE, NAV, QUESTION = 60, "Forecasts", "Forecasts", "How well do simple rules forecast, before anything is learned?"
 MARKS = (("circle", "ink"), ("square", "s4"), ("diamond", "s3"), ("circle-open", "home"), ("x-thin-open", "moves"))
 GROUPS = (*CLASSES, "all", "cells")
 APART, APART_NARROW = 0.22, 0.14  # rows between the marks of two rules, so that equal values do not cover each other
@@ -22,19 +24,18 @@ FOLD_FROM = 20  # a table from this many rows on is folded
 EVEN = 0.005  # a MASE this near to 1 equals the yardstick
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section."""
-    found = page.json("eda/forecasts.json")
-    rows = [r for r in (found or {}).get("rows") or [] if r.get("series")]
-    if not found or not rows:
+    found = page.read("reports/eda/forecasts.json", Forecasts)
+    if not found or not found.rows:
         return ""
-    rows = _ordered([r | _extra(r) for r in rows])
+    rows = _ordered([r.row() | _extra(r) for r in found.rows])
     return _dots(page, found, [r for r in rows if r["mase"] is not None]) + _table(page, found, rows)
 
 
-def _extra(row: dict[str, Any]) -> dict[str, Any]:
-    low, high = row.get("mase_quartiles") or (None, None)
-    return {"group": f"{row['target']}, {row['class']}", "mase_low": low, "mase_high": high}
+def _extra(row: ForecastRow) -> dict[str, Any]:
+    low, high = row.mase_quartiles or (None, None)
+    return {"group": f"{row.target}, {row.group}", "mase_low": low, "mase_high": high}
 
 
 def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -44,10 +45,9 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda r: (targets.index(r["target"]), rank.get(r["class"], len(GROUPS)), r["class"], arms.index(r["arm"])))
 
 
-def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
-    horizon = found["horizon"]
-    cells = "google2019 for cells" if any(r["class"] == "cells" for r in found["rows"]) else ""
-    ahead = horizon if isinstance(horizon, str) else f"{seconds(page.metric('forecast_horizon_s', horizon * found['step_s']))} ahead"
+def _said(page: Page, found: Forecasts) -> dict[str, Any]:
+    cells = "google2019 for cells" if any(r.group == "cells" for r in found.rows) else ""
+    ahead = f"{seconds(page.number('forecast_horizon_s', found.horizon * found.step_s))} ahead"
     return {
         "tags": [source_of(page)[1], "measured"],
         "provenance": provenance(page, cells, ahead, "test span"),
@@ -55,33 +55,38 @@ def _said(page: Page, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _dots(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def _dots(page: Page, found: Forecasts, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
-    best = found.get("best") or min(rows, key=lambda r: (r["mase"], r["arm"]))
-    mase = best["mase"]
-    verdict = "equals" if abs(mase - 1) < EVEN else "beats" if mase < 1 else "does not beat"
-    heading = f"The best simple rule for {best['target']}, {best['arm']}, {verdict} its naive yardstick"
-    if len(heading) > 90:
-        heading = f"The best simple rule for {best['target']} {verdict} its naive yardstick"
+    best = found.best or _best(rows)
+    verdict = "equals" if abs(best.mase - 1) < EVEN else "beats" if best.mase < 1 else "does not beat"
+    heading = fitting(
+        f"The best simple forecast of {best.target} ({best.arm}) {verdict} the naive yardstick",
+        f"The best simple forecast of {best.target} {verdict} the naive yardstick",
+    )
     arms = list(dict.fromkeys(r["arm"] for r in rows))
     key = "".join(
         f'<span><svg width="14" height="12" aria-hidden="true">{_symbol(*MARKS[i % len(MARKS)])}</svg>{arm}</span>'
         for i, arm in enumerate(arms)
     )
     data = [{k: r[k] for k in ("target", "class", "arm", "series", "mase", "mase_low", "mase_high")} for r in rows]
-    spread = " The thin line holds the middle half of the series." if any(r["mase_low"] is not None for r in rows) else ""
+    spread = " The thin line spans the middle half of the series." if any(r["mase_low"] is not None for r in rows) else ""
     return page.figure(
         "forecast_dots",
         heading=heading,
-        sentence=f"Mean absolute scaled error on the test span, mean over series: 1 is the step-to-step change of the train span.{spread}",
+        sentence=f"Mean absolute scaled error on the test span, mean over series: 1 is the step-to-step change on train.{spread}",
         wide=_figure(rows, arms, narrow=False),
         narrow=_figure(rows, arms, narrow=True),
         key=key,
-        alt=f"{heading}: MASE {num(mase, 2)}",
+        alt=f"{heading}: MASE {num(best.mase, 2)}",
         data=data,
         **_said(page, found),
     )
+
+
+def _best(rows: list[dict[str, Any]]) -> BestForecast:
+    best = min(rows, key=lambda r: (r["mase"], r["arm"]))
+    return BestForecast.model_validate({k: best[k] for k in ("arm", "mase", "mase_quartiles", "target")})
 
 
 def _symbol(symbol: str, ink: str) -> str:
@@ -101,7 +106,7 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
     best = {g: min((r for r in rows if r["group"] == g), key=lambda r: r["mase"]) for g in groups}
     figure = go.Figure()
     apart, reach = (APART_NARROW, 0.28) if narrow else (APART, 0.5)
-    for i in range(len(groups)):  # the line at 1, row by row, so that it leaves the names above the rows free
+    for i in range(len(groups)):  # the line at 1, row by row, so that it does not cross the names above the rows
         figure.add_shape(type="line", x0=1, x1=1, y0=i - reach, y1=i + reach, line={"color": colour("ink"), "width": 1.4}, layer="below")
     for k, arm in enumerate(arms):
         symbol, ink = MARKS[k % len(MARKS)]
@@ -150,23 +155,23 @@ def _figure(rows: list[dict[str, Any]], arms: list[str], *, narrow: bool) -> Fig
     return figure  # fmt: skip
 
 
-def _table(page: Page, found: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def _table(page: Page, found: Forecasts, rows: list[dict[str, Any]]) -> str:
     groups = dict.fromkeys(r["group"] for r in rows)
     judged = {g: [r for r in rows if r["group"] == g and r["mase"] is not None] for g in groups}
     winners = {g: min(members, key=lambda r: (r["mase"], r["arm"]))["arm"] for g, members in judged.items() if members}
     best = [i for i, r in enumerate(rows) if winners.get(r["group"]) == r["arm"]]
     arms = sorted(set(winners.values()))
-    page.metric("forecast_classes", len(winners))
-    page.metric("forecast_best_rules", len(arms))
+    page.number("forecast_classes", len(winners))
+    page.number("forecast_best_rules", len(arms))
     heading = (
         f"{arms[0].capitalize()} is best in all {num(len(winners))} classes"
         if len(arms) == 1
-        else f"No single rule is best: {num(len(arms))} rules share {num(len(winners))} classes"
+        else f"No single rule is best: each of {num(len(arms))} rules is best in some of the {num(len(winners))} classes"
     )
     return page.table(
         "forecast_table",
         heading=heading,
-        sentence="Errors on the test span by target and rate class; the lowest MASE of a class is bold.",
+        sentence="Errors on the test span by target and class of apps; the lowest MASE of a class is in bold.",
         columns=[
             Column("target", "Target"),
             Column("class", "Class"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.eda.records import Google2011
 from tasks.report.facts import COMMAND, plural, provenance
 from tasks.report.page import Page, num
 from tasks.report.plot import axis, colour, y_title
@@ -12,30 +13,30 @@ from tasks.report.text import Column
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Google 2011", "2011", "How did jobs arrive in an earlier cluster, and what machines served them?"
+ORDER, TITLE, NAV, QUESTION = 50, "Google 2011", "2011", "How did jobs arrive in an earlier cluster, and what machines served them?"
 DAY_H, HEIGHT = 24, 300
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section; empty where the source is off."""
-    found = page.json("eda/google2011.json")
+    found = page.read("reports/eda/google2011.json", Google2011)
     return _jobs(page, found) + _machines(page, found) if found else ""
 
 
-def _jobs(page: Page, found: dict[str, Any]) -> str:
-    jobs = found.get("jobs")
+def _jobs(page: Page, found: Google2011) -> str:
+    jobs = found.jobs
     if not jobs:
         return ""
-    classes = sorted(jobs["classes"])
-    hours = len(jobs["classes"][classes[0]])
+    classes = sorted(jobs.classes)
+    hours = len(jobs.classes[classes[0]])
     data = [
-        {"hour": jobs["first_hour"] + h, **{f"class_{c}": jobs["classes"][c][h] for c in classes}}
-        | {"jobs": sum(jobs["classes"][c][h] for c in classes)}
+        {"hour": jobs.first_hour + h, **{f"class_{c}": jobs.classes[c][h] for c in classes}}
+        | {"jobs": sum(jobs.classes[c][h] for c in classes)}
         for h in range(hours)
     ]
-    ink = "s3" if page.is_twin(found["origin"]) else "ink"
-    total = page.metric("google2011_jobs", jobs["total"])
-    most = page.metric("google2011_jobs_busiest_hour", max(d["jobs"] for d in data))
+    ink = "s3" if page.is_twin(found.origin) else "ink"
+    total = page.number("google2011_jobs", jobs.total)
+    most = page.number("google2011_jobs_busiest_hour", max(d["jobs"] for d in data))
     heading = f"{num(total)} jobs were submitted, {num(most)} in the busiest hour"
     return page.figure(
         "jobs2011",
@@ -45,8 +46,8 @@ def _jobs(page: Page, found: dict[str, Any]) -> str:
         narrow=_figure(data, 5, ink),
         key="",
         alt=heading,
-        tags=[page.origin_tag(found["origin"]), "measured"],
-        provenance=provenance(page, plural(hours, "hour"), source="google2011", origin=found["origin"]),
+        tags=[page.origin_tag(found.origin), "measured"],
+        provenance=provenance(page, plural(hours, "hour"), source="google2011", origin=found.origin),
         command=COMMAND,
         data=data,
     )
@@ -76,18 +77,18 @@ def _figure(data: list[dict[str, Any]], most_ticks: int, ink: str) -> Figure:
     return figure
 
 
-def _machines(page: Page, found: dict[str, Any]) -> str:
-    machines = found.get("machines")
-    if not machines or not machines["top"]:
+def _machines(page: Page, found: Google2011) -> str:
+    machines = found.machines
+    if not machines or not machines.top:
         return ""
-    share = page.metric("google2011_top_shape_share", machines["top"][0]["share"])
-    total = page.metric("google2011_machines", machines["total"])
-    rows = [{"cpu": m["cpu"], "memory": m["memory"], "machines": m["machines"], "share": 100 * m["share"]} for m in machines["top"]]
-    heading = f"{num(100 * share)} % of {num(total)} machines have one shape"
+    share = page.number("google2011_top_shape_share", machines.top[0].share)
+    total = page.number("google2011_machines", machines.total)
+    rows = [m.row() | {"share": 100 * m.share} for m in machines.top]
+    heading = f"{num(100 * share)} % of {num(total)} machines have the same shape"
     return page.table(
         "machines2011",
         heading=heading,
-        sentence="Capacity of a machine over that of the largest one, the most common shapes first.",
+        sentence="Capacity of a machine relative to the largest one, the most common shapes first.",
         columns=[
             Column("cpu", "CPU", "of the largest", "number", 3),
             Column("memory", "Memory", "of the largest", "number", 3),
@@ -95,7 +96,7 @@ def _machines(page: Page, found: dict[str, Any]) -> str:
             Column("share", "Share", "%", "number", 1),
         ],
         rows=rows,
-        tags=[page.origin_tag(found["origin"]), "measured"],
-        provenance=provenance(page, plural(machines["total"], "machine"), source="google2011", origin=found["origin"]),
+        tags=[page.origin_tag(found.origin), "measured"],
+        provenance=provenance(page, plural(machines.total, "machine"), source="google2011", origin=found.origin),
         command=COMMAND,
     )

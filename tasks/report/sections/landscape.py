@@ -1,5 +1,5 @@
 """Section: what each way to decide costs, from random to the optimistic bound, and for what. Not here: classes of apps, who makes the gap
-(landscape_classes.py), the ladder of the first screen (first.py), learned policies, how the world works.
+(parts/landscape_classes.py), the ladder of the first screen (answer.py), learned policies, how the world works.
 """
 
 from __future__ import annotations
@@ -7,16 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tasks.report.page import Column, Page, annotation, interval, num
-from tasks.report.plot import axis, both, colour
-from tasks.report.sections import landscape_classes
-from tasks.report.sections.arms import (
+from tasks.report.parts import landscape_classes
+from tasks.report.parts.arms import (
     COMPONENTS,
     LONG,
-    NAMES,
     ROW_NARROW,
     ROW_WIDE,
     Arm,
-    Landscape,
+    Shown,
     add_arm,
     arms_of,
     csv_rows,
@@ -27,39 +25,44 @@ from tasks.report.sections.arms import (
     reach,
     said,
 )  # fmt: skip
+from tasks.report.plot import axis, both, colour
 from tasks.report.wording import EQUAL_WITHIN, Effect, fitting, told, too_few
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Decision landscape", "Landscape", "How much does it matter where apps run, before anything is learned?"
-DRAWN = ("egress", "moves")  # components that rest on drawn payload and state
-LABELS = {"sla": "SLA misses, rejects", "moves": "moves, floors"}
+    from tasks.evaluation.landscape_record import Family
+
+ORDER, TITLE, NAV = 90, "Decision landscape", "Landscape"
+QUESTION = "How much does it matter where apps run, before anything is learned?"
+SAMPLED = ("egress", "moves")  # components that rest on sampled payload and state
+LABELS = {"sla": "SLA misses and rejects", "moves": "moves and floors"}
 ARM_WORDS = {"static": "Best static", "rule": "Best rule", "home": "home", "hindsight": "hindsight"}
 DIFFERENCES = (("rule", "static"), ("rule", "home"), ("static", "home"))
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section."""
     land = load(page)
     if land is None:
         return ""
-    arms = arms_of(land.own, land.summary, land.summary["best_rule"])
-    parts = (landscape_classes.render, _differences, _families)
-    return _arms(page, land, arms) + _table(page, land, arms) + "".join(part(page, land) for part in parts)
+    arms = arms_of(land, land.own, land.summary.share_of_home, land.summary.best_rule)
+    parts = (landscape_classes.html_of, _differences, _families)
+    design = too_few(land.summary.seeds, land.summary.scenarios)
+    return design + _arms(page, land, arms) + _table(page, land, arms) + "".join(part(page, land) for part in parts)
 
 
-def _arms(page: Page, land: Landscape, arms: list[Arm]) -> str:
+def _arms(page: Page, land: Shown, arms: list[Arm]) -> str:
     heading = _component_heading(land)
-    static, hindsight = (page.metric(f"{k}_of_home_pct", round(_value(arms, k), 3)) for k in ("best_static", "hindsight"))
+    static, hindsight = (page.number(f"{k}_of_home_pct", round(_value(arms, k), 3)) for k in ("best_static", "hindsight"))
     boxes = "".join(
-        f'<span><i class="box" style="--c:var(--{c})"></i>{LABELS.get(c, c)}{" (drawn in part)" if c in DRAWN else ""}</span>'
+        f'<span><i class="box" style="--c:var(--{c})"></i>{LABELS.get(c, c)}{" (sampled in part)" if c in SAMPLED else ""}</span>'
         for c in COMPONENTS
     )
     return page.figure(
         "landscape_arms",
         heading=heading,
-        sentence=f"Objective in % of home of the same scenario, family {land.family}. Left: the total; right: what its mean consists of.",
+        sentence=f"Objective in % of home in the same scenario, family {land.family}. Left: the total; right: the components of its mean.",
         **both(_arms_figure, arms),
         key=key_of(page, arms) + boxes,
         alt=f"{heading}. Best static costs {num(static, 1)} % of home, hindsight {num(hindsight, 1)} %.",
@@ -73,18 +76,18 @@ def _value(arms: list[Arm], key: str) -> float:
     return next(a.value for a in arms if a.key == key)
 
 
-def _component_heading(land: Landscape) -> str:
-    """What best static saves and what it pays for it: components whose whole interval is on one side of what counts as equal."""
-    found, few = land.summary["components_of_home"]["static_minus_home"], too_few(land.summary["seeds"], land.summary["scenarios"])
-    words = {c: Effect.of(v, land.summary["seeds"]).word for c, v in found.items()}
-    saved = sorted((c for c, w in words.items() if w == "better"), key=lambda c: found[c]["value"])
-    dearer = sorted((c for c, w in words.items() if w == "worse"), key=lambda c: -found[c]["value"])
+def _component_heading(land: Shown) -> str:
+    """What best static saves on and what it pays more for: components whose whole interval is on one side of what counts as equal."""
+    found = land.summary.components_of_home["static_minus_home"]
+    words = {c: Effect.of(v, land.summary.seeds).word for c, v in found.items()}
+    saved = sorted((c for c, w in words.items() if w == "better"), key=lambda c: found[c].mean)
+    more = sorted((c for c, w in words.items() if w == "worse"), key=lambda c: -found[c].mean)
     if not saved:
-        return fitting(few, "Best static saves on no component")
+        return "Best static saves nothing on any component"
     short = {"sla": "SLA"}
-    most, also = ([short.get(c, c) for c in of[:2]] for of in (saved, dearer))
-    saves = f"Best static saves {' and '.join(most)}"
-    return fitting(few, *([f"{saves}, pays for {also[0]}"] if also else []), saves, f"Best static saves {most[0]}")
+    most, also = ([short.get(c, c) for c in of[:2]] for of in (saved, more))
+    saves = f"Best static saves on {' and '.join(most)}"
+    return fitting(*([f"{saves} and pays more for {also[0]}"] if also else []), saves)
 
 
 def _arms_figure(arms: list[Arm], *, narrow: bool) -> Figure:
@@ -101,7 +104,7 @@ def _arms_figure(arms: list[Arm], *, narrow: bool) -> Figure:
         if narrow:
             text.append(annotation(0, i, arm.name, at=("left", "bottom"), refs=("paper", "y2"), yshift=11))
     for c in COMPONENTS:
-        hatch = {"shape": "/" if c in DRAWN else "", "fgcolor": colour("bg"), "fgopacity": 0.55, "size": 6, "solidity": 0.16}
+        hatch = {"shape": "/" if c in SAMPLED else "", "fgcolor": colour("bg"), "fgopacity": 0.55, "size": 6, "solidity": 0.16}
         figure.add_bar(
             x=[a.parts[c] for a in arms], y=list(range(len(arms))), orientation="h", width=0.3 if narrow else 0.56, xaxis="x2", yaxis="y2",
             marker={"color": colour(c), "line": {"width": 1, "color": colour("bg")}, "pattern": hatch | {"fillmode": "overlay"}},
@@ -123,7 +126,7 @@ def _arms_figure(arms: list[Arm], *, narrow: bool) -> Figure:
     return figure
 
 
-def _table(page: Page, land: Landscape, arms: list[Arm]) -> str:
+def _table(page: Page, land: Shown, arms: list[Arm]) -> str:
     table = []
     for arm in arms:
         own = [r for r in land.own if r["arm"] == arm.key]
@@ -131,13 +134,13 @@ def _table(page: Page, land: Landscape, arms: list[Arm]) -> str:
         between = None if arm.low is None or arm.high is None else interval(arm.low, arm.high, 1)
         table.append({"arm": arm.name, "of_home": arm.value, "interval": between} | mean)
     at_home = next(a for a in arms if a.key == "home")
-    dearest = max(COMPONENTS, key=lambda c: at_home.parts[c])
+    largest = max(COMPONENTS, key=lambda c: at_home.parts[c])
     has_intervals = any(r["interval"] for r in table)
-    level = num(page.metrics["interval_level_pct"])
+    level = num(page.numbers["interval_level_pct"])
     return page.table(
         "landscape_components",
-        heading=f"At home, most of the bill is {LABELS.get(dearest, dearest)}",
-        sentence=f"Means over the scenarios of family {land.family}, USD per test span; SLA holds misses and rejects, moves hold floors.",
+        heading=f"At home, the largest part of the bill is {LABELS.get(largest, largest)}",
+        sentence=f"Means over the scenarios of family {land.family}, USD per test span. SLA includes misses and rejects, moves floors.",
         columns=[
             Column("arm", "Arm"),
             Column("of_home", "Of home", "%", "number", 1),
@@ -152,32 +155,31 @@ def _table(page: Page, land: Landscape, arms: list[Arm]) -> str:
     )
 
 
-def _differences(page: Page, land: Landscape) -> str:
+def _differences(page: Page, land: Shown) -> str:
     rows: list[dict[str, Any]] = []
     won = 0
     for family, summary in sorted(land.families.items()):
         for a, b in DIFFERENCES:
-            found = summary["differences"][f"{a}_minus_{b}"]
-            effect = Effect.of(found["of_home"], summary["seeds"])
+            found = summary.differences[f"{a}_minus_{b}"]
+            effect = Effect.of(found.of_home, summary.seeds)
             won += (a, b) == ("rule", "static") and effect.word == "better"
             row = {"family": family, "difference": f"{ARM_WORDS[a]} less {ARM_WORDS[b].lower()}", "of_home": effect.value}
             row["between"] = None if effect.low is None or effect.high is None else interval(effect.low, effect.high, 1, sign=True)
-            rows.append(row | {"usd": found["usd"]["value"], "rule": _rule(summary) if a == "rule" else None, "found": told(effect)})
-    page.metric("families_rule_lowers_static", won)
-    page.metric("families", len(land.families))
-    page.metric("equal_within_pct", EQUAL_WITHIN)
-    few = too_few(land.summary["seeds"], land.summary["scenarios"])
+            rows.append(row | {"usd": found.usd.mean, "rule": _rule(land, summary) if a == "rule" else None, "found": told(effect)})
+    page.number("families_rule_costs_less", won)
+    page.number("families", len(land.families))
+    page.number("equal_within_pct", EQUAL_WITHIN)
     has_intervals = any(r["between"] for r in rows)
     return page.table(
         "landscape_differences",
-        heading=fitting(few, f"The best rule lowers best static in {num(won)} of {num(len(land.families))} families"),
-        sentence=f"Paired by scenario, below zero is cheaper; equal: the whole interval within {num(EQUAL_WITHIN, 1)} % of home. The rule "
-        "is the best of the family's test span.",
+        heading=f"The best rule costs less than best static in {num(won)} of {num(len(land.families))} families",
+        sentence=f"Paired by scenario; below zero is cheaper, equal if the whole interval is within {num(EQUAL_WITHIN, 1)} % of home. The "
+        "rule is the best one on the test span of its family.",
         columns=[
             Column("family", "Family"),
             Column("difference", "Difference"),
             Column("of_home", "Of home", "%", "number", 1),
-            *([Column("between", "Interval", f"{num(page.metrics['interval_level_pct'])} %")] if has_intervals else []),
+            *([Column("between", "Interval", f"{num(page.numbers['interval_level_pct'])} %")] if has_intervals else []),
             Column("usd", "Money", "USD", "number", 2),
             Column("rule", "Best rule"),
             Column("found", "Found", "", "verdict"),
@@ -187,28 +189,28 @@ def _differences(page: Page, land: Landscape) -> str:
     )
 
 
-def _rule(summary: dict[str, Any]) -> str:
-    return NAMES.get(summary["best_rule"], str(summary["best_rule"]))
+def _rule(land: Shown, summary: Family) -> str:
+    return land.arms[summary.best_rule].label
 
 
-def _families(page: Page, land: Landscape) -> str:
+def _families(page: Page, land: Shown) -> str:
     table = []
     for scenario in sorted({str(r["scenario"]) for r in land.rows}):
         own = {str(r["arm"]): r for r in land.rows if r["scenario"] == scenario}
         home = own["home"]
-        arms = {"static": "best_static", "rule": land.families[home["family"]]["best_rule"], "hindsight": "hindsight"}
+        arms = {"static": "best_static", "rule": land.families[home["family"]].best_rule, "hindsight": "hindsight"}
         shares = {name: 100 * own[arm]["total_usd"] / home["total_usd"] for name, arm in arms.items()}
         table.append({"scenario": scenario, "home_usd": home["total_usd"], "binding": 100 * home["binding_share"]} | shares)
     most = max(table, key=lambda r: (r["binding"], r["scenario"]))
-    felt = page.metric("binding_most_pct", round(most["binding"], 3))
+    often = page.number("binding_most_pct", round(most["binding"], 3))
     return page.table(
         "landscape_families",
-        heading=f"Capacity is felt most in {most['scenario']}: in {num(felt, 1)} % of the intervals with calls",
-        sentence="Share of home by scenario; capacity felt: a call of the interval waited or was rejected, at home.",
+        heading=f"Capacity limits bind most in {most['scenario']}: in {num(often, 1)} % of the intervals with calls",
+        sentence="Share of home by scenario. Capacity binds in an interval at home if one of its calls waited or was rejected.",
         columns=[
             Column("scenario", "Scenario"),
             Column("home_usd", "Home", "USD", "number", 2),
-            Column("binding", "Capacity felt", "% of intervals", "number"),
+            Column("binding", "Capacity binds", "% of intervals", "number"),
             Column("static", "Best static", "% of home", "number", 1),
             Column("rule", "Best rule", "% of home", "number", 1),
             Column("hindsight", "Hindsight", "% of home", "number", 1),

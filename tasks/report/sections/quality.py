@@ -1,20 +1,24 @@
-"""Section: how sound the data is (rows, validation, twin against real, measured or drawn). Not here: what the data says."""
+"""Section: how sound the data is (rows, validation, twin against real, measured or sampled). Not here: what the data says."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tasks.core.sources import SOURCES
-from tasks.data.traces import all_traces, trace_of
+from tasks.data.traces import all_traces
+from tasks.data.twin_fit_record import FitRow, TwinFit
+from tasks.data.verdict import Result, Verdict
+from tasks.eda.records import Quality
 from tasks.report.facts import COMMAND, plural
 from tasks.report.page import Column, Page, num
 
-TITLE, NAV, QUESTION = "Quality", "Quality", "Were rows lost, did the checks pass, how near is the twin, and what is drawn?"
+ORDER, TITLE, NAV, QUESTION = 100, "Quality", "Quality", "Were rows lost, did the checks pass, how close is the twin, and what is sampled?"
+KINDS = {"measured": "measured", "drawn": "sampled"}
 FOLD_FROM = 12  # a table from this many rows on is folded
-VERDICT = {True: "✓ holds", False: "✕ misses", None: "– not judged"}
+VERDICT = {True: "✓ met", False: "✕ missed"}
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section."""
     return _rows(page) + _fit(page) + _checks(page) + _columns(page)
 
@@ -24,24 +28,25 @@ def _tags(page: Page, origins: list[str]) -> list[str]:
 
 
 def _rows(page: Page) -> str:
-    sources = (page.json("eda/quality.json") or {}).get("sources") or []
+    found = page.read("reports/eda/quality.json", Quality)
+    sources = found.sources if found else ()
     if not sources:
         return ""
-    lost = sum(s["rows_in"] - s["rows_staged"] - s["rows_rejected"] for s in sources)
-    critical = sum(s["critical"] - s["critical_passed"] for s in sources)
-    page.metric("rows_lost", lost)
-    page.metric("rows_in", sum(s["rows_in"] for s in sources))
-    page.metric("sources", len(sources))
-    page.metric("critical_checks_failed", critical)
-    heading = "No row is lost: rows in are rows staged plus rows rejected, in every source"
+    lost = sum(s.rows_in - s.rows_staged - s.rows_rejected for s in sources)
+    critical = sum(s.critical - s.critical_passed for s in sources)
+    page.number("rows_lost", lost)
+    page.number("rows_in", sum(s.rows_in for s in sources))
+    page.number("sources", len(sources))
+    page.number("critical_checks_failed", critical)
+    heading = "No row is lost: in every source, rows in equal rows staged plus rows rejected"
     if lost:
-        heading = f"{plural(lost, 'row')} went missing between the raw files and the staged tables"
+        heading = f"{plural(lost, 'row')} are missing between the raw files and the staged tables"
     sentence = "All critical checks passed." if not critical else f"{plural(critical, 'critical check')} failed."
     rows = [
-        s | {
-            "reasons": ", ".join(f"{k}: {num(v)}" for k, v in sorted((s.get("rejects_by_reason") or {}).items()) if v),
-            "checks": f"{'✓' if s['critical_passed'] == s['critical'] else '✕'} {s['critical_passed']} of {s['critical']}",
-            "warnings_text": f"{'✓' if s['warnings_passed'] == s['warnings'] else '≈'} {s['warnings_passed']} of {s['warnings']}",
+        s.row() | {
+            "reasons": ", ".join(f"{k}: {num(v)}" for k, v in sorted(s.rejects_by_reason.items()) if v),
+            "checks": f"{'✓' if s.critical_passed == s.critical else '✕'} {s.critical_passed} of {s.critical}",
+            "warnings_text": f"{'✓' if s.warnings_passed == s.warnings else '≈'} {s.warnings_passed} of {s.warnings}",
         }
         for s in sources
     ]  # fmt: skip
@@ -60,79 +65,67 @@ def _rows(page: Page) -> str:
             Column("warnings_text", "Warnings", "passed", "verdict"),
         ],
         rows=rows,
-        tags=[*_tags(page, [s["origin"] for s in sources]), "measured"],
-        provenance=f"{plural(len(sources), 'source')} · {plural(sum(s['rows_in'] for s in sources), 'raw row')}",
+        tags=[*_tags(page, [s.origin for s in sources]), "measured"],
+        provenance=f"{plural(len(sources), 'source')} · {plural(sum(s.rows_in for s in sources), 'raw row')}",
         command=COMMAND,
     )
 
 
 def _fit(page: Page) -> str:
-    found = (page.json("validation/twin_fit.json") or {}).get("rows") or []
-    if not found:
+    found = page.read("reports/validation/twin_fit.json", TwinFit)
+    if not found or not found.rows:
         return ""
-    page.metric("twin_fit_rows", len(found))
-    judged = [r for r in found if r["pass"] is not None]
-    missed = [r for r in judged if not r["pass"]]
-    heading = f"The twin meets {num(len(judged) - len(missed))} of {num(len(judged))} targets of the real traces"
-    if judged and not missed:
-        heading = f"The twin meets all {num(len(judged))} targets of the real traces within their tolerance"
-    if not judged:
-        heading = "The twin was not judged against the real traces"
-    named = ", ".join(str(r["target"]) for r in missed[:3]) + (" and others" if len(missed) > 3 else "")
-    rows = [r | {"verdict": VERDICT[r["pass"]]} for r in sorted(found, key=lambda r: (r["pass"] is not False, r["pass"] is None))]
-    texts = {k for k in ("twin", "real", "tolerance") if any(isinstance(r.get(k), str) for r in rows)}
+    count = page.number("twin_fit_rows", len(found.rows))
+    missed = [r for r in found.rows if not r.is_met]
+    heading = f"The twin meets {num(count - len(missed))} of {num(count)} targets from the real traces"
+    if not missed:
+        heading = f"The twin meets all {num(count)} targets from the real traces within their tolerance"
+    named = ", ".join(r.target for r in missed[:3]) + (" and others" if len(missed) > 3 else "")
     return page.table(
         "twin_fit",
         heading=heading,
-        sentence=f"Missed: {named}." if missed else "Each target with its tolerance; a row without a real figure is not judged.",
+        sentence=f"Missed: {named}." if missed else "Each target is a published figure of the trace, with its tolerance.",
         columns=[
             Column("source", "Source"),
             Column("target", "Target"),
-            *(Column(k, k.capitalize(), kind="text" if k in texts else "number") for k in ("twin", "real", "tolerance")),
+            Column("twin", "Twin", kind="number"),
+            Column("real", "Real", kind="number"),
+            Column("tolerance", "Tolerance"),
             Column("verdict", "Verdict", "", "verdict"),
             Column("reason", "Reason"),
         ],
-        rows=[_each_own_digits(r) for r in rows],
+        rows=[_own_digits(r) for r in sorted(found.rows, key=lambda r: r.is_met)],
         tags=["twin", "real", "measured"],
-        provenance=f"{plural(len(found), 'target')} · twin seed {page.metric('seed', page.params.seed)}",
+        provenance=f"{plural(count, 'target')} · twin seed {page.number('seed', page.params.seed)}",
         command="dvc repro twin_fit report",
-        folded=len(found) >= FOLD_FROM,
+        folded=count >= FOLD_FROM,
     )
 
 
-def _each_own_digits(row: dict[str, Any]) -> dict[str, Any]:
+def _own_digits(row: FitRow) -> dict[str, Any]:
     """Targets have different units, so a column has no common decimals: three significant digits each."""
-    own = {k: float(f"{row[k]:.3g}") for k in ("twin", "real", "tolerance") if isinstance(row.get(k), float)}
-    return row | own
+    own = {k: float(f"{v:.3g}") for k, v in (("twin", row.twin), ("real", row.real)) if isinstance(v, float)}
+    return row.row() | own | {"verdict": VERDICT[row.is_met]}
 
 
 def _checks(page: Page) -> str:
-    rows = []
-    for source in SOURCES:
-        verdict = page.json(f"validation/{source}.json") or {}
-        for result in verdict.get("results") or []:
-            rows.append(
-                {
-                    "source": source,
-                    "expectation": result["expectation"],
-                    "column": result.get("column") or "",
-                    "severity": result["severity"],
-                    "verdict": "✓ holds" if result["success"] else "✕ fails" if result["severity"] == "critical" else "≈ warns",
-                    "observed": str(result.get("observed") if result.get("observed") is not None else ""),
-                }
-            )
-    if not rows:
+    judged = [
+        (source, result)
+        for source in SOURCES
+        if (verdict := page.read(f"reports/validation/{source}.json", Verdict))
+        for result in verdict.results
+    ]
+    if not judged:
         return ""
-    passed = page.metric("checks_passed", sum(r["verdict"] == "✓ holds" for r in rows))
-    page.metric("checks", len(rows))
-    heading = f"All {num(len(rows))} checks of the staged tables hold"
-    if passed < len(rows):
-        heading = f"{num(passed)} of {num(len(rows))} checks of the staged tables hold; no critical one fails"
-    origins = [t.origin for t in all_traces(page.params).values()]
+    passed = page.number("checks_passed", sum(result.success for _, result in judged))
+    count = page.number("checks", len(judged))
+    heading = f"All {num(count)} checks of the staged tables pass"
+    if passed < count:
+        heading = f"{num(passed)} of {num(count)} checks of the staged tables pass; no critical one fails"
     return page.table(
         "checks",
         heading=heading,
-        sentence="A critical check that fails stops everything after it; a warning is shown and passed on.",
+        sentence="A critical check that fails stops everything after it; a warning is shown and does not stop anything.",
         columns=[
             Column("source", "Source"),
             Column("expectation", "Expectation"),
@@ -141,31 +134,38 @@ def _checks(page: Page) -> str:
             Column("verdict", "Verdict", "", "verdict"),
             Column("observed", "Observed"),
         ],
-        rows=rows,
-        tags=[*_tags(page, origins), "measured"],
-        provenance=plural(len(rows), "check"),
+        rows=[_check_row(source, result) for source, result in judged],
+        tags=[*_tags(page, [t.origin for t in all_traces(page.params).values()]), "measured"],
+        provenance=plural(count, "check"),
         command="dvc repro validate report",
-        folded=len(rows) >= FOLD_FROM,
+        folded=count >= FOLD_FROM,
     )
 
 
+def _check_row(source: str, result: Result) -> dict[str, Any]:
+    verdict = "✓ passes" if result.success else "✕ fails" if result.severity == "critical" else "≈ warns"
+    row = {"source": source, "expectation": result.expectation, "column": result.column or "", "severity": result.severity}
+    return row | {"verdict": verdict, "observed": "" if result.observed is None else str(result.observed)}
+
+
 def _columns(page: Page) -> str:
-    rows = (page.json("eda/quality.json") or {}).get("columns") or []
+    found = page.read("reports/eda/quality.json", Quality)
+    rows = found.columns if found else ()
     if not rows:
         return ""
-    kinds = [r["kind"] for r in rows for _ in r["column"].split(", ")]  # one row may name several columns
-    drawn, count = page.metric("columns_drawn", kinds.count("drawn")), page.metric("columns", len(kinds))
-    heading = f"{num(drawn)} of {plural(count, 'column')} {'is' if drawn == 1 else 'are'} drawn, because the public traces are silent"
-    if not drawn:
+    kinds = [r.kind for r in rows for _ in r.column.split(", ")]  # one row may name several columns
+    sampled, count = page.number("columns_sampled", kinds.count("drawn")), page.number("columns", len(kinds))
+    heading = f"{num(sampled)} of {plural(count, 'column')} {'is' if sampled == 1 else 'are'} sampled, because the traces do not state them"
+    if not sampled:
         heading = f"All {plural(count, 'column')} are measured"
-    origins = [trace_of(page.params, s).origin for s in {r["source"] for r in rows} if s in all_traces(page.params)]
+    origins = [all_traces(page.params)[s].origin for s in {r.source for r in rows} if s in all_traces(page.params)]
     return page.table(
         "columns",
         heading=heading,
-        sentence="Measured: computed from rows of the trace (or of its twin). Drawn: a random number with a stated distribution.",
+        sentence="Measured: computed from rows of the trace (or of its twin). Sampled: a random number from a stated distribution.",
         columns=[Column("source", "Source"), Column("column", "Column"), Column("kind", "Kind"), Column("how", "How")],
-        rows=rows,
-        tags=[*_tags(page, origins), "drawn: as listed" if drawn else "measured"],
+        rows=[r.row() | {"kind": KINDS[r.kind]} for r in rows],
+        tags=[*_tags(page, origins), "sampled: as listed" if sampled else "measured"],
         provenance=plural(count, "column"),
         command=COMMAND,
         folded=len(rows) >= FOLD_FROM,

@@ -1,10 +1,11 @@
-"""Section: load over time (concurrency, autocorrelation, hour of day). Not here: the calendar (data_times.py), cells (cells.py)."""
+"""Section: load over time (concurrency, autocorrelation, hour of day). Not here: the calendar (parts/data_times.py), cells (cells.py)."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from tasks.eda.records import Concurrency, Rhythm
 from tasks.report.facts import COMMAND, ink_of, plural, provenance, source_of
 from tasks.report.page import Page, num, pair
 from tasks.report.plot import axis, colour, decimated, y_title
@@ -12,32 +13,32 @@ from tasks.report.plot import axis, colour, decimated, y_title
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLE, NAV, QUESTION = "Load over time", "Rhythm", "How many calls run at once, and how far does the past tell the future?"
+ORDER, TITLE, NAV, QUESTION = 30, "Load over time", "Rhythm", "How many calls run at once, and how much does the past say about the future?"
 DAY_H, WEEK_H = 24, 168
 CLEAR, FAINT = 0.5, 0.2  # autocorrelations from which an hour resembles, or faintly resembles, an earlier one
 HEIGHT = 300
 
 
-def render(page: Page) -> str:
+def add(page: Page) -> str:
     """HTML of the section."""
     return _concurrency(page) + pair(_autocorrelation(page), _hours(page))
 
 
 def _concurrency(page: Page) -> str:
-    found = page.json("eda/concurrency.json")
-    if not found or not found.get("hours"):
+    found = page.read("reports/eda/concurrency.json", Concurrency)
+    if not found or not found.hours:
         return ""
-    mean, most = page.metric("concurrency_mean", found["overall_mean"]), page.metric("concurrency_max", found["overall_max"])
-    heading = f"{num(mean, 1)} calls run at once on average, {num(most)} at the most"
-    data = [{"hour": h, "mean": a, "max": b} for h, a, b in zip(found["hours"], found["mean"], found["max"], strict=True)]
+    mean, most = page.number("concurrency_mean", found.overall_mean), page.number("concurrency_max", found.overall_max)
+    heading = f"{num(mean, 1)} calls run at once on average, {num(most)} at peak"
+    data = [{"hour": h, "mean": a, "max": b} for h, a, b in zip(found.hours, found.mean, found.max, strict=True)]
     return page.figure(
         "concurrency",
         heading=heading,
-        sentence="Running calls of all apps together, by hour of the trace: mean of the hour and its highest moment; logarithmic.",
+        sentence="Running calls of all apps together, by hour of the trace: mean of the hour and its peak, on a log axis.",
         wide=_concurrency_figure(data, ink_of(page), narrow=False),
         narrow=_concurrency_figure(data, ink_of(page), narrow=True),
         key=f'<span><i style="--c:var(--{ink_of(page)})"></i>mean of the hour</span>'
-        '<span><i style="--c:var(--home)"></i>highest of the hour</span>',
+        '<span><i style="--c:var(--home)"></i>peak of the hour</span>',
         alt=heading,
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(page, plural(len(data), "hour")),
@@ -82,36 +83,36 @@ def _concurrency_figure(data: list[dict[str, Any]], ink: str, *, narrow: bool) -
 
 
 def _autocorrelation(page: Page) -> str:
-    found = page.json("eda/rhythm.json")
-    if not found or not found.get("lags_h"):
+    found = page.read("reports/eda/rhythm.json", Rhythm)
+    if not found or not found.lags_h:
         return ""
-    data = [{"lag_h": lag, "autocorrelation": r} for lag, r in zip(found["lags_h"], found["autocorrelation"], strict=True) if r is not None]
+    data = [{"lag_h": lag, "autocorrelation": r} for lag, r in zip(found.lags_h, found.autocorrelation, strict=True) if r is not None]
     if not data:
         return ""
     by_lag = {d["lag_h"]: d["autocorrelation"] for d in data}
     day, week = by_lag.get(DAY_H), by_lag.get(WEEK_H)
     if day is None:
-        first = page.metric("autocorrelation_first_lag_h", min(by_lag))
-        page.metric("autocorrelation_first_lag", by_lag[first])
-        heading = f"The load correlates with that of {num(first)} h before with r\u00a0=\u00a0{num(by_lag[first], 2)}"
+        first = page.number("autocorrelation_first_lag_h", min(by_lag))
+        page.number("autocorrelation_first_lag", by_lag[first])
+        heading = f"The load correlates with that of {num(first)} h earlier by r\u00a0=\u00a0{num(by_lag[first], 2)}"
     else:
-        page.metric("autocorrelation_24h", day)
+        page.number("autocorrelation_24h", day)
         word = "resembles" if day >= CLEAR else "faintly resembles" if day >= FAINT else "does not resemble"
-        heading = f"The load {word} that of a day before (r\u00a0=\u00a0{num(day, 2)})"
+        heading = f"The load {word} that of the day before (r\u00a0=\u00a0{num(day, 2)})"
         if week is not None:
-            page.metric("autocorrelation_168h", week)
-            heading = f"The load {word} that of a day before (r\u00a0=\u00a0{num(day, 2)}) and of a week before ({num(week, 2)})"
+            page.number("autocorrelation_168h", week)
+            heading = f"The load {word} that of the day before (r\u00a0=\u00a0{num(day, 2)}) and of the week before ({num(week, 2)})"
     return page.figure(
         "autocorrelation",
         heading=heading,
-        sentence="Autocorrelation of the calls of all apps together, by lag; zero is no memory.",
+        sentence="Autocorrelation of the calls of all apps together, by lag; zero means no memory.",
         wide=_lag_figure(data, ink_of(page)),
         narrow=_lag_figure(data, ink_of(page)),
         key="",
         alt=heading,
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(
-            page, f"lags {num(page.metric('lags_from_h', data[0]['lag_h']))} to {num(page.metric('lags_to_h', data[-1]['lag_h']))} h"
+            page, f"lags {num(page.number('lags_from_h', data[0]['lag_h']))} to {num(page.number('lags_to_h', data[-1]['lag_h']))} h"
         ),
         command=COMMAND,
         data=data,
@@ -141,17 +142,17 @@ def _lag_figure(data: list[dict[str, Any]], ink: str) -> Figure:
 
 
 def _hours(page: Page) -> str:
-    found = page.json("eda/rhythm.json")
-    values = (found or {}).get("hour_relative") or []
-    if len(values) != DAY_H or None in values:
+    found = page.read("reports/eda/rhythm.json", Rhythm)
+    values = [v for v in found.hour_relative if v is not None] if found else []
+    if len(values) != DAY_H:
         return ""
-    high, low = page.metric("hour_relative_highest", max(values)), page.metric("hour_relative_lowest", min(values))
-    at = page.metric("hour_relative_highest_utc", values.index(high))
-    heading = f"By hour of day, load swings from {num(low, 2)} to {num(high, 2)} times its mean"
+    high, low = page.number("hour_relative_highest", max(values)), page.number("hour_relative_lowest", min(values))
+    at = page.number("hour_relative_highest_utc", values.index(high))
+    heading = f"Over the day, load varies from {num(low, 2)} to {num(high, 2)} times its mean"
     return page.figure(
         "hours",
         heading=heading,
-        sentence="Mean calls of an hour of the day over the mean of all hours.",
+        sentence="Mean calls in an hour of the day, divided by the mean of all hours.",
         wide=_hour_figure(values, ink_of(page)),
         narrow=_hour_figure(values, ink_of(page)),
         key="",

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 
-from core.errors import GateError
+from core.errors import DamagedFileError, GateError
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
-from tasks.report.page import Column, Page, pair
+from tasks.report.page import FINGERPRINT, Column, Page, pair
+from tasks.report.parts.data_times import published_durations, published_gaps
 from tasks.report.plot import decimated, serialised
 from tasks.report.report_outputs import tables_folder
-from tasks.report.sections.data_times import published_durations, published_gaps
 from tasks.report.text import csv_text, decimals_of, html_table, interval, latex_text, num, percent, seconds, tag
-
-
-@pytest.fixture(scope="module")
-def inputs(repository: Path) -> ModuleType:
-    """The invented inputs of the browser tests."""
-    spec = importlib.util.spec_from_file_location("page_inputs", repository / "tests" / "e2e" / "conftest.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.worlds.page_inputs import build, eda_inputs, write_inputs
 
 
 @pytest.fixture
-def page(tmp_path: Path, inputs: ModuleType) -> Page:
-    inputs.write_inputs(tmp_path)
+def page(tmp_path: Path) -> Page:
+    write_inputs(tmp_path)
     paths = Paths(tmp_path)
     return Page(params_module.load(paths.params_file), paths)
 
@@ -82,7 +70,7 @@ def test_percent(share: float, shown: str) -> None:
 
 
 def test_tags_are_four() -> None:
-    assert tag("drawn: payload") == '<span class="tag drawn">drawn payload</span>'
+    assert tag("sampled: payload") == '<span class="tag sampled">sampled payload</span>'
     with pytest.raises(ValueError, match="unknown tag 'guessed'"):
         tag("guessed")
 
@@ -126,13 +114,13 @@ def test_a_figure_without_a_part_is_refused(page: Page, missing: str) -> None:
         page.figure("f", **_figure_parts() | {missing: None})
 
 
-def test_a_figure_writes_its_numbers(page: Page) -> None:
+def test_a_figure_writes_its_numbers(page: Page, tmp_path: Path) -> None:
     shown = page.figure("f", **_figure_parts())
     assert "Figure 1" in shown
-    assert f"data {page.fingerprint}" in shown
+    assert f"data {FINGERPRINT}" in shown
     page.write("t", "", shown)
-    assert (tables_folder(page.paths) / "f.csv").read_text() == "x,y\n1,2.5\n"
-    assert "1 & 2.5" in (tables_folder(page.paths) / "f.tex").read_text()
+    assert (tables_folder(Paths(tmp_path)) / "f.csv").read_text() == "x,y\n1,2.5\n"
+    assert "1 & 2.5" in (tables_folder(Paths(tmp_path)) / "f.tex").read_text()
     with pytest.raises(ValueError, match="on the page already"):
         page.figure("f", **_figure_parts())
 
@@ -150,11 +138,11 @@ def test_a_figure_needs_a_height_and_no_default_template() -> None:
     assert "colorway" not in serialised(bare, bare)
 
 
-def test_a_metric_has_one_value(page: Page) -> None:
-    assert page.metric("a", 1) == 1
-    page.metric("a", 1)
-    with pytest.raises(ValueError, match="metric a"):
-        page.metric("a", 2)
+def test_a_headline_number_has_one_value(page: Page) -> None:
+    assert page.number("a", 1) == 1
+    page.number("a", 1)
+    with pytest.raises(ValueError, match="number a"):
+        page.number("a", 2)
 
 
 def test_pair_of_one_is_one() -> None:
@@ -162,42 +150,42 @@ def test_pair_of_one_is_one() -> None:
     assert pair("", "") == ""
 
 
-def test_equal_inputs_give_equal_bytes_in_any_folder(tmp_path: Path, inputs: ModuleType) -> None:
+def test_equal_inputs_give_equal_bytes_in_any_folder(tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
         root = tmp_path / name
         root.mkdir()
-        inputs.write_inputs(root)
-        inputs.build(root)
-        outs = [root / "reports" / "index.html", root / "reports" / "metrics.json", *sorted((root / "reports" / "tables").iterdir())]
+        write_inputs(root)
+        build(root)
+        outs = [root / "reports" / "index.html", root / "reports" / "page_numbers.json", *sorted((root / "reports" / "tables").iterdir())]
         digests.append({f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in outs})
     assert digests[0] == digests[1]
     assert len(digests[0]) > 30
 
 
-def test_the_gate_is_asked_for_every_source_that_is_on(tmp_path: Path, inputs: ModuleType) -> None:
-    inputs.write_inputs(tmp_path)
+def test_the_gate_is_asked_for_every_source_that_is_on(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
     verdict = tmp_path / "reports" / "validation" / "google2019.json"
     verdict.write_text(json.dumps(json.loads(verdict.read_text()) | {"success": False}))
     with pytest.raises(GateError, match="google2019 failed validation"):
-        inputs.build(tmp_path)
+        build(tmp_path)
 
 
 @pytest.mark.parametrize("how", ["absent", "empty"])
 @pytest.mark.parametrize("half", [0, 1])
-def test_a_missing_answer_leaves_its_part_out(tmp_path: Path, inputs: ModuleType, half: int, how: str) -> None:
+def test_a_missing_answer_leaves_its_part_out(tmp_path: Path, half: int, how: str) -> None:
     parts = [
         *(("volumes", "calendar"), ("concentration", "concentration"), ("durations", "durations"), ("gaps", "gaps")),
         *(("dispersion", "dispersion"), ("triggers", "triggers"), ("concurrency", "concurrency"), ("rhythm", "hours")),
         *(("cells", "cells"), ("quality", "rows"), ("forecasts", "forecast_dots")),
     ]
     missing = {name for name, _ in parts[half::2]}
-    eda = inputs.eda_inputs()
-    inputs.write_inputs(tmp_path, eda=eda | {name: {} for name in missing})
+    eda = eda_inputs()
+    write_inputs(tmp_path, eda=eda | {name: {} for name in missing})
     if how == "absent":
         for name in missing:
             (tmp_path / "reports" / "eda" / f"{name}.json").unlink()
-    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+    text = build(tmp_path).read_text(encoding="utf-8")
     assert {name for name, identity in parts if f'<figure id="{identity}"' not in text} == missing
 
 
@@ -213,20 +201,20 @@ def test_published_points_are_one_falling_distribution(repository: Path) -> None
     assert published_durations({}) == published_gaps({}) == {"seconds": [], "share": []}
 
 
-def test_published_points_stand_beside_the_curve_of_their_trace_only(tmp_path: Path, inputs: ModuleType) -> None:
-    eda = inputs.eda_inputs()
+def test_published_points_stand_beside_the_curve_of_their_trace_only(tmp_path: Path) -> None:
+    eda = eda_inputs()
     for source in ("azure2021", "azure2019"):
-        inputs.write_inputs(tmp_path, eda=eda | {"volumes": eda["volumes"] | {"source": source}})
-        inputs.build(tmp_path)
+        write_inputs(tmp_path, eda=eda | {"volumes": eda["volumes"] | {"source": source}})
+        build(tmp_path)
         for name in ("durations", "gaps"):
             text = (tmp_path / "reports" / "tables" / f"{name}.csv").read_text(encoding="utf-8")
             assert ("published, whole trace" in text) == (source == "azure2021")
 
 
-def test_forecasts_show_their_quartiles(tmp_path: Path, inputs: ModuleType) -> None:
-    eda = inputs.eda_inputs()
-    inputs.write_inputs(tmp_path, eda=eda)
-    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+def test_forecasts_show_their_quartiles(tmp_path: Path) -> None:
+    eda = eda_inputs()
+    write_inputs(tmp_path, eda=eda)
+    text = build(tmp_path).read_text(encoding="utf-8")
     found = re.search(r'id="forecast_dots-figure">(.*?)</script>', text, re.DOTALL)
     assert found
     spec = json.loads(found.group(1))
@@ -240,10 +228,10 @@ def test_forecasts_show_their_quartiles(tmp_path: Path, inputs: ModuleType) -> N
         assert 0 <= start <= low < high < end
 
 
-def test_a_page_without_any_answer_still_stands(tmp_path: Path, inputs: ModuleType) -> None:
-    inputs.write_inputs(tmp_path, eda={})
+def test_a_page_without_any_answer_still_stands(tmp_path: Path) -> None:
+    write_inputs(tmp_path, eda={})
     (tmp_path / "reports" / "validation" / "twin_fit.json").unlink()
-    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+    text = build(tmp_path).read_text(encoding="utf-8")
     assert "nothing to show yet" in text
     assert 'class="tile"' not in text
 
@@ -251,29 +239,42 @@ def test_a_page_without_any_answer_still_stands(tmp_path: Path, inputs: ModuleTy
 @pytest.mark.parametrize(
     ("mase", "headline", "heading"),
     [
-        (0.8, "errs 20 % less than", ", beats its"),
-        (1.25, "errs 25 % more than", ", does not beat its"),
-        (1.001, "equals its", ", equals its"),
+        (0.8, "has 20 % less error than", "beats the"),
+        (1.25, "has 25 % more error than", "does not beat the"),
+        (1.001, "is as good as", "equals the"),
     ],
 )
-def test_words_follow_the_number(tmp_path: Path, inputs: ModuleType, mase: float, headline: str, heading: str) -> None:
-    eda = inputs.eda_inputs()
+def test_words_follow_the_number(tmp_path: Path, mase: float, headline: str, heading: str) -> None:
+    eda = eda_inputs()
     eda["forecasts"]["best"]["mase"] = mase
-    inputs.write_inputs(tmp_path, eda=eda)
-    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+    write_inputs(tmp_path, eda=eda)
+    text = build(tmp_path).read_text(encoding="utf-8")
     assert headline in text
     assert heading in text
 
 
-def test_one_real_day_and_one_app_are_enough(tmp_path: Path, inputs: ModuleType) -> None:
-    eda = inputs.eda_inputs()
-    eda["volumes"] |= {"origin": "path:somewhere", "days": [3], "calls": [[5] + [0] * 23], "total": 5, "split_hours": []}
-    eda["concentration"] = {"apps": [5], "functions": [5], "top": {"1": 1.0}}
-    eda["concurrency"] = {"hours": [0], "mean": [0.0], "max": [0], "overall_mean": 0.0, "overall_max": 0}
-    eda["rhythm"] = {"lags_h": [1], "autocorrelation": [None], "hour_relative": []}
-    eda["dispersion"] = {"apps": [{"rank": 1, "calls": 5, "dispersion": None}]}
-    inputs.write_inputs(tmp_path, eda=eda)
-    text = inputs.build(tmp_path).read_text(encoding="utf-8")
+def test_one_real_day_and_one_app_are_enough(tmp_path: Path) -> None:
+    eda = eda_inputs()
+    eda["volumes"] |= {"origin": "path:somewhere", "days": [3], "calls": [[5] + [0] * 23], "totals": [5], "total": 5, "split_hours": []}
+    eda["concentration"] |= {"apps": [5], "functions": [5], "top": {"1": 1.0}}
+    eda["concurrency"] |= {"hours": [0], "mean": [0.0], "max": [0], "overall_mean": 0.0, "overall_max": 0}
+    eda["rhythm"] |= {"lags_h": [1], "autocorrelation": [None], "hour_relative": []}
+    eda["dispersion"] |= {"apps": [{"rank": 1, "calls": 5, "dispersion": None, "busiest_step": 5}]}
+    write_inputs(tmp_path, eda=eda)
+    text = build(tmp_path).read_text(encoding="utf-8")
     assert '<span class="tag real">real</span>' in text
     assert "Wed 3 Feb" in text
-    assert "nan" not in json.dumps(json.loads((tmp_path / "reports" / "metrics.json").read_text())).lower()
+    assert "nan" not in json.dumps(json.loads((tmp_path / "reports" / "page_numbers.json").read_text())).lower()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"total": None}, "total: Input should be a valid integer"), ({"more": 1}, "more: Extra inputs")]
+)
+def test_an_answer_of_another_form_says_which_stage_to_run(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    write_inputs(tmp_path)
+    file = tmp_path / "reports" / "eda" / "volumes.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(DamagedFileError, match="dvc repro --force eda") as caught:
+        build(tmp_path)
+    assert said in caught.value.what
+    assert caught.value.where == str(file)

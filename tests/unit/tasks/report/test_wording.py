@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.report.wording import EQUAL_WITHIN, NO_RATIO, Effect, fitting, heading, ratio, told, too_few, verdict
+from tasks.evaluation.landscape_record import Interval
+from tasks.report.wording import EQUAL_WITHIN, NO_RATIO, Effect, finding, fitting, ratio, told, too_few, verdict
 
 
 def effect(value: float, low: float | None, high: float | None, seeds: int = 5, scenarios: int = 10) -> Effect:
@@ -14,18 +15,18 @@ def effect(value: float, low: float | None, high: float | None, seeds: int = 5, 
 @pytest.mark.parametrize(
     ("found", "words", "cell"),
     [
-        (effect(-2.04, -3.0, -1.0), "The rule lowers best static by 2.0 % of home", "✓ lower"),
-        (effect(2.0, 1.0, 3.0), "The rule loses to best static by 2.0 % of home", "✕ higher"),
-        (effect(-0.4, -1.4, 0.6), "The rule is not told apart from best static", "≈ not told apart"),
-        (effect(0.0, -1.0, 1.0), "The rule is not told apart from best static", "≈ not told apart"),
-        (effect(-0.2, -0.5, 0.1), "The rule equals best static", "≈ equal"),
-        (effect(0.2, 0.1, 0.3), "The rule equals best static", "≈ equal"),
-        (effect(-0.4, -0.6, -0.2), "The rule lowers best static by 0.4 % of home", "✓ lower"),
-        (effect(-2.0, -4.0, 0.0), "The rule is not told apart from best static", "≈ not told apart"),
+        (effect(-2.04, -3.0, -1.0), "The rule costs 2.0 % of home less than best static", "✓ lower"),
+        (effect(2.0, 1.0, 3.0), "The rule costs 2.0 % of home more than best static", "✕ higher"),
+        (effect(-0.4, -1.4, 0.6), "No detectable difference between the rule and best static", "≈ no difference"),
+        (effect(0.0, -1.0, 1.0), "No detectable difference between the rule and best static", "≈ no difference"),
+        (effect(-0.2, -0.5, 0.1), "The rule costs the same as best static", "≈ equal"),
+        (effect(0.2, 0.1, 0.3), "The rule costs the same as best static", "≈ equal"),
+        (effect(-0.4, -0.6, -0.2), "The rule costs 0.4 % of home less than best static", "✓ lower"),
+        (effect(-2.0, -4.0, 0.0), "No detectable difference between the rule and best static", "≈ no difference"),
     ],
 )
 def test_a_heading_says_what_the_interval_says(found: Effect, words: str, cell: str) -> None:
-    assert heading("The rule", "best static", found) == words
+    assert finding("the rule", "best static", found) == words
     assert told(found) == cell
 
 
@@ -34,26 +35,19 @@ def test_words_over_a_grid_of_intervals() -> None:
     ends = [x / 10 for x in range(-12, 13, 3)]
     for low in ends:
         for high in (x for x in ends if x >= low):
-            said = heading("A", "B", effect((low + high) / 2, low, high))
+            said = finding("A", "B", effect((low + high) / 2, low, high))
             within = max(abs(low), abs(high)) <= EQUAL_WITHIN
-            assert ("equals" in said) == within
-            assert ("not told apart" in said) == (low <= 0 <= high and not within)
-            assert ("lowers" in said) == (high < 0 and not within)
-            assert ("loses" in said) == (low > 0 and not within)
+            assert ("the same" in said) == within
+            assert ("No detectable" in said) == (low <= 0 <= high and not within)
+            assert ("less than" in said) == (high < 0 and not within)
+            assert ("more than" in said) == (low > 0 and not within)
 
 
 def test_a_small_design_says_so() -> None:
-    assert heading("A", "B", effect(-2.0, -3.0, -1.0, 3, 6)) == "A lowers B by 2.0 % of home (n = 3 \u00d7 6: too few for a verdict)"
-    assert heading("A", "B", effect(0.0, -1.0, 1.0, 3, 6)) == "A is not told apart from B (n = 3 \u00d7 6: too few for a verdict)"
-    assert heading("A", "B", effect(-2.0, None, None, 1, 2)) == "A lowers B by 2.0 % of home (n = 1 \u00d7 2: too few for a verdict)"
-    assert told(effect(-2.0, -3.0, -1.0, 3, 6)) == "\u2013 too few"
+    assert too_few(3, 6) == '<p class="design">n = 3 \u00d7 6 (seeds \u00d7 scenarios): too few for a verdict.</p>'
     assert too_few(5, 10) == ""
-
-
-def test_what_is_lowered_can_have_a_name_of_its_own() -> None:
-    assert heading("Best static", "home", effect(-12.0, -15.0, -9.0), "the bill at home") == (
-        "Best static lowers the bill at home by 12.0 % of home"
-    )
+    assert told(effect(-2.0, -3.0, -1.0, 3, 6)) == "\u2013 too few"
+    assert "too few" not in finding("A", "B", effect(-2.0, None, None, 1, 2))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +68,8 @@ def test_verdicts(found: Effect, claimed: float | None, words: str) -> None:
 
 
 def test_a_finding_is_shortened_before_it_is_too_long() -> None:
-    assert fitting(" (n = 1)", "a" * 90, "a" * 80, "a") == "a" * 80 + " (n = 1)"
-    assert fitting("", "a" * 90, "a") == "a" * 90
+    assert fitting("a" * 91, "b" * 90, "c") == "b" * 90
+    assert fitting("a" * 91, "c" * 92) == "c" * 92
 
 
 def test_no_ratio_of_a_small_gap() -> None:
@@ -86,5 +80,5 @@ def test_no_ratio_of_a_small_gap() -> None:
 
 
 def test_an_effect_of_the_landscape() -> None:
-    found = Effect.of({"value": -0.02, "low": None, "high": None, "n": 2}, seeds=1)
+    found = Effect.of(Interval.model_validate({"value": -0.02, "low": None, "high": None, "n": 2}), seeds=1)
     assert (found.value, found.low, found.scenarios) == (-2.0, None, 2)

@@ -13,79 +13,13 @@ import pytest
 
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
-from tasks.evaluation.compare_outputs import landscape_folder
+from tasks.core.records import checked, write_record
+from tasks.evaluation.landscape_record import Landscape
 from tasks.report.page import HEADING_LIMIT, Page
-from tasks.report.sections import places, world, world_checks, world_limits
-
-CLOUDS, METROS = ("aws", "azure", "gcp"), {"lhr": "London", "fra": "Frankfurt", "bom": "Mumbai / Pune", "iad": "Northern Virginia"}
-
-
-def check(
-    what: str, expected: float | None, found: float, low: float, high: float, kind: str = "theory", judged: bool = True
-) -> dict[str, Any]:
-    return {
-        "what": what, "expected": expected, "found": found, "low": low, "high": high, "kind": kind, "unit": "s", "source": "a book",
-        "standard_error": None, "is_within": low <= found <= high if judged else None,
-    }  # fmt: skip
-
-
-HELD = [
-    check("M/M/1: mean wait", 4.0, 4.1, 3.8, 4.2), check("Day", None, 0.1, 0.0, 0.15, "measured"),
-    check("Call", 12.0, 12.0, 12.0, 12.0, "hand"), check("Cold", 0.07, 0.04, 0.05, 0.1, "prototype", judged=False),
-]  # fmt: skip
-OUTSIDE = [*HELD, check("Keep-alive", 0.9, 0.5, 0.88, 0.92, "measured")]
-BOUNDS = {
-    "carbon_correlation_same_metro": 1.0, "carbon_correlation_other_metro": 0.1, "cleanest_region_share_of_hours": 1.0,
-    "carbon_share_at_0_19": 0.0055, "carbon_share_at_1": 0.028, "busy_instances": 5.5, "room_of_a_zone": 48.0,
-    "congestion_after_25_min": 0.77, "congestion_after_4_h_10": 0.24, "assumed_prices_share_of_home": 0.25,
-}  # fmt: skip
-
-
-def region(cloud: str, metro: str, home: float, static: float) -> dict[str, Any]:
-    return {
-        "region": f"{cloud}:{metro}", "cloud": cloud, "metro": metro, "metro_name": METROS[metro], "lat": 50.0, "lon": 10.0,
-        "g_per_kwh": 200.123, "nanousd_per_s_of_256_mb": 4167, "internet_usd_per_gb": 0.09,
-        "price_basis": "assumed" if cloud == "azure" else "verified",
-        "home_share": home, "static_share": static,
-    }  # fmt: skip
-
-
-def shift(old: str, new: str, share: float, **usd: float) -> dict[str, Any]:
-    ends = {"from_cloud": "aws", "to_cloud": "gcp", "from_metro": old, "to_metro": new}
-    return ends | {"apps": 1, "share": share} | {f"{name}_usd": usd.get(name, 0.0) for name in places.CHEAPER}
-
-
-def calibration(**changes: Any) -> dict[str, Any]:
-    """An invented calibration.json."""
-    charges = {"Request": 200.0, "Execution price": 500.0, "Egress, in": 0.0, "Egress, out": 300.0, "Miss": 9000.0}
-    steps = [
-        {"step": step, "formula": "a x b", "value": value, "unit": "nano-USD", "constant": "prices.csv", "basis": basis}
-        for (step, value), basis in zip(charges.items(), ("verified", "assumed", "drawn", "drawn", "preference"), strict=True)
-    ]
-    change = {"how": "replayed", "static_usd": 7.0, "static_of_home": 0.8, "home_assumed": 0.25, "static_assumed": 0.2}
-    assumed = [
-        {
-            "table": "prices.csv",
-            "row": "azure:lhr execution",
-            "column": "usd",
-            "value": "1.6e-05",
-            "unit": "USD per GB-s",
-            "why": "East US",
-        },
-        {"table": "network.csv", "row": "aws:lhr to gcp:fra", "column": "gbps", "value": "4.9", "unit": "Gbit/s", "why": "stand-in: other"},
-        {"table": "network.csv", "row": "aws:lhr to gcp:fra", "column": "rtt_us", "value": "900", "unit": "us", "why": "not measured"},
-        {"table": "params.yaml", "row": "world.timeout_s", "column": "timeout_s", "value": "30", "unit": "s", "why": "usual"},
-    ]
-    return {
-        "scenario": "calm-1", "from": "twin", "apps": 2, "calls": 12, "checks": HELD, "bill": {"steps": steps}, "limits": BOUNDS,
-        "assumed": assumed,
-        "sensitivity": [
-            change | {"change": "defaults", "home_usd": 8.0, "home_change": 0.0},
-            change | {"change": "quota 30 per zone", "home_usd": 12.0, "home_change": 0.5},
-        ],
-        "places": [region(c, m, 1 / 12, 1 / 12) for c in CLOUDS for m in METROS],
-        "shifts": [shift("fra", "lhr", 0.2, carbon=-0.5, latency=0.1)],
-    } | changes  # fmt: skip
+from tasks.report.parts import world_checks, world_limits
+from tasks.report.sections import places, world
+from tasks.world.calibration_record import Calibration, Limits
+from tests.worlds.invented_calibration import HELD, LIMITS, METROS, OUTSIDE, calibration, check, checks, shift, shifts
 
 
 @pytest.fixture
@@ -96,14 +30,29 @@ def page(tmp_path: Path, repository: Path) -> Page:
     return Page(params_module.load(repository / "params.yaml"), Paths(tmp_path))
 
 
+def world_of(page: Page) -> Path:
+    return page._paths.world
+
+
 def write(page: Page, content: dict[str, Any]) -> None:
-    (landscape_folder(page.paths) / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
+    write_record(world_of(page) / "calibration.json", Calibration, content)
+
+
+def write_gap(page: Page, share: float) -> None:
+    """A landscape of one family that says nothing but the gap from best static to hindsight."""
+    family = {
+        "scenarios": 2, "seeds": 1, "level": 0.95, "home_usd": 8.0, "share_of_home": {}, "best_rule": "persistence", "differences": {},
+        "components_of_home": {}, "static_share": None, "gap_share_of_home": share, "gap_usd": 8.0 * share,
+        "closed_of_static_to_hindsight": {}, "classes": {}, "gap_by_app": {"largest_share": None, "five_share": None, "scenarios": []},
+    }  # fmt: skip
+    content = {"arms": [], "families": {"calm": family}, "without_five": {}, "scenarios": [], "from": {}}
+    write_record(world_of(page) / "landscape.json", Landscape, content)
 
 
 def write_runs(page: Page, binding: dict[str, float], five: float = 0.6) -> None:
     """Home runs of two scenarios per family, of 10 and 6 USD; the five largest apps have the share `five` of the money."""
     for name, share in (("landscape", 1.0), ("without_five", 1 - five)):
-        with (landscape_folder(page.paths) / f"{name}.csv").open("w", encoding="utf-8", newline="") as handle:
+        with (world_of(page) / f"{name}.csv").open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow(["arm", "scenario", "family", "total_usd", "binding_share"])
             for family, felt in binding.items():
@@ -113,15 +62,15 @@ def write_runs(page: Page, binding: dict[str, float], five: float = 0.6) -> None
 
 
 def test_no_section_without_a_calibration(page: Page) -> None:
-    assert (world.render(page), places.render(page)) == ("", "")
+    assert (world.add(page), places.add(page)) == ("", "")
 
 
 def test_all_figures_held(page: Page) -> None:
     write(page, calibration())
-    text = world.render(page)
-    assert "The world meets 3 of 3 figures of theory and measurement" in text
-    assert "None lies outside." in text
-    assert (page.metrics["world_checks_held"], page.metrics["world_checks"]) == (3, 3)
+    text = world.add(page)
+    assert "The simulated world matches 3 of 3 figures from theory and measurement" in text
+    assert "None is outside." in text
+    assert (page.numbers["world_checks_held"], page.numbers["world_checks"]) == (3, 3)
     rows = {row["what"]: row for row in page.tables["world_calibration"][1]}
     assert rows["Cold"]["verdict"] == "– not judged"
     assert rows["M/M/1: mean wait"]["verdict"] == "✓ holds"
@@ -130,23 +79,23 @@ def test_all_figures_held(page: Page) -> None:
 
 def test_one_figure_outside(page: Page) -> None:
     write(page, calibration(checks=OUTSIDE))
-    assert "The world meets 3 of 4 figures of theory and measurement" in world.render(page)
+    assert "The simulated world matches 3 of 4 figures from theory and measurement" in world.add(page)
     plot = json.loads(page._specs["world_calibration"])
     for layout in ("wide", "narrow"):
         said = {note["text"]: note["font"]["color"] for note in plot[layout]["layout"]["annotations"]}
         assert said["← off the axis"] == "var(--bad)"
         assert any(text.startswith("✕ 0.500") and ink == "var(--bad)" for text, ink in said.items())
         assert sum(len(trace["x"]) for trace in plot[layout]["data"]) == 3
-    heading, outside = world_checks.findings(OUTSIDE)
+    heading, outside = world_checks.findings(checks(*OUTSIDE))
     assert outside == "Outside: Keep-alive."
     target = check("Misses", 0.085, 0.2, 0.05, 0.15, "prototype")
-    assert world_checks.findings([*OUTSIDE, target]) == (heading, "Outside: Keep-alive; Misses.")  # a target confirms nothing
+    assert world_checks.findings(checks(*OUTSIDE, target)) == (heading, "Outside: Keep-alive; Misses.")  # a target confirms nothing
     assert len(heading) <= HEADING_LIMIT
 
 
 def test_a_figure_just_outside_is_a_cross_in_its_colour(page: Page) -> None:
     write(page, calibration(checks=[*HELD, check("Near", 1.0, 1.15, 0.9, 1.1)]))
-    world.render(page)
+    world.add(page)
     within, missed = json.loads(page._specs["world_calibration"])["wide"]["data"]
     assert (missed["x"], missed["marker"]["symbol"], missed["marker"]["color"]) == ([1.5], "x", "var(--bad)")
     assert (len(within["x"]), within["marker"]["symbol"], within["marker"]["color"]) == (3, "circle", "var(--s4)")
@@ -163,14 +112,14 @@ def test_a_figure_just_outside_is_a_cross_in_its_colour(page: Page) -> None:
     ],
 )
 def test_position_is_in_parts_of_the_bound(expected: float | None, found: float, low: float, high: float, position: float) -> None:
-    assert world_checks.position(check("a", expected, found, low, high)) == pytest.approx(position, abs=1e-9)
+    assert world_checks.position(*checks(check("a", expected, found, low, high))) == pytest.approx(position, abs=1e-9)
 
 
 def test_the_map_names_the_largest_move_and_what_it_saves(page: Page) -> None:
     write(page, calibration())
-    text = places.render(page)
-    assert "Calls leave Frankfurt for London, where power is cleaner" in text
-    assert "Under best static 20.0 % of the calls change metro, 0.0 % only the cloud" in text
+    text = places.add(page)
+    assert "Calls move from Frankfurt to London, where power is cleaner" in text
+    assert "Under best static, 20.0 % of the calls change metro and 0.0 % only the cloud" in text
     rows = page.tables["world_places"][1]
     assert sum(row["home_pct"] for row in rows) == pytest.approx(100, abs=0.01)
     assert {row["region"]: row["prices"] for row in rows}["azure:lhr"] == "assumed"
@@ -188,16 +137,16 @@ def test_the_map_names_the_largest_move_and_what_it_saves(page: Page) -> None:
 
 def test_no_call_changes_metro(page: Page) -> None:
     write(page, calibration(shifts=[shift("lhr", "lhr", 0.3, carbon=-1.0)]))
-    text = places.render(page)
+    text = places.add(page)
     assert "Best static leaves every call in its home metro" in text
-    assert "0.0 % of the calls change metro, 30.0 % only the cloud" in text
+    assert "0.0 % of the calls change metro and 30.0 % only the cloud" in text
 
 
 def test_a_move_is_summed_over_clouds_and_may_save_nothing() -> None:
     rows = [shift("fra", "lhr", 0.2, sla=-1.0), shift("iad", "bom", 0.15, egress=0.4), shift("iad", "bom", 0.1, egress=0.3)]
-    assert places.heading(rows, METROS) == "Calls leave Northern Virginia for Mumbai / Pune, where nothing became cheaper"
+    assert places.heading(shifts(*rows), METROS) == "Calls move from Northern Virginia to Mumbai / Pune, where nothing became cheaper"
     for component, words in places.CHEAPER.items():
-        said = places.heading([*rows, shift("iad", "bom", 0.01, **{component: -1.0})], METROS)
+        said = places.heading(shifts(*rows, shift("iad", "bom", 0.01, **{component: -1.0})), METROS)
         assert said.endswith(words)
         assert len(said) <= HEADING_LIMIT
 
@@ -232,14 +181,12 @@ def test_the_land_is_closed_rings(repository: Path) -> None:
 def test_limits_say_what_follows(page: Page) -> None:
     write(page, calibration())
     write_runs(page, {"calm": 0.012, "crunch": 0.06, "fenced": 0.003})
-    (landscape_folder(page.paths) / "landscape.json").write_text(
-        json.dumps({"families": {"calm": {"gap_share_of_home": 0.042}}}), encoding="utf-8"
-    )
-    assert "Capacity binds in 1.2 % of app intervals at home in calm, 6.0 % in crunch" in world.render(page)
+    write_gap(page, 0.042)
+    assert "Capacity limits bind in 1.2 % of app intervals at home in calm, 6.0 % in crunch" in world.add(page)
     rows = {row["limit"]: row for row in page.tables["world_limits"][1]}
-    assert rows["Intervals in which capacity is felt, calm"]["consequence"] == "Capacity binds now and then, in bursts: see Load over time."
-    assert rows["Intervals in which capacity is felt, crunch"]["consequence"].startswith("Capacity binds often")
-    assert rows["Intervals in which capacity is felt, fenced"]["consequence"].startswith("Capacity hardly binds")
+    assert rows["Intervals in which capacity binds, calm"]["consequence"] == "Capacity binds now and then, in bursts: see Load over time."
+    assert rows["Intervals in which capacity binds, crunch"]["consequence"].startswith("Capacity binds often")
+    assert rows["Intervals in which capacity binds, fenced"]["consequence"].startswith("Capacity hardly binds")
     assert rows["Money of the five largest apps, calm"]["figure"] == "60\u00a0%"
     assert rows["Between best static and hindsight, calm"]["figure"] == "4.2\u00a0%"
     assert rows["Execution and egress at assumed prices"]["figure"] == "25\u00a0%"
@@ -253,38 +200,40 @@ def test_limits_of_another_world_read_otherwise(page: Page) -> None:
     }  # fmt: skip
     runs = [{"family": "crunch", "total_usd": 10.0, "binding_share": 0.3}]
     rest = [{"family": "crunch", "total_usd": 9.0, "binding_share": 0.3}]
-    landscape = {"families": {"crunch": {"gap_share_of_home": 0.007}}}
-    rows = world_limits.limit_rows(BOUNDS | other, runs, rest, landscape)
+    rows = world_limits.limit_rows(Limits.model_validate(LIMITS | other), runs, rest, ("crunch", 0.007))
+    limits = Limits.model_validate(LIMITS)
     assert [row["consequence"] for row in rows][:8] == [limit.otherwise for limit in world_limits.LIMITS]
     said = [row["consequence"] for row in rows[8:]]
     assert said[1:] == [
-        "Totals are not these five apps alone.", "Too little for a ratio: nothing to learn here.", "Every price is confirmed.",
+        "These five apps do not dominate the totals.",
+        "Too little for a ratio: there is nothing to learn here.", "Every price is confirmed.",
     ]  # fmt: skip
-    assert world_limits.heading(world_limits.binding(runs), BOUNDS) == "Capacity binds in 30.0 % of app intervals at home in crunch"
-    assert world_limits.heading({}, BOUNDS) == "All apps at home keep fewer instances busy than one zone has free"
-    assert world_limits.limit_rows(BOUNDS, [], [], {})[-1]["limit"] == "Execution and egress at assumed prices"
+    assert world_limits.heading(world_limits.binding(runs), limits) == "Capacity limits bind in 30.0 % of app intervals at home in crunch"
+    assert world_limits.heading({}, limits) == "All apps at home keep fewer instances busy than one zone has free"
+    assert world_limits.limit_rows(limits, [], [], None)[-1]["limit"] == "Execution and egress at assumed prices"
 
 
 def test_the_bill_flags_what_is_assumed(page: Page) -> None:
     write(page, calibration())
-    assert "Of what one cold call costs, 90 % is for missing its objective" in world.render(page)
-    assert page.metrics["bill_largest_share"] == 0.9
+    assert "90 % of what one cold call costs is for missing its latency objective" in world.add(page)
+    assert page.numbers["bill_largest_share"] == 0.9
     basis = [row["basis"] for row in page.tables["world_bill"][1]]
-    assert basis == ["✓ verified", "≈ assumed", "≈ drawn", "≈ drawn", "– preference"]
+    assert basis == ["✓ verified", "≈ assumed", "≈ sampled", "≈ sampled", "– preference"]
 
 
 def test_the_heading_of_the_sensitivity(page: Page) -> None:
     write(page, calibration())
-    assert "The bill at home moves most with quota 30 per zone: by +50 %" in world.render(page)
+    assert "The bill at home depends most on one assumption (quota 30 per zone): +50 %" in world.add(page)
     assert page.tables["world_sensitivity"][1][0]["home_assumed"] == 25
-    assert world.sensitivity_heading([{"change": "defaults", "home_change": 0.0}])[0] == "No change of an assumption moves the bill at home"
+    defaults = checked(calibration(), Calibration, Path()).sensitivity[:1]
+    assert world.sensitivity_heading(defaults)[0] == "No change of an assumption changes the bill at home"
 
 
 def test_assumed_values_row_by_row(page: Page) -> None:
     write(page, calibration())
-    text = world.render(page)
-    assert "1 price of prices.csv is assumed" in text
-    assert "1 pair of regions in network.csv is not measured in full" in text
+    text = world.add(page)
+    assert "1 price in prices.csv is assumed" in text
+    assert "1 pair of regions in network.csv is not fully measured" in text
     assert page.tables["world_assumed_prices"][1][0]["row"] == "azure:lhr execution"
     pair = page.tables["world_assumed_pairs"][1][0]
     assert (pair["rtt_us"], pair["gbps"], pair["egress_usd_per_gb"]) == ("900", "4.9", "")

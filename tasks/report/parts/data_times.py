@@ -8,6 +8,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tasks.eda.records import Curve, Durations, Gaps, Volumes
 from tasks.report.facts import COMMAND, day_name, ink_of, plural, provenance, source_of, volumes
 from tasks.report.page import Page, annotation, num
 from tasks.report.plot import axis, both, colour, decimated, y_title
@@ -40,45 +41,46 @@ SHARE_TICKS = ((1.0, "100 %"), (0.1, "10 %"), (0.01, "1 %"), (1e-3, "0.1 %"), (1
 
 def durations(page: Page) -> str:
     """The figure of durations, "" without calls."""
-    found = page.json("eda/durations.json")
-    if not found or not found.get("calls"):
+    found = page.read("reports/eda/durations.json", Durations)
+    if not found or not found.calls:
         return ""
     for key in ("p50_s", "p95_s", "p99_s", "max_s"):
-        page.metric(f"duration_{key}", found[key])
-    zero = page.metric("duration_zero_share", found["zero_share"])
-    heading = f"One call in twenty runs longer than {seconds(found['p95_s'])}; half end within {seconds(found['p50_s'])}"
-    note = f" {percent(zero)} are 0 ms and lie left of a log axis." if zero else ""
+        page.number(f"duration_{key}", getattr(found, key))
+    zero = page.number("duration_zero_share", found.zero_share)
+    heading = f"One call in twenty runs longer than {seconds(found.p95_s)}; half end within {seconds(found.p50_s)}"
+    note = f" {percent(zero)} are recorded as 0 ms, which a log axis cannot show." if zero else ""
     return _figure(
         page,
         "durations",
         heading=heading,
         sentence=f"Share of calls that run longer than a duration; both axes are logarithmic.{note}",
-        alt=f"{heading}. The longest takes {seconds(found['max_s'])}.",
+        alt=f"{heading}. The longest takes {seconds(found.max_s)}.",
         titles=("share of calls that run longer", "duration, log scale"),
-        said=plural(page.metric("duration_calls", found["calls"]), "call"),
-        data=_rows(page, found["ccdf"], "duration_s") + _rows(page, published_durations(_published(page)), "duration_s", published=True),
+        said=plural(page.number("duration_calls", found.calls), "call"),
+        data=_rows(page, _curve(found.ccdf), "duration_s")
+        + _rows(page, published_durations(_published(page)), "duration_s", published=True),
     )
 
 
 def gaps(page: Page) -> str:
     """The figure of gaps, "" without gaps."""
-    found = page.json("eda/gaps.json")
-    if not found or not found["ccdf"]["seconds"]:
+    found = page.read("reports/eda/gaps.json", Gaps)
+    if not found or not found.ccdf.seconds:
         return ""
-    over = page.metric("gaps_over_60s", found["over_60s"])
-    under = page.metric("gaps_under_1s", found["under_1s"])
+    over = page.number("gaps_over_60s", found.over_60s)
+    under = page.number("gaps_under_1s", found.under_1s)
     heading = f"{percent(under)} of the gaps between two calls are shorter than a second"
     real = published_gaps(_published(page))
-    known = f" (published: {percent(page.metric('published_gaps_over_60s', real['share'][-1]))})" if real["share"] else ""
+    known = f" (published: {percent(page.number('published_gaps_over_60s', real['share'][-1]))})" if real["share"] else ""
     return _figure(
         page,
         "gaps",
         heading=heading,
-        sentence=f"Share of gaps between successive calls of one app that are longer; {percent(over)} last over a minute{known}.",
+        sentence=f"Share of the gaps between successive calls of one app that are longer; {percent(over)} last over a minute{known}.",
         alt=heading,
         titles=("share of gaps that are longer", "gap between two calls of an app, log scale"),
         said="",
-        data=_rows(page, found["ccdf"], "gap_s") + _rows(page, real, "gap_s", published=True),
+        data=_rows(page, _curve(found.ccdf), "gap_s") + _rows(page, real, "gap_s", published=True),
     )
 
 
@@ -109,8 +111,12 @@ def published_gaps(real: dict[str, Any]) -> dict[str, list[float]]:
     return {"seconds": [1.0, 60.0], "share": [round(1 - real["gap_under_1s_share"], 5), real["gap_over_60s_share"]]}
 
 
+def _curve(ccdf: Curve) -> dict[str, list[float]]:
+    return {"seconds": list(ccdf.seconds), "share": list(ccdf.share)}
+
+
 def _published(page: Page) -> dict[str, Any]:
-    return page.reference("twin/azure2021.json") if source_of(page)[0] == "azure2021" else {}
+    return page.read_json("data/reference/twin/azure2021.json") if source_of(page)[0] == "azure2021" else {}
 
 
 def _rows(page: Page, ccdf: dict[str, list[float]], x: str, *, published: bool = False) -> list[dict[str, Any]]:
@@ -179,52 +185,52 @@ def calendar(page: Page) -> str:
     if not found:
         return ""
     source, kind = source_of(page)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"day": day_name(source, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
-        for day, hours in zip(found["days"], found["calls"], strict=True)
+        for day, hours in zip(found.days, found.calls, strict=True)
         for hour, count in enumerate(hours)
     ]
     top = max(r["calls"] for r in rows)
     busiest = max(rows, key=lambda r: r["calls"])
-    at = page.metric("busiest_hour", f"{busiest['day']} {busiest['hour_utc']:02d}:00")
-    page.metric("busiest_hour_calls", top)
-    for name, hours in zip(("train", "validation"), found.get("split_hours") or [], strict=False):
-        page.metric(f"{name}_ends_h", hours)
-    borders = " Heavy lines part train, validation and test." if found.get("split_hours") else ""
+    at = page.number("busiest_hour", f"{busiest['day']} {busiest['hour_utc']:02d}:00")
+    page.number("busiest_hour_calls", top)
+    for name, hours in zip(("train", "validation"), found.split_hours, strict=False):
+        page.number(f"{name}_ends_h", hours)
+    borders = " Heavy lines separate train, validation and test." if found.split_hours else ""
     heading = _finding(page, found)
     scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
     ramp = f"<span>0</span>{scale}<span>{num(top)} calls an hour</span>"
     return page.figure(
         "calendar",
         heading=heading,
-        sentence=f"Calls per hour, UTC; the number at the right is the total of the day.{borders}",
+        sentence=f"Calls per hour, UTC; the number on the right is the total of the day.{borders}",
         wide=_calendar(found, source, top, narrow=False),
         narrow=_calendar(found, source, top, narrow=True),
         key=ramp,
         alt=f"{heading}. The busiest hour is {at} with {num(top)} calls.",
         tags=[kind, "measured"],
-        provenance=provenance(page, plural(len(found["days"]), "day"), plural(found["total"], "call")),
+        provenance=provenance(page, plural(len(found.days), "day"), plural(found.total, "call")),
         command=COMMAND,
         data=rows,
     )
 
 
-def _finding(page: Page, found: dict[str, Any]) -> str:
-    by_hour = [sum(day[h] for day in found["calls"]) for h in range(24)]
+def _finding(page: Page, found: Volumes) -> str:
+    by_hour = [sum(day[h] for day in found.calls) for h in range(24)]
     high, low = max(by_hour), min(by_hour)
     at = by_hour.index(high)
-    page.metric("busiest_hour_utc", at)
-    if len(found["days"]) < 2 or low == 0:
-        share = page.metric("busiest_hour_share", round(high / sum(by_hour), 5))
+    page.number("busiest_hour_utc", at)
+    if len(found.days) < 2 or low == 0:
+        share = page.number("busiest_hour_share", round(high / sum(by_hour), 5))
         return f"The hour from {at:02d}:00 UTC has {percent(share)} of all calls"
-    ratio = page.metric("busiest_to_quietest_hour", round(high / low, 3))
-    return f"The busiest hour of the day, {at:02d}:00 UTC, has {num(ratio, 1)} times the calls of the quietest"
+    ratio = page.number("busiest_to_quietest_hour", round(high / low, 3))
+    return f"The busiest hour of the day ({at:02d}:00 UTC) has {num(ratio, 1)} times as many calls as the quietest"
 
 
-def _calendar(found: dict[str, Any], source: str, top: int, *, narrow: bool) -> Figure:
+def _calendar(found: Volumes, source: str, top: int, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
-    days, calls = found["days"], found["calls"]
+    days, calls = found.days, found.calls
     names = [day_name(source, day) for day in days]
     figure = go.Figure(
         go.Heatmap(
@@ -259,12 +265,11 @@ def _calendar(found: dict[str, Any], source: str, top: int, *, narrow: bool) -> 
     return figure
 
 
-def _borders(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[float, str]]]:
-    """Stepped lines at the ends of train and validation (hours since the first day's midnight), and where the spans' names stand."""
-    split = found.get("split_hours") or []
-    rows = {day - found["days"][0]: i for i, day in enumerate(found["days"])}
+def _borders(found: Volumes) -> tuple[list[dict[str, Any]], list[tuple[float, str]]]:
+    """Stepped lines at the ends of train and validation (hours since the first day's midnight), and the rows of the names of the spans."""
+    rows = {day - found.days[0]: i for i, day in enumerate(found.days)}
     lines, edges = [], [0.0]
-    for hours in split[:2]:
+    for hours in found.split_hours[:2]:
         day, hour = divmod(hours, 24)
         if int(day) not in rows:
             return [], []
@@ -272,7 +277,7 @@ def _borders(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[fl
         edges.append(y + hour / 24)
         path = f"M -0.5,{y + 0.5} L {x},{y + 0.5} L {x},{y - 0.5} L 23.5,{y - 0.5}"
         lines.append({"type": "path", "path": path, "line": {"color": colour("ink"), "width": 2}})
-    edges.append(float(len(found["days"])))
+    edges.append(float(len(found.days)))
     if len(edges) != 4 or any(b - a < 0.8 for a, b in pairwise(edges)):
         return lines, []
     return lines, [((a + b) / 2 - 0.5, n) for (a, b), n in zip(pairwise(edges), ("train", "valid", "test"), strict=True)]

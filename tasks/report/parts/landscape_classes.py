@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.terms import CLASSES, SMALL_GAP
 from tasks.report.page import Column, Page, annotation, num
-from tasks.report.plot import axis, both, colour
-from tasks.report.sections.arms import (
+from tasks.report.parts.arms import (
     LONG,
     Arm,
-    Landscape,
+    Shown,
     add_arm,
     arms_of,
     csv_rows,
@@ -22,46 +21,48 @@ from tasks.report.sections.arms import (
     table_of,
     value_of,
 )
-from tasks.report.wording import NO_RATIO, fitting, too_few
+from tasks.report.plot import axis, both, colour
+from tasks.report.wording import NO_RATIO, fitting
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from tasks.evaluation.landscape_record import Summary
 
 ROW, ROW_NARROW, TITLE = 46, 52, 34  # px of a row, of a row in the narrow layout, of a panel's title
 GAP_X = 0.03  # share of the width between panels
 
 
-def render(page: Page, land: Landscape) -> str:
+def html_of(page: Page, land: Shown) -> str:
     """HTML of the part."""
     return _classes(page, land) + _without_five(page, land) + _gap(page, land)
 
 
-def _few(land: Landscape) -> str:
-    return too_few(land.summary["seeds"], land.summary["scenarios"])
-
-
-def _classes(page: Page, land: Landscape) -> str:
+def _classes(page: Page, land: Shown) -> str:
     rows = [r for r in table_of(page, "classes") if r["family"] == land.family]
-    found = land.summary["classes"]
-    order = ("best_static", land.summary["best_rule"], "hindsight")  # the same rows in every panel: they are named once
+    found = land.summary.classes
+    order = ("best_static", land.summary.best_rule, "hindsight")  # the same rows in every panel: they are named once
     panels: dict[str, list[Arm]] = {}
     for name in CLASSES:
-        arms = arms_of([r for r in rows if r["class"] == name], found[name], land.summary["best_rule"]) if name in found else []
+        own = [r for r in rows if r["class"] == name]
+        arms = arms_of(land, own, found[name].share_of_home, land.summary.best_rule) if name in found else []
         if arms:
             panels[name] = sorted(arms, key=lambda arm: order.index(arm.key))
     if not panels:
         return ""
-    share = "share_of_gap" if all(found[c]["share_of_gap"] is not None for c in panels) else "share_of_bill"
-    most = max(panels, key=lambda c: (found[c][share], c))
-    of = "gap to hindsight" if share == "share_of_gap" else "bill at home"
-    taken = page.metric(f"class_most_{share}_pct", round(100 * found[most][share], 3))
-    heading = fitting(_few(land), f"Apps of class {most} make {num(taken, 0)} % of the {of}")
-    titles = {c: f"<b>{c}</b>  home {_usd(found[c]['home_usd'])} USD" for c in panels}
-    data = [row for c, arms in panels.items() for row in csv_rows(arms, **{"class": c, "home_usd": float(_usd(found[c]["home_usd"]))})]
+    gaps = {c: share for c in panels if (share := found[c].share_of_gap) is not None}
+    shares, of, kind = gaps, "gap to hindsight", "share_of_gap"
+    if len(gaps) < len(panels):
+        shares, of, kind = {c: found[c].share_of_bill for c in panels}, "bill at home", "share_of_bill"
+    most = max(shares, key=lambda c: (shares[c], c))
+    taken = page.number(f"class_most_{kind}_pct", round(100 * shares[most], 3))
+    heading = f"Apps of class {most} account for {num(taken, 0)} % of the {of}"
+    titles = {c: f"<b>{c}</b>  home {_usd(found[c].home_usd)} USD" for c in panels}
+    data = [row for c, arms in panels.items() for row in csv_rows(arms, **{"class": c, "home_usd": float(_usd(found[c].home_usd))})]
     return page.figure(
         "landscape_classes",
         heading=heading,
-        sentence=f"Objective in % of what the class costs at home, family {land.family}; classes by calls on the train span, one scale.",
+        sentence=f"Objective in % of what the class costs at home, family {land.family}; classes by calls on train, panels on one scale.",
         **both(_panels, panels, titles),
         key=key_of(page, next(iter(panels.values()))) + '<span><i style="--c:var(--line)"></i>home</span>',
         alt=heading,
@@ -113,26 +114,22 @@ def _panels(panels: dict[str, list[Arm]], titles: dict[str, str], *, narrow: boo
     return figure
 
 
-def _without_five(page: Page, land: Landscape) -> str:
-    table = []
+def _without_five(page: Page, land: Shown) -> str:
+    table: list[dict[str, Any]] = []
     for family in sorted(land.families):
-        for apps, found in (("all", land.families[family]), ("without the five largest", land.without[family])):
-            share = {arm: 100 * found["share_of_home"][key]["value"] for arm, key in _shown(found)}
-            gap = {"gap": 100 * found["gap_share_of_home"], "gap_usd": found["gap_usd"]}
-            table.append({"family": family, "apps": apps, "home_usd": found["home_usd"]} | share | gap)
+        for apps, found in (("all", land.families[family]), ("without the five largest", land.found.without_five[family])):
+            share = {arm: 100 * found.share_of_home[key].mean for arm, key in _shown(found)}
+            gap = {"gap": 100 * found.gap_share_of_home, "gap_usd": found.gap_usd}
+            table.append({"family": family, "apps": apps, "home_usd": found.home_usd} | share | gap)
     own = {r["apps"]: r["gap"] for r in table if r["family"] == land.family}
     with_, without = (
-        page.metric("gap_pct", round(own["all"], 3)),
-        page.metric("gap_without_five_pct", round(own["without the five largest"], 3)),
+        page.number("gap_pct", round(own["all"], 3)),
+        page.number("gap_without_five_pct", round(own["without the five largest"], 3)),
     )
     return page.table(
         "landscape_without_five",
-        heading=fitting(
-            _few(land),
-            f"Without the five largest apps the gap is {num(without, 1)} % of home, with them {num(with_, 1)} %",
-            f"Without five apps the gap is {num(without, 1)} % of home, with {num(with_, 1)}",
-        ),
-        sentence="The five apps that cost most at home are left out; the gap is best static to hindsight, all arms as they were.",
+        heading=f"Without the five largest apps the gap is {num(without, 1)} % of home, with them {num(with_, 1)} %",
+        sentence="The five apps that cost most at home are left out; the gap is from best static to hindsight, and arms decide as before.",
         columns=[
             Column("family", "Family"),
             Column("apps", "Apps"),
@@ -148,39 +145,40 @@ def _without_five(page: Page, land: Landscape) -> str:
     )
 
 
-def _shown(found: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return (("static", "best_static"), ("rule", found["best_rule"]), ("hindsight", "hindsight"))
+def _shown(found: Summary) -> tuple[tuple[str, str], ...]:
+    return (("static", "best_static"), ("rule", found.best_rule), ("hindsight", "hindsight"))
 
 
-def _gap(page: Page, land: Landscape) -> str:
+def _gap(page: Page, land: Shown) -> str:
     """Who makes the gap: the apps behind most of it, and their rejected calls."""
     table = []
     for _, summary in sorted(land.families.items()):
-        for one in summary["gap_by_app"]["scenarios"]:
-            gap = 100 * one["all_usd"] / one["home_usd"]
+        for one in summary.gap_by_app.scenarios:
+            gap = 100 * one.all_usd / one.home_usd
             open_ = gap >= 100 * SMALL_GAP
-            row = {"scenario": one["scenario"], "gap": gap}
-            row |= {part: 100 * one[f"{part}_usd"] / one["all_usd"] if open_ else None for part in ("largest", "five")}
-            for arm in ("best_static", "hindsight"):
-                row |= {f"{arm}_{part}": one[f"rejected_{arm}"][part] for part in ("five", "all")}
+            row: dict[str, Any] = {"scenario": one.scenario, "gap": gap}
+            row |= {
+                part: 100 * usd / one.all_usd if open_ else None for part, usd in (("largest", one.largest_usd), ("five", one.five_usd))
+            }
+            for arm, rejected in (("best_static", one.rejected_best_static), ("hindsight", one.rejected_hindsight)):
+                row |= {f"{arm}_five": rejected.five, f"{arm}_all": rejected.all}
             table.append(row)
-    found = land.summary["gap_by_app"]
-    heading = fitting(_few(land), NO_RATIO.capitalize())
-    page.metric("no_ratio_under_pct", 100 * SMALL_GAP)
-    if found["largest_share"] is not None:
-        one, five = (page.metric(f"gap_{k}_pct", round(100 * found[f"{k}_share"]["value"], 3)) for k in ("largest", "five"))
+    found = land.summary.gap_by_app
+    heading = NO_RATIO.capitalize()
+    page.number("no_ratio_under_pct", 100 * SMALL_GAP)
+    if found.largest_share and found.five_share:
+        share_of = {"largest": found.largest_share, "five": found.five_share}
+        largest, five = (page.number(f"gap_{k}_pct", round(100 * share.mean, 3)) for k, share in share_of.items())
         heading = fitting(
-            _few(land),
-            f"In {land.family}, one app makes {num(one, 0)} % of the gap to hindsight, five make {num(five, 0)} %",
-            f"One app makes {num(one, 0)} % of the gap in {land.family}, five {num(five, 0)} %",
-            f"One app makes {num(one, 0)} % of the gap",
+            f"In {land.family}, one app accounts for {num(largest, 0)} % of the gap to hindsight, five for {num(five, 0)} %",
+            f"One app accounts for {num(largest, 0)} % of the gap to hindsight",
         )
     note = f" Empty: {NO_RATIO}." if any(r["largest"] is None for r in table) else ""
     return page.table(
         "landscape_gap_by_app",
         heading=heading,
-        sentence="By scenario: the apps that make most of the gap from best static to hindsight, and the calls that full zones "
-        "rejected under best static and under hindsight, of the five and of all apps. Apps that hindsight makes dearer count against the "
+        sentence="By scenario: how much of the gap from best static to hindsight the largest app and the five largest make, and the "
+        "calls that full zones rejected under both, of these five and of all apps. Apps that cost more under hindsight reduce the "
         f"gap.{note}",
         columns=[
             Column("scenario", "Scenario"),

@@ -1,14 +1,14 @@
-"""What the landscape's figures share: its numbers, names and marks of the arms, rows of dots with their interval. Not here: any section."""
+"""What the landscape's figures share: its numbers, the arms as rows of dots with their interval. Not here: any section."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tasks.evaluation.compare_outputs import landscape_folder
+from tasks.evaluation.evaluation_record import ArmRow
+from tasks.evaluation.landscape_record import Family, Interval, Landscape
 from tasks.report.facts import plural
 from tasks.report.page import Page, annotation, interval, num
 from tasks.report.plot import colour
@@ -16,27 +16,14 @@ from tasks.report.plot import colour
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-NAMES = {
-    "random": "Random, one draw",
-    "home": "Home",
-    "greedy_locality": "Nearest region",
-    "greedy_cold_start": "Fewest cold starts",
-    "greedy_objective": "Greedy, no hysteresis",
-    "greedy_hysteresis": "Greedy with hysteresis",
-    "best_static": "Best static (train)",
-    "coordinated_static": "Coordinated static",
-    "persistence": "Persistence rule",
-    "hindsight": "Hindsight (coupled)",
-    "optimistic_bound": "Optimistic bound (alone)",
-}
-INKS = {"random": "random", "best_static": "static", "hindsight": "hindsight", "optimistic_bound": "bound"}
-SYMBOLS = {"best_static": "square", "hindsight": "circle-open", "optimistic_bound": "line-ns-open"}
+SYMBOLS = {"static": "square", "rule": "diamond", "hindsight": "circle-open", "bound": "line-ns-open"}  # by ink; others are circles
 COMPONENTS = ("execution", "egress", "latency", "sla", "carbon", "moves")  # in the order of the stack
 CALM = "calm"
 JITTER = 0.17  # of a row
 FAR = 0.6  # an arm is off the axis if it would stretch the axis of the others by more than this share
 ROW_WIDE, ROW_NARROW = 32, 54  # px
 LONG = 12  # a table with a row for each scenario is folded from here on
+TEXTS = ("arm", "scenario", "family", "class")  # columns of the tables of reports/world that hold no number
 
 
 @dataclass(frozen=True)
@@ -55,86 +42,98 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Landscape:
+class Shown:
     """The numbers of reports/world, with one family in front: `calm`, or the first there is."""
 
+    found: Landscape
     family: str
-    families: dict[str, Any]
-    without: dict[str, Any]
     rows: list[dict[str, Any]]
     origins: dict[str, str]  # twin or real, by scenario
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Family:
         """Headline figures of the family in front."""
-        found: dict[str, Any] = self.families[self.family]
-        return found
+        return self.found.families[self.family]
+
+    @property
+    def families(self) -> dict[str, Family]:
+        """Headline figures of every family."""
+        return self.found.families
 
     @property
     def own(self) -> list[dict[str, Any]]:
         """Rows of the family in front."""
         return [r for r in self.rows if r["family"] == self.family]
 
+    @property
+    def arms(self) -> dict[str, ArmRow]:
+        """Label and ink of every arm."""
+        return {arm.name: arm for arm in self.found.arms}
 
-def load(page: Page) -> Landscape | None:
-    """The landscape, None while the graph has none; its size is kept in the metrics."""
-    found, rows = page.json("world/landscape.json"), table_of(page, "landscape")
+
+def family_in_front(names: Sequence[str]) -> str:
+    """`calm`, or the first there is."""
+    return CALM if CALM in names else min(names, default=CALM)
+
+
+def load(page: Page) -> Shown | None:
+    """The landscape, None while there is none; its size is kept in the numbers of the page."""
+    found, rows = page.read("reports/world/landscape.json", Landscape), table_of(page, "landscape")
     if not found or not rows:
         return None
-    families = found["families"]
-    family = CALM if CALM in families else sorted(families)[0]
-    for key in ("seeds", "scenarios"):
-        page.metric(f"landscape_{key}", families[family][key])
-    page.metric("interval_level_pct", round(100 * families[family]["level"], 1))
-    origins = {scenario: page.origin_tag(origin) for scenario, origin in found["from"].items()}
-    return Landscape(family, families, found["without_five"], rows, origins)
+    family = family_in_front(list(found.families))
+    summary = found.families[family]
+    page.number("landscape_seeds", summary.seeds)
+    page.number("landscape_scenarios", summary.scenarios)
+    page.number("interval_level_pct", round(100 * summary.level, 1))
+    return Shown(found, family, rows, {scenario: page.origin_tag(origin) for scenario, origin in found.origins.items()})
 
 
 def table_of(page: Page, name: str) -> list[dict[str, Any]]:
     """Rows of a table of reports/world, numbers as numbers; [] if it is missing."""
-    file = landscape_folder(page.paths) / f"{name}.csv"
-    if not file.is_file():
-        return []
-    texts = ("arm", "scenario", "family", "class")
-    with file.open(encoding="utf-8", newline="") as handle:
-        return [{k: v if k in texts else float(v or "nan") for k, v in r.items()} for r in csv.DictReader(handle)]
+    rows = page.read_csv(f"reports/world/{name}.csv")
+    return [{k: v if k in TEXTS else float(v or "nan") for k, v in r.items()} for r in rows]
 
 
-def arms_of(rows: Sequence[dict[str, Any]], summary: dict[str, Any], best_rule: str, wanted: Sequence[str] = ()) -> list[Arm]:
-    """Arms of one family, dearest first.
+def arms_of(
+    land: Shown, rows: Sequence[dict[str, Any]], shares: Mapping[str, Interval], best_rule: str, wanted: Sequence[str] = ()
+) -> list[Arm]:
+    """Arms of one family, the most expensive first.
 
     Args:
+        land: with labels and inks.
         rows: of one family, each arm in every scenario.
-        summary: with `share_of_home`, by arm.
-        best_rule: the arm that is drawn as the rule.
+        shares: of home, by arm.
+        best_rule: the arm that is plotted as the rule.
         wanted: arms, all if empty.
     """
     home = {r["scenario"]: r["total_usd"] for r in rows if r["arm"] == "home" and r["total_usd"] > 0}
     found = []
-    for key, share in summary["share_of_home"].items():
+    for key, share in shares.items():
         own = [r for r in rows if r["arm"] == key and r["scenario"] in home]
         if not own or (wanted and key not in wanted):
             continue
-        low, high = (None if share[end] is None or key == "home" else 100 * share[end] for end in ("low", "high"))
+        low, high = (None if end is None or key == "home" else 100 * end for end in (share.low, share.high))
         parts = {c: 100 * sum(r[f"{c}_usd"] / home[r["scenario"]] for r in own) / len(own) for c in COMPONENTS}
         dots = {r["scenario"]: 100 * r["total_usd"] / home[r["scenario"]] for r in own}
-        ink, symbol = ("rule", "diamond") if key == best_rule else (INKS.get(key, "home"), SYMBOLS.get(key, "circle"))
-        found.append(Arm(key, NAMES.get(key, key), dots, 100 * share["value"], low, high, ink, symbol, parts))
+        arm = land.arms[key]
+        ink = "rule" if key == best_rule else arm.ink
+        found.append(Arm(key, arm.label, dots, 100 * share.mean, low, high, ink, SYMBOLS.get(ink, "circle"), parts))
     return sorted(found, key=lambda a: (-a.value, a.key))
 
 
-def csv_rows(arms: Sequence[Arm], **first: Any) -> list[dict[str, Any]]:
-    """Numbers of a figure: a row for each dot, then one for each mean with interval and components; `first` stands before them."""
+def csv_rows(arms: Sequence[Arm], **before: Any) -> list[dict[str, Any]]:
+    """Numbers of a figure: a row for each dot, then one for each mean with interval and components; `before` are its first columns."""
     empty = dict.fromkeys(COMPONENTS)
     rows: list[dict[str, Any]] = []
     for a in arms:
-        rows += [first | {"arm": a.name, "scenario": s, "of_home": v, "low": None, "high": None} | empty for s, v in a.dots.items()]
-        rows.append(first | {"arm": a.name, "scenario": "mean", "of_home": a.value, "low": a.low, "high": a.high} | (a.parts or empty))
+        rows += [before | {"arm": a.name, "scenario": s, "of_home": v, "low": None, "high": None} | empty for s, v in a.dots.items()]
+        rows.append(before | {"arm": a.name, "scenario": "mean", "of_home": a.value, "low": a.low, "high": a.high} | (a.parts or empty))
     return rows
 
 
 def reach(arms: Sequence[Arm]) -> tuple[float, float]:
-    """Ends of an axis that holds all arms, without those that are much dearer than home and the others (they are `off the axis`)."""
+    """Ends of an axis that holds all arms, without those that cost much more than home and the others (they are `off the axis`)."""
     spans = [[*a.dots.values(), a.value, *(end for end in (a.low, a.high) if end is not None)] for a in arms]
     kept = sorted(spans, key=max)
     while len(kept) > 2:
@@ -148,7 +147,7 @@ def reach(arms: Sequence[Arm]) -> tuple[float, float]:
 
 
 def add_arm(figure: Figure, arm: Arm, row: float, right: float, **axes: str) -> bool:
-    """Draw dots, interval and mean of an arm; return whether it is on the axis, which ends at `right`."""
+    """Plot dots, interval and mean of an arm; return whether it is on the axis, which ends at `right`."""
     if arm.value > right:
         return False
     ink, dots = colour(arm.ink), list(arm.dots.values())
@@ -198,27 +197,27 @@ def labels(arm: Arm, row: float, *, narrow: bool, ends: tuple[float, float] = (0
 
 
 def off_axis(row: float, right: float, **refs: Any) -> dict[str, Any]:
-    """What stands in the row of an arm that is off the axis."""
+    """The note in the row of an arm that is off the axis."""
     return annotation(right, row, "off the axis →", ink="ink-3", at=("right", "middle"), **refs)
 
 
 def key_of(page: Page, arms: Sequence[Arm]) -> str:
     """HTML that says what dots, lines and marks are."""
-    seeds, level = page.metrics["landscape_seeds"], page.metrics["interval_level_pct"]
+    seeds, level = page.numbers["landscape_seeds"], page.numbers["interval_level_pct"]
     dot = "one scenario" if seeds == 1 else f"one scenario (mean of {plural(seeds, 'seed')})"
     mean = f"mean and {num(level)} % interval" if any(a.low is not None for a in arms) else "mean"
     bar = '<i style="--c:var(--ink-2)"></i>' if any(a.low is not None for a in arms) else '<i class="box" style="--c:var(--ink-2)"></i>'
     return f'<span><i class="dot" style="--c:var(--random)"></i>{dot}</span><span>{bar}{mean}</span>'
 
 
-def said(land: Landscape, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def said(land: Shown, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Tags, provenance and command of what shows `rows`."""
     families = sorted({str(r["family"]) for r in rows})
-    design = f"{plural(land.summary['seeds'], 'seed')} \u00d7 {plural(land.summary['scenarios'], 'scenario')}"
+    design = f"{plural(land.summary.seeds, 'seed')} \u00d7 {plural(land.summary.scenarios, 'scenario')}"
     design += " each" if len(families) > 1 else ""
     names = f"{'family' if len(families) == 1 else 'families'} {', '.join(families)}"
     return {
-        "tags": [*sorted({land.origins[r["scenario"]] for r in rows}, reverse=True), "drawn: home, data, payload, state"],
+        "tags": [*sorted({land.origins[r["scenario"]] for r in rows}, reverse=True), "sampled: home, data, payload, state"],
         "provenance": f"{design} · {names} · test span · some prices assumed, see docs/methods/world.md",
         "command": "dvc repro compare report",
     }

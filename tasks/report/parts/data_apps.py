@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tasks.eda.records import AppDispersion, Concentration, Dispersion
 from tasks.report.facts import COMMAND, ink_of, plural, provenance, share_of_apps, source_of
 from tasks.report.page import Page, annotation, num
 from tasks.report.plot import axis, both, colour, decimated, y_title
@@ -20,20 +21,20 @@ HEIGHT = 320  # px
 
 def concentration(page: Page) -> str:
     """The Lorenz figure, "" with fewer than two apps."""
-    found = page.json("eda/concentration.json")
-    if not found or len(found.get("apps") or []) < 2:
+    found = page.read("reports/eda/concentration.json", Concentration)
+    if not found or len(found.apps) < 2:
         return ""
-    apps, functions = found["apps"], found.get("functions") or []
+    apps, functions = found.apps, found.functions
     count = min(5, len(apps) - 1)
-    share = page.metric(f"share_top{count}_apps", found["top"].get(str(count), sum(apps[:count]) / sum(apps)))
-    page.metric("apps", len(apps))
-    named = plural(page.metric("functions", len(functions)), "function") if functions else ""
+    share = page.number(f"share_top{count}_apps", found.top[str(count)])
+    page.number("apps", len(apps))
+    named = plural(page.number("functions", len(functions)), "function") if functions else ""
     heading = share_of_apps(count, len(apps), percent(share))
     data = _lorenz("app", apps) + (_lorenz("function", functions) if sum(functions) else [])
     return page.figure(
         "concentration",
         heading=heading,
-        sentence="Cumulative share of calls, from the least to the most active; the straight line would be equal shares.",
+        sentence="Cumulative share of calls, from the least to the most active app; the straight line is equal shares.",
         **both(_lorenz_figure, data, count, share, ink_of(page)),
         key=_lorenz_key(ink_of(page), bool(functions)),
         alt=heading,
@@ -92,41 +93,42 @@ def _lorenz_figure(data: list[dict[str, Any]], count: int, share: float, ink: st
 
 def dispersion(page: Page) -> str:
     """The figure of the dispersion per app, "" without apps."""
-    found = page.json("eda/dispersion.json")
-    apps = [a for a in (found or {}).get("apps") or [] if a["dispersion"] is not None and a["dispersion"] > 0 and a["calls"] > 0]
-    if not apps:
+    found = page.read("reports/eda/dispersion.json", Dispersion)
+    known = [(a, a.dispersion) for a in found.apps if a.dispersion is not None and a.dispersion > 0 and a.calls > 0] if found else []
+    if not known:
         return ""
-    bursty = page.metric("apps_over_dispersed", sum(a["dispersion"] > 1 for a in apps))
-    everyone = len((page.json("eda/concentration.json") or {}).get("apps") or apps)
-    of = f"the {num(len(apps))} largest apps" if len(apps) < everyone else plural(len(apps), "app")
-    heading = f"{num(bursty)} of {of} call in bursts: more variable than at random"
+    apps = [a for a, _ in known]
+    bursty = page.number("apps_over_dispersed", sum(dispersion > 1 for _, dispersion in known))
+    everyone = page.read("reports/eda/concentration.json", Concentration)
+    of = f"the {num(len(apps))} largest apps" if everyone and len(apps) < len(everyone.apps) else plural(len(apps), "app")
+    heading = f"{num(bursty)} of {of} are called in bursts, more unevenly than at random"
     return page.figure(
         "dispersion",
         heading=heading,
         sentence="One dot is one app: variance over mean of its calls per step. The line at 1 is a Poisson process.",
-        **both(_dispersion_figure, apps, ink_of(page)),
+        **both(_dispersion_figure, known, ink_of(page)),
         key="",
         alt=heading,
         tags=[source_of(page)[1], "measured"],
         provenance=provenance(page, plural(len(apps), "app")),
         command=COMMAND,
-        data=apps,
+        data=[a.row() for a in apps],
     )
 
 
-def _dispersion_figure(apps: list[dict[str, Any]], ink: str, *, narrow: bool) -> Figure:
+def _dispersion_figure(apps: list[tuple[AppDispersion, float]], ink: str, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
     shown = apps[:: math.ceil(len(apps) / MOST_DOTS)]
     figure = go.Figure(
         go.Scatter(
-            x=[a["calls"] for a in shown], y=[a["dispersion"] for a in shown], mode="markers",
-            marker={"size": 6, "color": colour(ink), "opacity": 0.75}, customdata=[a["rank"] for a in shown],
+            x=[a.calls for a, _ in shown], y=[dispersion for _, dispersion in shown], mode="markers",
+            marker={"size": 6, "color": colour(ink), "opacity": 0.75}, customdata=[a.rank for a, _ in shown],
             hovertemplate="app of rank %{customdata}: %{x:,} calls, dispersion %{y:.3~g}<extra></extra>",
         )
     )  # fmt: skip
-    x = _decades([a["calls"] for a in shown])
-    y = _decades([a["dispersion"] for a in shown] + [1.0])
+    x = _decades([a.calls for a, _ in shown])
+    y = _decades([*(dispersion for _, dispersion in shown), 1.0])
     every_x = 1 + len(x) // (6 if narrow else 8)
     figure.add_hline(y=1, line={"color": colour("ink"), "width": 1.4})
     figure.update_layout(

@@ -1,0 +1,56 @@
+"""What the stages that evaluate write to data/evaluation/<group>.json. Not here: the rows (Parquet), the tables of arms."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tasks.core.records import Number, Record
+
+
+class ArmRow(Record):
+    """One arm as the tables and the page show it; `ink` is a colour of the style sheet."""
+
+    name: str
+    label: str
+    ink: str
+    is_causal: bool
+
+
+class JudgedScenario(Record):
+    """The arms that were judged in a scenario, in order."""
+
+    scenario: str
+    seed: int
+    arms: tuple[str, ...]
+
+
+class EvaluatedBaselines(Record):
+    """The group `baselines`."""
+
+    written_by: ClassVar[str] = "evaluate_baselines"
+
+    arms: tuple[ArmRow, ...]
+    scenarios: tuple[JudgedScenario, ...]
+
+
+class BoundFacts(Record):
+    """How the optimistic bound and hindsight of a scenario came about; money is the objective of the test span."""
+
+    scenario: str
+    seed: int
+    programme_usd: Number
+    static_alone_usd: Number
+    programme_coupled_usd: Number
+    coordinated_usd: Number
+    coordinated_replays: int
+    hindsight_is: str
+    moves: int
+
+
+class EvaluatedBound(Record):
+    """The group `bound`."""
+
+    written_by: ClassVar[str] = "evaluate_bound"
+
+    arms: tuple[ArmRow, ...]
+    scenarios: tuple[BoundFacts, ...]
