@@ -205,6 +205,7 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(tmp_path: Path, b
     seen = []
     for threads in ("1", "4"):
         env = os.environ | {"TRINE_THREADS": threads, "POLARS_MAX_THREADS": threads, "PYTHONPATH": str(repository)}
+        shutil.copy(repository / "dvc.yaml", tmp_path)
         subprocess.run([sys.executable, "-m", "tasks", "features"], cwd=tmp_path, env=env, check=True, capture_output=True)
         seen.append({p.name: p.read_bytes() for p in sorted(features_folder(paths).iterdir())})
     assert seen[0] == seen[1] == {p.name: p.read_bytes() for p in sorted(features_folder(built).iterdir())}

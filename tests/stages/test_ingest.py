@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -305,6 +306,7 @@ def test_a_file_size_limit_is_a_space_error_and_keeps_the_last_run(tmp_path: Pat
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
+    shutil.copy(ROOT / "dvc.yaml", paths.root)
     command = [sys.executable, "-m", "tasks", "ingest", "azure2021"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit, check=False)
     assert done.returncode == 1

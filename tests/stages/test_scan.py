@@ -190,7 +190,8 @@ def test_the_twin_is_written_once_and_again_only_when_its_recipe_or_a_file_chang
 
 
 def test_the_unchanged_path_imports_nothing_heavy(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     folder = tmp_path / "data" / "azure" / "2021"
     folder.mkdir(parents=True)
     (folder / NAME).write_text(HEADER + ROW)

@@ -291,6 +291,7 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp
     seen = []
     for threads in ("1", "4"):
         env = os.environ | {"TRINE_THREADS": threads, "PYTHONPATH": str(repository)}
+        shutil.copy(repository / "dvc.yaml", tmp_path)
         subprocess.run([sys.executable, "-m", "tasks", "scenario"], cwd=tmp_path, env=env, check=True, capture_output=True)
         seen.append(content(scenario_folder(paths)))
     assert seen[0] == seen[1] == content(scenario_folder(built))
