@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tasks.core.verdict import write_verdict
 
 from core.units import DAY_S
 from tasks.core import params as params_module
@@ -18,6 +17,7 @@ from tasks.data.ingest_outputs import ingest_report
 from tasks.data.ingest_record import IngestReport
 from tasks.data.twin_fit import twin_fit_file
 from tasks.data.twin_fit_record import TwinFit
+from tasks.data.verdict import write_verdict
 from tasks.eda.eda import eda_folder
 from tasks.eda.records import QUESTIONS
 from tasks.report import report

@@ -17,7 +17,9 @@ from simulator.fleet import LATENCY_EDGES_US
 from simulator.parameters import Objective
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
-from tasks.evaluation import compare, evaluate
+from tasks.evaluation import compare
+from tasks.evaluation.arms import baselines, bound
+from tasks.evaluation.arms.table import described
 from tasks.evaluation.compare import Arms
 from tasks.evaluation.evaluation_record import ArmRow
 from tasks.evaluation.headline import FIELDS
@@ -39,7 +41,7 @@ USUAL = {
 }  # fmt: skip
 
 
-ARMS = Arms.of(*(tuple(ArmRow.model_validate(row) for row in evaluate.ARMS[group]) for group in ("baselines", "bound")))
+ARMS = Arms.of(*(tuple(ArmRow.model_validate(row) for row in described(table.ARMS)) for table in (baselines, bound)))
 
 
 def invented(scenarios: int, seeds: int = 2, spread: float = 0.02, **changes: float) -> pl.DataFrame:
