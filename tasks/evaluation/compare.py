@@ -151,7 +151,7 @@ def _summed(rows: pl.DataFrame, keys: list[str], arms: Arms, objective: Objectiv
     """
     order = pl.col("arm").replace_strict(arms.order, return_dtype=pl.Int64).alias("_order")
     bins = pl.col("latency_histogram").list.to_array(len(LATENCY_EDGES_US) + 1).alias("_bins")
-    sums = (pl.col(name).sum() for name in (*FIELDS, "intervals", "bound_intervals"))
+    sums = (pl.col(name).sum() for name in (*FIELDS, "intervals", "binding_intervals"))
     out = rows.group_by(keys).agg(*sums, pl.col("seeds").first(), bins)
     out = out.with_columns(order).sort("_order", *keys[1:])
     counted = np.stack([np.sum(np.array(x.to_list(), dtype=np.int64), axis=0) for x in out["_bins"]])
@@ -164,7 +164,7 @@ def _summed(rows: pl.DataFrame, keys: list[str], arms: Arms, objective: Objectiv
         *(_mean_count(money, name) for name in COUNTS),
         (pl.col("carbon_ng") / 1e12 / pl.col("seeds")).alias("carbon_kg"),
         (pl.col("excess_us") / pl.col("calls") / 1e6).alias("excess_s_per_call"),
-        (pl.col("bound_intervals") / pl.col("intervals")).alias("binding_share"),
+        (pl.col("binding_intervals") / pl.col("intervals")).alias("binding_share"),
         *latency,
     )
 

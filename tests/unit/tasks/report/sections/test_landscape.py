@@ -21,6 +21,7 @@ from tasks.evaluation import compare
 from tasks.evaluation.arms import baselines, bound
 from tasks.evaluation.arms.table import described
 from tasks.evaluation.compare import Arms
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.evaluation.evaluation_record import ArmRow
 from tasks.evaluation.headline import FIELDS
 from tasks.evaluation.landscape_record import Interval
@@ -85,7 +86,7 @@ def found_of(page: Page) -> dict[str, Any]:
 
 
 def world_of(page: Page) -> Path:
-    return page._paths.world
+    return landscape_folder(page._paths)
 
 
 def heading_of(text: str, identity: str) -> str:

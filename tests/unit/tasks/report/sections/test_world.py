@@ -14,6 +14,7 @@ import pytest
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.core.records import checked, write_record
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.evaluation.landscape_record import Landscape
 from tasks.report.page import HEADING_LIMIT, Page
 from tasks.report.parts import world_checks, world_limits
@@ -31,7 +32,7 @@ def page(tmp_path: Path, repository: Path) -> Page:
 
 
 def world_of(page: Page) -> Path:
-    return page._paths.world
+    return landscape_folder(page._paths)
 
 
 def write(page: Page, content: dict[str, Any]) -> None:
