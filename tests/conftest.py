@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.worlds.folders import contents
+
+if TYPE_CHECKING:
+    from tasks.core.paths import Paths
 
 ROOT = Path(__file__).resolve().parent.parent
 PROOFS = pytest.StashKey[list[dict[str, object]]]()
@@ -26,6 +33,23 @@ def sample_dir() -> Path:
     if not (folder / "azure" / "2021").is_dir():
         pytest.skip(f"real slices not found in {folder} (set TRINE_SAMPLE_DIR)")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def built_world(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Paths]:
+    """A tree with the outputs of `scenario` to `calibrate` on the four worlds of tests/worlds/report_world.py, built once; to be read only.
+
+    Copy it to change it; a test that wrote into it is reported at the end of the session.
+    """
+    from tests.worlds.report_world import write_world
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TRINE_THREADS", "1")
+        paths = write_world(tmp_path_factory.mktemp("world"), repository)
+    before = contents(paths.root)
+    yield paths
+    changed = sorted({name for name, _ in before.items() ^ contents(paths.root).items()})
+    assert changed == [], "a test wrote into the world that all tests share"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

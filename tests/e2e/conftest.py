@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from tasks.core.paths import Paths
     from tests.e2e.browser import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,12 +162,11 @@ def build(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page built from the invented inputs and four small worlds."""
-    from tests.report_world import write_world
-
+def page_file(tmp_path_factory: pytest.TempPathFactory, built_world: Paths) -> Path:
+    """The page built from the invented inputs and the four small worlds of the session."""
     root = tmp_path_factory.mktemp("page")
-    write_world(root, ROOT)
+    shutil.copytree(built_world.reference, root / "data" / "reference")
+    shutil.copytree(built_world.world, root / "reports" / "world")
     write_inputs(root)
     return build(root)
 
