@@ -8,13 +8,13 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test check deps verify bench report remote
+.PHONY: run test check deps verify bench report remote help
 
-run: $(VENV)/.installed  ## rebuild what changed and open-able report: reports/index.html
+run: $(VENV)/.installed  ## rebuild what changed, up to the report reports/index.html
 	@$(BIN)/trine run --profile $(PROFILE)
 
-test: $(VENV)/.installed  ## the test suite without the long proofs
-	@$(BIN)/python -m pytest
+test: $(VENV)/.installed  ## the test suite without the long proofs; fails below the floor of coverage in pyproject.toml
+	@$(BIN)/python -m pytest --cov --cov-report=
 
 check: $(VENV)/.installed  ## lint, types, import rules, generated deps
 	@$(BIN)/ruff check .
@@ -39,6 +39,9 @@ remote: $(VENV)/.installed  ## make remote DIR=/path/or/s3://... : set the DVC r
 	@test -n "$(DIR)" || { echo "usage: make remote DIR=/path/to/store"; exit 2; }
 	@$(BIN)/dvc remote add --force --default --local store "$(DIR)"
 	@echo "remote set for this clone: $(DIR) (dvc push, dvc pull)"
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -70,16 +70,41 @@ def bin_calls(
 
 
 @nb.njit(cache=True, nogil=True)
+def _step_of_row(arrival, i, running, step, step_us):  # type: ignore[no-untyped-def]
+    """The step of the next row: `step` while calls run, else that of the next arrival; -1 behind the last."""
+    if running > 0:
+        return step
+    return arrival[i] // step_us if i < len(arrival) else -1
+
+
+@nb.njit(cache=True, nogil=True)
+def _with_headroom(values, count):  # type: ignore[no-untyped-def]
+    """The array, or one twice as long with its content, so that a further value fits."""
+    if count < len(values):
+        return values
+    larger = np.empty(2 * len(values), dtype=np.int64)
+    larger[:count] = values
+    return larger
+
+
+@nb.njit(cache=True, nogil=True)
+def _ranks(durations):  # type: ignore[no-untyped-def]
+    """The nearest-rank median and 95th percentile; -1 of none."""
+    count = len(durations)
+    if count == 0:
+        return NONE, NONE
+    values = np.sort(durations)
+    return values[(count + 1) // 2 - 1], values[(95 * count + 99) // 100 - 1]
+
+
+@nb.njit(cache=True, nogil=True)
 def _count(arrival, duration, ends, step_us, span_steps):  # type: ignore[no-untyped-def]
     """Number of rows that `_fill` writes."""
     i, j, rows, running = 0, 0, 0, 0
     step = 0
     while True:
-        if running == 0:
-            if i >= len(arrival):
-                break
-            step = arrival[i] // step_us
-        if step >= span_steps:
+        step = _step_of_row(arrival, i, running, step, step_us)
+        if not 0 <= step < span_steps:
             break
         high = (step + 1) * step_us
         while i < len(arrival) and arrival[i] < high:
@@ -100,11 +125,8 @@ def _fill(arrival, duration, function, known, ends, end_durations, step_us, span
     i, j, row, running, step = 0, 0, 0, 0, 0
     last = -1
     while True:
-        if running == 0:
-            if i >= len(arrival):
-                break
-            step = arrival[i] // step_us
-        if step >= span_steps:
+        step = _step_of_row(arrival, i, running, step, step_us)
+        if not 0 <= step < span_steps:
             break
         low, high = step * step_us, (step + 1) * step_us
         now, busy, peak, calls, distinct, count = low, np.int64(0), running, 0, 0, 0
@@ -143,27 +165,15 @@ def _fill(arrival, duration, function, known, ends, end_durations, step_us, span
                     done = np.int64(0)
                 i += 1
             if done >= 0:
-                if count == len(ended):
-                    larger = np.empty(2 * len(ended), dtype=np.int64)
-                    larger[:count] = ended
-                    ended = larger
+                ended = _with_headroom(ended, count)
                 ended[count] = done
                 count += 1
         busy += running * (high - now)
         integers[0, row], integers[1, row], integers[2, row], integers[3, row] = step, calls, distinct, busy
         integers[4, row], integers[7, row] = peak, high - last
-        if count > 0:
-            values = np.sort(ended[:count])
-            integers[5, row] = values[(count + 1) // 2 - 1]
-            integers[6, row] = values[(95 * count + 99) // 100 - 1]
-        else:
-            integers[5, row], integers[6, row] = -1, -1
+        integers[5, row], integers[6, row] = _ranks(ended[:count])
         floats[0, row] = gap_sum / gaps if gaps > 0 else np.nan
-        if gaps > 1 and gap_sum > 0:
-            mean = gap_sum / gaps
-            floats[1, row] = np.sqrt(gap_squares / gaps) / mean
-        else:
-            floats[1, row] = np.nan
+        floats[1, row] = np.sqrt(gap_squares / gaps) / (gap_sum / gaps) if gaps > 1 and gap_sum > 0 else np.nan
         row += 1
         step += 1
 
