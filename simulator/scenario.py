@@ -6,19 +6,18 @@ workload, which the families of one seed share, stands once beside it. Equal sce
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError, ScenarioError
 from core.units import HOUR_US, SLOT_US
+from simulator.arrays import REBUILD, damaged, load_array, load_record, read_json, save_array, save_record, sha256, write_json
 from simulator.conditions import CellSeries, Conditions, build_conditions
 from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.tables import Tables
@@ -26,12 +25,10 @@ from simulator.workload import Apps, Calls
 
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-Record = TypeVar("Record")
 
 Until = Literal["train", "valid", "test"]
 FORMAT = 2  # of the folder; raise it when an array changes its meaning. 2: the tables hold the rules of the clouds
 DESCRIPTION = "scenario.json"
-REBUILD = "build it again: dvc repro --force scenario"
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +147,11 @@ def save(scenario: Scenario, folder: Path) -> Path:
         "objective": scenario.objective.model_dump(mode="json"),
         "workload": workload,
         "workload_sha256": digest,
-        "tables": _save_record(scenario.tables, draft, "tables."),
-        "conditions": _save_record(scenario.conditions, draft, "conditions."),
-        "is_allowed": _save_array(scenario.is_allowed, draft / "is_allowed.npy"),
+        "tables": save_record(scenario.tables, draft, "tables."),
+        "conditions": save_record(scenario.conditions, draft, "conditions."),
+        "is_allowed": save_array(scenario.is_allowed, draft / "is_allowed.npy"),
     }
-    _write_json(draft / DESCRIPTION, description)
+    write_json(draft / DESCRIPTION, description)
     target = folder / scenario.id
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
@@ -173,15 +170,15 @@ def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
         ScenarioError: the folder or a file is missing, damaged, or of another format.
     """
     folder = Path(path)
-    found = _read_json(folder / DESCRIPTION)
+    found = read_json(folder / DESCRIPTION)
     try:
         if found["format"] != FORMAT:
             what = f"the scenario has format {found['format']}, this version reads format {FORMAT}"
             raise ScenarioError(what, where=str(folder / DESCRIPTION), how=REBUILD)
         beside = folder.resolve().parent / found["workload"]
-        if not (beside / DESCRIPTION).is_file() or _sha256(beside / DESCRIPTION) != found["workload_sha256"]:
-            raise _damaged(beside / DESCRIPTION, "the scenario's workload is missing, or another one")
-        workload = _read_json(beside / DESCRIPTION)
+        if not (beside / DESCRIPTION).is_file() or sha256(beside / DESCRIPTION) != found["workload_sha256"]:
+            raise damaged(beside / DESCRIPTION, "the scenario's workload is missing, or another one")
+        workload = read_json(beside / DESCRIPTION)
         scenario = Scenario(
             id=found["id"],
             family=found["family"],
@@ -191,15 +188,15 @@ def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
             world=World.model_validate(found["world"]),
             slo=Slo.model_validate(found["slo"]),
             objective=Objective.model_validate(found["objective"]),
-            tables=_load_record(Tables, found["tables"], folder, "tables."),
-            apps=_load_record(Apps, workload["apps"], beside, "apps."),
-            calls=_load_record(Calls, workload["calls"], beside, "calls."),
-            conditions=_load_record(Conditions, found["conditions"], folder, "conditions."),
-            is_allowed=_load_array(found["is_allowed"], folder / "is_allowed.npy"),
+            tables=load_record(Tables, found["tables"], folder, "tables."),
+            apps=load_record(Apps, workload["apps"], beside, "apps."),
+            calls=load_record(Calls, workload["calls"], beside, "calls."),
+            conditions=load_record(Conditions, found["conditions"], folder, "conditions."),
+            is_allowed=load_array(found["is_allowed"], folder / "is_allowed.npy"),
         )
         return scenario if until == "test" else _cut(scenario, until)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(folder / DESCRIPTION, f"{type(error).__name__}: {error}") from error
+        raise damaged(folder / DESCRIPTION, f"{type(error).__name__}: {error}") from error
 
 
 def _cut(scenario: Scenario, until: Until) -> Scenario:
@@ -236,80 +233,17 @@ def _save_workload(scenario: Scenario, target: Path) -> str:
     draft.mkdir(parents=True)
     description = {
         "format": FORMAT,
-        "apps": _save_record(scenario.apps, draft, "apps."),
-        "calls": _save_record(scenario.calls, draft, "calls."),
+        "apps": save_record(scenario.apps, draft, "apps."),
+        "calls": save_record(scenario.calls, draft, "calls."),
     }
-    _write_json(draft / DESCRIPTION, description)
-    digest = _sha256(draft / DESCRIPTION)
+    write_json(draft / DESCRIPTION, description)
+    digest = sha256(draft / DESCRIPTION)
     if not target.exists():
         draft.rename(target)
         return digest
     shutil.rmtree(draft)
-    if not (target / DESCRIPTION).is_file() or _sha256(target / DESCRIPTION) != digest:
+    if not (target / DESCRIPTION).is_file() or sha256(target / DESCRIPTION) != digest:
         raise ScenarioError(
             f"another workload of seed {scenario.seed} is there", where=str(target), how="save into an empty folder, or remove the old one"
         )
     return digest
-
-
-def _save_record(record: Any, folder: Path, prefix: str) -> dict[str, Any]:
-    """Write the arrays of a dataclass and return its description: texts and numbers as they are, arrays as shape, type and digest."""
-    return {field.name: _save_value(getattr(record, field.name), folder / f"{prefix}{field.name}") for field in fields(record)}
-
-
-def _save_value(value: Any, stem: Path) -> Any:
-    if isinstance(value, np.ndarray):
-        return _save_array(value, stem.with_name(f"{stem.name}.npy"))
-    if isinstance(value, tuple):
-        return [_save_value(item, stem.with_name(f"{stem.name}.{i}")) for i, item in enumerate(value)]
-    return value
-
-
-def _save_array(array: NDArray[Any], file: Path) -> dict[str, Any]:
-    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    np.save(file, plain, allow_pickle=False)
-    return {"dtype": plain.dtype.str, "shape": list(plain.shape), "sha256": _sha256(file)}
-
-
-def _load_record(kind: type[Record], described: dict[str, Any], folder: Path, prefix: str) -> Record:
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: _load_value(described[name], folder / f"{prefix}{name}") for name in names})
-
-
-def _load_value(entry: Any, stem: Path) -> Any:
-    if isinstance(entry, dict):
-        return _load_array(entry, stem.with_name(f"{stem.name}.npy"))
-    if isinstance(entry, list):
-        return tuple(_load_value(item, stem.with_name(f"{stem.name}.{i}")) for i, item in enumerate(entry))
-    return entry
-
-
-def _load_array(entry: dict[str, Any], file: Path) -> NDArray[Any]:
-    try:
-        if _sha256(file) != entry["sha256"]:
-            raise _damaged(file, "its digest is not the one in the description")
-        return np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise _damaged(file, "the file is missing") from None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _write_json(file: Path, value: Any) -> None:
-    file.write_text(json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n", encoding="utf-8", newline="\n")
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ScenarioError("there is no scenario", where=str(file.parent), how="run: dvc repro scenario") from None
-    except (OSError, ValueError) as error:
-        raise _damaged(file, str(error)) from error
-
-
-def _damaged(file: Path, what: str) -> ScenarioError:
-    return ScenarioError(f"the scenario is damaged: {what}", where=str(file), how=REBUILD)

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
-from simulator import kernel
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Window, count_pools, note_arrivals
+from simulator.control.meters import Part, Window, count_pools, note_arrivals
 from simulator.control.orders import Orders
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import RUNS, UP, Facts, View
@@ -41,16 +40,6 @@ class Turn:
     role: Role
     policy: Policy
     view: View
-
-
-class _Part:
-    """One part of the policy and what happened since its last decision."""
-
-    def __init__(self, role: Role, policy: Policy, apps: int) -> None:
-        self.role, self.policy = role, policy
-        self.known = np.zeros((apps, kernel.FIELDS), dtype=np.int64)
-        self.peak = np.zeros(apps, dtype=np.int64)
-        self.replayed: Int64 | None = None
 
 
 class Loop:
@@ -92,12 +81,9 @@ class Loop:
     ) -> None:
         self.name, self.begin, self.end = policy.name, begin, end
         apps = len(scenario.apps.app_ids)
-        self._parts = [_Part(role, part, apps) for role, part in parts_of(policy)]
-        for part in self._parts:
-            if part.policy.period_steps < 1:
-                raise TrineError(
-                    f"period_steps is {part.policy.period_steps}", where=f"policy '{self.name}'", how="decide every 1 step or more"
-                )
+        self._parts = [Part(role, part, apps) for role, part in parts_of(policy)]
+        if (least := min(part.policy.period_steps for part in self._parts)) < 1:
+            raise TrineError(f"period_steps is {least}", where=f"policy '{self.name}'", how="decide every 1 step or more")
         self.fleet = Fleet(
             scenario,
             scenario.apps.home,
@@ -161,8 +147,7 @@ class Loop:
             why = reasons(view.placement, view.target, checked.placement, is_first=is_first)
             self.records.append(Record(now, checked.placement.copy(), why, estimates, unit))
         self._answered = both
-        part.known, part.replayed = self.fleet.state.total.copy(), None
-        part.peak = self._alive()
+        part.has_decided(self.fleet.state.total, self._alive())
         self._due.pop(0)
         if not self._due:
             self._orders.give(self._answered, is_first=is_first)
@@ -183,7 +168,7 @@ class Loop:
         self.fleet.finish()
         return self.fleet
 
-    def _due_now(self) -> list[_Part]:
+    def _due_now(self) -> list[Part]:
         """Parts that decide at the barrier reached, in order; a strategic tick asks the tactical part, too."""
         since = self.fleet.step - self.begin
         due = [part for part in self._parts if since % part.policy.period_steps == 0]
@@ -258,7 +243,7 @@ class Loop:
             steps=read_only(self._window.rows.copy()) if self._window else None,
         )
 
-    def _view_of(self, part: _Part) -> View:
+    def _view_of(self, part: Part) -> View:
         is_needed = part.policy.needs_replays
         replayed = part.replayed
         if is_needed and replayed is None:

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simulator import kernel
+from simulator.control.decision import Policy, Role
 from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, UP, WINDOW_STEPS, WORKING, Facts
 from simulator.fleet import Field, Fleet
 
@@ -60,6 +61,26 @@ def count_pools(free_at: Int64, expiry: Int64, pools: Int64, floor: Int64, first
                 newest = since if newest < 0 else min(newest, since)
             found[q, IDLE_NEWEST_US], found[q, IDLE_OLDEST_US], found[q, FLOOR] = newest, oldest, floor[q]
     return found
+
+
+class Part:
+    """One part of a policy, and what happened since its last decision.
+
+    Attributes:
+        known: int64 [A, len(Field)], sums as of then.
+        peak: int64 [A], most instances alive since then.
+        replayed: int64 [P, A, 3], see `View.replayed`; None: no interval has ended since then.
+    """
+
+    def __init__(self, role: Role, policy: Policy, apps: int) -> None:
+        self.role, self.policy = role, policy
+        self.known = np.zeros((apps, kernel.FIELDS), dtype=np.int64)
+        self.peak = np.zeros(apps, dtype=np.int64)
+        self.replayed: Int64 | None = None
+
+    def has_decided(self, total: Int64, alive: Int64) -> None:
+        """Start anew from the sums (int64 [A, len(Field)]) and the instances alive (int64 [A]) of this barrier."""
+        self.known, self.peak, self.replayed = total.copy(), alive, None
 
 
 class Window:
