@@ -62,5 +62,5 @@ def _judge(job: Job) -> Found:
         scenario = load_scenario(job.scenarios / name)
         arms = policies(scenario, chosen, job.baselines, job.seed)
         rows = pl.concat([frame_of(evaluate(scenario, arm, job.seed)) for arm in arms])
-        found.append((rows, {"scenario": name, "seed": job.seed, "arms": [arm.name for arm in arms]}))
+        found.append((rows, {"scenario": name, "seed": job.seed}))
     return found

@@ -17,11 +17,10 @@ class ArmRow(Record):
 
 
 class JudgedScenario(Record):
-    """The arms that were judged in a scenario, in order."""
+    """A scenario in which all arms were judged, on one luck."""
 
     scenario: str
     seed: int
-    arms: tuple[str, ...]
 
 
 class EvaluatedBaselines(Record):
