@@ -29,7 +29,7 @@ from tasks.world import calibrate
 from tasks.world.calibration_assumed import MEASURED, Basis, assumed_rows, weakest
 from tasks.world.calibration_bill import bill
 from tasks.world.calibration_world import assumed_share, home_run
-from tasks.world.reference_tables import NETWORK_SOURCES
+from tasks.world.reference_network import NETWORK_SOURCES
 
 NAME = "calm-3"
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}

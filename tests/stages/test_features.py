@@ -19,6 +19,7 @@ from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.core.verdict import write_verdict
 from tasks.data import features
+from tasks.data.region_features import google_positions
 
 DAYS, DAY_US, STEP_US = 2, 86_400_000_000, 15_000_000
 
@@ -171,7 +172,7 @@ def test_regions_follow_the_calendar(built: Paths) -> None:
 
 def test_google_days_repeat_after_whole_weeks() -> None:
     slots, week = np.arange(29 * 288), 7 * 288
-    found = features.google_positions(slots, np.arange(60 * 288))
+    found = google_positions(slots, np.arange(60 * 288))
     assert found[0] == 1068
     assert set((found - 1068 - np.arange(60 * 288)) % week) == {0}
     assert found.max() < 28 * 288

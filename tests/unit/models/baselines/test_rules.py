@@ -17,7 +17,8 @@ from simulator.fleet import Field
 from simulator.parameters import Objective, Slo, World
 from simulator.places.tables import Tables
 from simulator.scenario import Scenario
-from tests.worlds.small_worlds import draw_small_world, invent_tables, make_apps, make_conditions, plain_scenario
+from tests.worlds.drawn_worlds import draw_small_world
+from tests.worlds.small_worlds import invent_tables, make_apps, make_conditions, plain_scenario
 
 Int64 = NDArray[np.int64]
 

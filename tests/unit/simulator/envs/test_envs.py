@@ -16,8 +16,8 @@ from core.errors import ParameterError, TrineError
 from simulator.envs.autoscale import QUEUE, RATE
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
+from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.env_worlds import APPS, KINDS, SLOT_US, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
-from tests.worlds.small_worlds import draw_small_world
 
 
 @pytest.mark.parametrize("kind", KINDS)
