@@ -1,5 +1,7 @@
 """The bare warm pool: calls meet instances that stay warm for a while after each call. Here: one kernel over many pools.
 
+One file, though long: numba's cache of compiled code notices a change in the file of the compiled function only.
+
 Not here: network, shared capacity, prices, energy, moves and floors (the full model of a placement).
 
 A call takes the idle instance that became free last; if none is idle, a new instance starts cold; at the ceiling, the call waits

@@ -7,7 +7,6 @@ beside the old one and moved into place at the end, so that a failure leaves the
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib
 import os
 import shutil
@@ -22,10 +21,10 @@ from tasks.core.files import read_json, write_json
 from tasks.core.records import write_record
 from tasks.data.ingest_outputs import staged_folder
 from tasks.data.ingest_record import IngestReport
-from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import resolve_folder
 from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import RawFile
+from tasks.data.staged_state import REJECTS, day_folder, fingerprint, hashes, last_state, sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,20 +32,8 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
-HOUSE = Path(__file__).resolve().parents[2]
-CODE = (
-    "core/errors.py",
-    "simulator/rng.py",
-    "tasks/data/cleaning.py",
-    "tasks/core/database.py",
-    "tasks/core/files.py",
-    "tasks/data/ingest.py",
-    "tasks/data/raw_files.py",
-    "tasks/data/sources/base.py",
-)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("no space left", "file too large", "quota exceeded", "out of disk space")
-REJECTS = "rejects.parquet"
 
 
 @dataclass
@@ -113,7 +100,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
     module = importlib.import_module(f"tasks.data.sources.{source}")
     code = fingerprint(params, source, getattr(module, "REFERENCE_FILES", ()))
     staged = staged_folder(paths, source)
-    state = _last_state(staged, code)
+    state = last_state(staged, code)
     files = [RawFile(**entry) for entry in manifest["files"]]
     folder = resolve_folder(manifest["folder"], paths)
     with connect(paths) as con, (work / "rejects.jsonl").open("w", encoding="utf-8") as rejects:
@@ -128,55 +115,12 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
             raise LostRowsError(what, where=source, how="tell the maintainers; what was staged before is untouched")
         counts |= module.summarise(con, draft, params)
     write_record(draft / "ingest.json", IngestReport, counts)
-    write_json(draft / "state.json", {"code": code, "files": job.records, "days": days, "rejects": _sha256(draft / REJECTS)})
+    write_json(draft / "state.json", {"code": code, "files": job.records, "days": days, "rejects": sha256(draft / REJECTS)})
     size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())
     return (
         f"{counts['rows_in']:,} rows in, {counts['rows_staged']:,} staged, {counts['rows_rejected']:,} rejected, "
         f"{len(dirty & {int(d) for d in days})} of {len(days)} days rebuilt, {size:,} bytes"
     )
-
-
-def fingerprint(params: Params, source: str, reference: tuple[Path, ...]) -> str:
-    """Return the hash of everything but the raw files that a staged byte depends on: code, SQL, reference data, parameters, DuckDB."""
-    import duckdb
-
-    settings = params.section("ingest", IngestSettings)
-    digest = hashlib.sha256(f"{duckdb.__version__} {params.seed} {params.epoch} {settings.model_dump_json()}".encode())
-    files = [
-        *(HOUSE / name for name in CODE),
-        HOUSE / "tasks" / "data" / "sources" / f"{source}.py",
-        *sorted((HOUSE / "sql" / source).rglob("*.sql")),
-    ]
-    for file in (*files, *reference):
-        digest.update(f"{file.relative_to(HOUSE).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {f.name: _sha256(f) for f in sorted(folder.glob("*.parquet"))}
-
-
-def _day_folder(day: str | int) -> str:
-    return f"day={int(day):02d}"
-
-
-def _last_state(staged: Path, code: str) -> dict[str, Any]:
-    """Return the state of the last run, without days whose files are not those it wrote; empty when all must be rebuilt."""
-    nothing: dict[str, Any] = {"files": {}, "days": {}}
-    try:
-        state: dict[str, Any] = read_json(staged / "state.json")
-        if state["code"] != code or state["rejects"] != _sha256(staged / REJECTS):
-            return nothing
-        state["damaged"] = {int(d) for d, day in state["days"].items() if day["files"] != _hashes(staged / _day_folder(d))}
-    except (OSError, ValueError, KeyError, TypeError):
-        return nothing
-    return state
 
 
 def _read_changed(job: Job, files: list[RawFile], state: dict[str, Any]) -> set[int]:
@@ -270,15 +214,15 @@ def _write_days(job: Job, staged: Path, dirty: set[int], state: dict[str, Any]) 
     wanted = {day for record in job.records.values() for day in record["days"]}
     days: dict[str, Any] = {}
     for day in sorted(wanted):
-        out = job.draft / _day_folder(day)
+        out = job.draft / day_folder(day)
         out.mkdir()
         if day in dirty:
             rows = job.module.write_day(job.con, job.work / "all", day, out, job.params)
-            days[str(day)] = {"rows": rows, "files": _hashes(out)}
+            days[str(day)] = {"rows": rows, "files": hashes(out)}
         else:
             days[str(day)] = state["days"][str(day)]
             for name in days[str(day)]["files"]:
-                _link(staged / _day_folder(day) / name, out / name)
+                _link(staged / day_folder(day) / name, out / name)
     return days
 
 

@@ -1,6 +1,11 @@
-"""The split in time. Here: where train, valid and test end. Not here: who may look at which part."""
+"""The window and its split in time: where it begins, where train, valid and test end. Not here: who may look at which part."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
 
 STRATEGIC_STEPS, TACTICAL_STEPS = 1000, 100
 MIN_UNITS = 20
@@ -20,3 +25,8 @@ def split_steps(span_steps: int, shares: tuple[float, float, float]) -> tuple[in
     units = span_steps // unit
     train, valid = round(units * shares[0]), round(units * (shares[0] + shares[1]))
     return unit, train * unit, valid * unit, units * unit
+
+
+def first_day(params: Params) -> int:
+    """Return the first day of the window, counted from the start of the trace."""
+    return max(params.as_of_day - params.window_days, 0)

@@ -1,6 +1,6 @@
 """What `eda` writes to reports/eda: one record per question. A question that the data cannot answer has the file `{}` and no record.
 
-Not here: how the answers are found.
+One file, though long: it is the list of everything the page may read of the exploration. Not here: how the answers are found.
 """
 
 from __future__ import annotations

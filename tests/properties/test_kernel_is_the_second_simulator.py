@@ -11,14 +11,14 @@ import pytest
 
 from simulator import kernel
 from simulator.fleet import Field, Fleet
-from tests.worlds import second_simulator, small_worlds
+from tests.worlds import drawn_worlds, second_simulator
 from tests.worlds.kernel_play import differences, play
 
 
 @pytest.mark.parametrize("block", range(10))
 def test_kernel_equals_reference(block: int) -> None:
     for seed in range(50 * block, 50 * block + 50):
-        world = small_worlds.draw_small_world(seed)
+        world = drawn_worlds.draw_small_world(seed)
         assert differences(play(world), second_simulator.simulate(world.scenario, **world.run)) == [], f"small world {seed}"
 
 
@@ -27,7 +27,7 @@ def test_kernel_equals_reference_in_many_worlds(proof: Callable[..., None]) -> N
     """The same on 3,000 further worlds."""
     wrong = []
     for seed in range(500, 3_500):
-        world = small_worlds.draw_small_world(seed)
+        world = drawn_worlds.draw_small_world(seed)
         if differences(play(world), second_simulator.simulate(world.scenario, **world.run)):
             wrong.append(seed)
     assert wrong == []
@@ -37,7 +37,7 @@ def test_kernel_equals_reference_in_many_worlds(proof: Callable[..., None]) -> N
 def test_alone_is_uncoupled() -> None:
     """The quick replay of apps that are alone equals the coupled kernel with coupling off, and both the reference."""
     for seed in range(60):
-        world = small_worlds.draw_small_world(seed)
+        world = drawn_worlds.draw_small_world(seed)
         orders: dict[str, Any] = {"moves": (), "floors": (), "duration_factor_permille": None, "is_coupled": False}
         slow = second_simulator.simulate(world.scenario, **(world.run | orders))
         assert differences(play(world, **orders), slow) == [], f"small world {seed}"
@@ -64,7 +64,7 @@ def test_fresh_pools_are_runs_of_their_own(fresh_steps: int) -> None:
     """
     busy = [field for field in Field if field not in (Field.CARBON_NG, Field.IDLE_CARBON_NG, Field.ENERGY_UJ)]
     for seed in range(30):
-        world = small_worlds.draw_small_world(seed)
+        world = drawn_worlds.draw_small_world(seed)
         start, conditions = np.array(world.run["first_placement"]), world.scenario.conditions
         calm = replace(world.scenario, conditions=replace(conditions, capacity=np.maximum(conditions.capacity, 1)))
         for scenario, fields in ((world.scenario, busy), (calm, list(Field))):

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.second_simulator import FIELD_NAMES, simulate
-from tests.worlds.small_worlds import draw_small_world
 
 SEEDS = range(40)
 

@@ -9,9 +9,9 @@ import numpy as np
 from simulator.fleet import Field, Fleet
 from simulator.parameters import World
 from simulator.scenario import Scenario
+from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.kernel_play import differences, play
 from tests.worlds.second_simulator import simulate
-from tests.worlds.small_worlds import draw_small_world
 from tests.worlds.world_runs import GROUPS, OF_CALLS, BuildTwin, even, run, turned, with_conditions
 
 

@@ -13,7 +13,7 @@ import pytest
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario, load_scenario, save
 from tests.worlds.changed_tables import shuffle_rows
-from tests.worlds.small_worlds import draw_small_world
+from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.world_runs import BuildTwin, run, turned
 
 

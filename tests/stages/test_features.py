@@ -21,6 +21,7 @@ from tasks.core.paths import Paths
 from tasks.data import features
 from tasks.data.features_outputs import features_folder
 from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.region_features import google_positions
 from tasks.data.verdict import verdict_file, write_verdict
 from tests.worlds.stage_files import ingest_counts
 
@@ -175,7 +176,7 @@ def test_regions_follow_the_calendar(built: Paths) -> None:
 
 def test_google_days_repeat_after_whole_weeks() -> None:
     slots, week = np.arange(29 * 288), 7 * 288
-    found = features.google_positions(slots, np.arange(60 * 288))
+    found = google_positions(slots, np.arange(60 * 288))
     assert found[0] == 1068
     assert set((found - 1068 - np.arange(60 * 288)) % week) == {0}
     assert found.max() < 28 * 288

@@ -1,67 +1,24 @@
-"""Stage `ingest`: every row is staged or rejected, equal input gives equal bytes, and a failure leaves the last good run."""
+"""Stage `ingest`: equal input gives equal bytes, and a failure leaves the last good run. Not here: bad rows (test_ingest_rejects.py)."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from core.errors import LostRowsError, RawDataError, SpaceError
-from core.units import DAY_S
-from tasks.core import params as params_module
 from tasks.core.paths import Paths
 from tasks.data import ingest, scan
-from tasks.data.ingest_outputs import ingest_report, staged_folder
+from tasks.data.ingest_outputs import staged_folder
 from tasks.data.ingest_settings import IngestSettings
 from tasks.data.sources import azure2021
-
-ROOT = Path(__file__).resolve().parents[2]
-HEADER = "app,func,end_timestamp,duration"
-A, B, F, G = ("a" * 64, "b" * 64, "c" * 63 + "1", "d" * 63 + "2")
-GOOD = [f"{A},{F},10.5,0.5", f"{B},{G},20.0,0.0", f"{A},{F},{DAY_S + 5},1.25", f"{A},{F},10.5,0.5", f"{B},{G},{2 * DAY_S + 1},3.0"]
-
-
-def params_for(origin: str = "inbox", **ingest_values: object) -> params_module.Params:
-    changes = {"traces.azure2021.from": origin} | {f"ingest.{name}": value for name, value in ingest_values.items()}
-    return params_module.load(ROOT / "params.yaml").changed(changes)
-
-
-def put(paths: Paths, name: str, data: bytes | list[str]) -> Path:
-    target = paths.inbox("azure2021") / f"AzureFunctionsInvocationTrace.{name}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data if isinstance(data, bytes) else ("\n".join([HEADER, *data]) + "\n").encode())
-    return target
-
-
-def go(paths: Paths, params: params_module.Params | None = None) -> dict:
-    params = params or params_for()
-    scan.run(params, paths, "azure2021")
-    ingest.run(params, paths, "azure2021")
-    return report(paths)
-
-
-def report(paths: Paths) -> dict:
-    found: dict = json.loads(ingest_report(paths, "azure2021").read_text())
-    assert found["rows_in"] == found["rows_staged"] + found["rows_rejected"]
-    assert sum(found["rejects_by_reason"].values()) == found["rows_rejected"]
-    return found
-
-
-def hashes(paths: Paths) -> dict[str, str]:
-    staged = staged_folder(paths, "azure2021")
-    return {str(f.relative_to(staged)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(staged.rglob("*")) if f.is_file()}
-
-
-def rows(paths: Paths, table: str) -> list[tuple]:
-    return duckdb.sql(f"select * from read_parquet('{staged_folder(paths, 'azure2021')}/{table}', hive_partitioning = false)").fetchall()
+from tests.worlds.azure2021_files import DAY_S, GOOD, HEADER, ROOT, A, B, F, G, go, hashes, many, params_for, put, report, rows
 
 
 def test_stages_sorted_days_with_drawn_columns(tmp_path: Path) -> None:
@@ -96,63 +53,6 @@ def test_stages_sorted_days_with_drawn_columns(tmp_path: Path) -> None:
     assert rows(paths, "functions.parquet") == [(a, f, F, trigger_f, 3), (b, g, G, trigger_g, 2)]
 
 
-BAD = {
-    "wrong_column_count": [f"{A},{F},1.0", f"{A},{F},1.0,0.5,9", ""],
-    "bad_id": [f"{A[:-1]},{F},1.0,0.5", f"{A.upper()},{F},1.0,0.5", f",{F},1.0,0.5"],
-    "bad_number": [f"{A},{F},,0.5", f"{A},{F},1.0,abc", f"{A},{F},0x10,0.5"],
-    "not_finite": [f"{A},{F},nan,0.5", f"{A},{F},1.0,inf", f"{A},{F},1.0,1e999"],
-    "negative_duration": [f"{A},{F},1.0,-0.5", f"{A},{F},1.0,-1e300"],
-    "duration_too_long": [f"{A},{F},1.0,1e300", f"{A},{F},100000,86401"],
-    "arrival_out_of_range": [f"{A},{F},0.5,1.0", f"{A},{F},1e300,1.0", f"{A},{F},{400 * DAY_S},1.0", f"{A},{F},1e12,1.0"],
-}
-
-
-@pytest.mark.parametrize(("reason", "line"), [(reason, line) for reason, lines in BAD.items() for line in lines])
-def test_rejects_a_bad_line_with_its_reason(tmp_path: Path, reason: str, line: str) -> None:
-    paths = Paths(tmp_path)
-    put(paths, "csv", [*GOOD[:2], line, *GOOD[2:]])
-    found = go(paths)
-    assert (found["rows_in"], found["rows_staged"], found["rejects_by_reason"]) == (6, 5, {reason: 1})
-    assert rows(paths, "rejects.parquet") == [("AzureFunctionsInvocationTrace.csv", 4, reason, line[:200])]
-
-
-@pytest.mark.parametrize(
-    ("line", "reasons"),
-    [
-        (f"{A},{F},1.0\0,0.5".encode(), {"nul_byte": 1}),
-        (f"{A},{F}\0,1.0,0.5".encode(), {"nul_byte": 1}),
-        (f"{A},{F},1.0,0.5".encode() + b"\xff\xfe", {"not_utf8": 1}),
-        (b"\xff\xfe" + f"{A},{F},1.0,0.5".encode(), {"not_utf8": 1}),
-        (f'"{A}\nx",{F},1.0,0.5'.encode(), {"bad_quotes": 1, "bad_id": 1}),
-        (f'"{A},{F},1.0,0.5'.encode(), {"bad_quotes": 1}),
-        (b"x" * 3_000_000, {"wrong_column_count": 1}),
-        (f"{A},{F},1.0,0.5\r{B},{G},1.0,0.5".encode(), {"wrong_column_count": 1}),
-        (f'{A},{F},"1"2,0.5'.encode(), {"bad_quotes": 1}),
-        (b"\xef\xbb\xbf" + f"{A},{F},1.0,0.5".encode(), {"bad_id": 1}),
-        (f"{A},{F},1.0,0.5".encode() + b"0" * 5_000_000 + b",", {"wrong_column_count": 1}),
-    ],
-    ids=[
-        "NUL in a number",
-        "NUL in an id",
-        "not UTF-8",
-        "UTF-16 mark",
-        "quoted newline",
-        "open quote",
-        "line of 3 MB",
-        "lone CR",
-        "text after a quote",
-        "UTF-8 mark",
-        "line longer than a block",
-    ],
-)
-def test_rejects_bytes_that_are_not_a_row(tmp_path: Path, line: bytes, reasons: dict[str, int]) -> None:
-    paths = Paths(tmp_path)
-    put(paths, "csv", "\n".join([HEADER, *GOOD[:2]]).encode() + b"\n" + line + b"\n" + "\n".join(GOOD[2:]).encode())
-    found = go(paths)
-    assert (found["rows_staged"], found["rejects_by_reason"]) == (5, reasons)
-    assert all(len(row[3]) <= 200 for row in rows(paths, "rejects.parquet"))
-
-
 @pytest.mark.parametrize("form", ["BOM", "CRLF", "gzip", "quoted", "no last newline"])
 def test_other_forms_of_the_same_rows_stage_the_same_calls(tmp_path: Path, form: str) -> None:
     plain, other = Paths(tmp_path / "plain"), Paths(tmp_path / "other")
@@ -184,11 +84,6 @@ def test_off_stages_zero_counts(tmp_path: Path) -> None:
     found = go(paths, params)
     assert found == {"from": "off", "rows_in": 0, "rows_staged": 0, "rows_rejected": 0, "rejects_by_reason": {}, "files": []}
     assert list(hashes(paths)) == ["ingest.json"]
-
-
-def many(day: int, n: int = 3000, salt: int = 1) -> list[str]:
-    ids = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(40)]
-    return [f"{ids[i * salt % 7]},{ids[i % 33]},{day * DAY_S + 20 + i * 37 % 80_000},{i * 7919 % 20_000 / 1000}" for i in range(n)]
 
 
 def test_incremental_equals_from_scratch_and_rebuilds_only_touched_days(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from simulator.scenario import Scenario
+from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.env_worlds import make_scenario
 from tests.worlds.hand_cases import Run
 from tests.worlds.kernel_play import outcome_of, play
 from tests.worlds.second_simulator import Outcome, simulate
-from tests.worlds.small_worlds import SmallWorld
 
 
 @pytest.fixture(params=["reference", "kernel"])

@@ -8,8 +8,8 @@ import numpy as np
 
 from simulator import kernel
 from simulator.fleet import Field, Fleet
+from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.second_simulator import Outcome
-from tests.worlds.small_worlds import SmallWorld
 
 
 def play(world: SmallWorld, **changes: Any) -> Fleet:

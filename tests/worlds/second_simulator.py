@@ -1,5 +1,7 @@
 """A slow and readable simulator of the whole world, the judge of the fast kernel: plain integers, lists and dicts.
 
+One file, though long: it is read beside the specification from top to bottom, and the kernel is judged by it alone.
+
 Not here: speed, observations, rewards, the choice of placements. It reads the data of a Scenario and shares no code with `simulator/`.
 
 Points that the specification leaves open, as settled here:

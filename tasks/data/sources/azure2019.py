@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import RawDataError
 from core.units import DAY_US, MINUTE_US, MINUTES_PER_DAY
 from tasks.data.ingest_settings import IngestSettings
-from tasks.data.sources.base import Kind, RawFile
+from tasks.data.sources.base import Kind, RawFile, count_rows, one_row, shared_digits
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,14 +26,9 @@ if TYPE_CHECKING:
 KEYS = ("HashOwner", "HashApp", "HashFunction")
 COUNT_KEYS = (*KEYS, "Trigger")
 KNOTS = (0.0, 0.01, 0.25, 0.50, 0.75, 0.99, 1.0)  # of the percentiles that the release gives
-DURATION_HEADER = (
-    *KEYS, "Average", "Count", "Minimum", "Maximum",
-    *(f"percentile_Average_{p}" for p in (0, 1, 25, 50, 75, 99, 100)),
-)  # fmt: skip
-MEMORY_HEADER = (
-    "HashOwner", "HashApp", "SampleCount", "AverageAllocatedMb",
-    *(f"AverageAllocatedMb_pct{p}" for p in (1, 5, 25, 50, 75, 95, 99, 100)),
-)  # fmt: skip
+DURATION_PARTS, MEMORY_PARTS = (0, 1, 25, 50, 75, 99, 100), (1, 5, 25, 50, 75, 95, 99, 100)  # percentiles
+DURATION_HEADER = (*KEYS, "Average", "Count", "Minimum", "Maximum", *(f"percentile_Average_{p}" for p in DURATION_PARTS))
+MEMORY_HEADER = (*KEYS[:2], "SampleCount", "AverageAllocatedMb", *(f"AverageAllocatedMb_pct{p}" for p in MEMORY_PARTS))
 WIDTHS = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}  # fields of a row; of counts the header says it
 CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16  # random streams of the drawn columns
 # A function without percentiles: log-normal of the function averages of the release (scale 682 ms, sigma 2.45; azure/SOURCES.md).
@@ -140,14 +135,14 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
         minutes = _minutes(path)
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in ("owner", "app", "function", "trigger", *minutes))
         given = {"file": literal(path), "columns": "{" + columns + "}", "cells": "[" + ", ".join(f'"{m}"' for m in minutes) + "]"}
-        rows, bad = _one(con, load_sql("azure2019/check_functions.sql").format(**given))
+        rows, bad = one_row(con, load_sql("azure2019/check_functions.sql").format(**given))
         tables = {name: load_sql(f"azure2019/read_{name}.sql").format(**given) for name in ("functions", "counts")}
     else:
         text = load_sql(f"azure2019/read_{file.kind}.sql").format(
             file=literal(path), most_ms=params.section("ingest", IngestSettings).max_duration_s * 1000
         )
         con.execute(f"create or replace temp table lines as {text}")
-        rows, bad = _one(con, "select count(*), count(*) filter (where not good) from lines")
+        rows, bad = one_row(con, "select count(*), count(*) filter (where not good) from lines")
         tables = {file.kind: "select * exclude (good) from lines"}
     bad = bad or commas_too_many(path, rows + 1, width(file.kind, path) or WIDTHS[file.kind])
     if not bad and rows:
@@ -163,7 +158,7 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     from tasks.core.database import literal, load_sql
 
     pieces = {name: work / name / f"day={day}" for name in ("functions", "counts", "durations", "memory")}
-    lines = sum(_rows(con, pieces[name]) for name in ("functions", "durations", "memory") if pieces[name].exists())
+    lines = sum(count_rows(con, pieces[name]) for name in ("functions", "durations", "memory") if pieces[name].exists())
     if not pieces["functions"].exists():
         return lines
     percentiles = ", ".join(f"{p} double" for p in ("p0", "p1", "p25", "p50", "p75", "p99", "p100"))
@@ -291,10 +286,9 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
     for table, keys in (("apps", "app_id"), ("functions", "app_id, function_id")):
         file = literal(staged / f"{table}.parquet")
         con.execute(f"copy ({load_sql(f'azure2019/{table}.sql').format(**names)}) to {file} (format parquet, compression zstd)")
-        rows, ids = _one(con, f"select count(*), count(distinct ({keys})) from read_parquet({file})")
+        rows, ids = one_row(con, f"select count(*), count(distinct ({keys})) from read_parquet({file})")
         if rows != ids:
-            what = f"two {table} share the first 15 digits of their ids"
-            raise RawDataError(what, where=f"column {table[:-1]}", how="tell the maintainers: ids need more digits")
+            raise shared_digits(table, table[:-1])
         totals[table] = int(rows)
     minutes = con.execute(load_sql("azure2019/minutes.sql").format(**names)).fetchall()
     totals |= {"minutes": len(minutes), "invocations": sum(m[2] for m in minutes), "nonzero_cells": sum(m[3] for m in minutes)}
@@ -302,15 +296,3 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
         for key, found in (("busiest_minute", max(minutes, key=lambda m: m[2])), ("quietest_minute", min(minutes, key=lambda m: m[2]))):
             totals[key] = {"day": found[0], "minute": found[1], "calls": found[2]}
     return totals
-
-
-def _rows(con: duckdb.DuckDBPyConnection, folder: Path) -> int:
-    from tasks.core.database import literal
-
-    return int(_one(con, f"select count(*) from read_parquet({literal(folder / '*.parquet')}, hive_partitioning = false)")[0])
-
-
-def _one(con: duckdb.DuckDBPyConnection, text: str) -> tuple[Any, ...]:
-    row = con.execute(text).fetchone()
-    assert row is not None  # noqa: S101 (aggregates always give a row)
-    return row

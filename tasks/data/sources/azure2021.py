@@ -6,7 +6,6 @@ about memory and trigger: both are drawn, keyed by the id alone, so that later d
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections import deque
@@ -16,12 +15,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from core.errors import RawDataError
 from core.units import DAY_US
 from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import BOM, open_raw
-from tasks.data.sources.base import Kind, RawFile
-from tasks.data.sources.drawn import ID_DIGITS, memory_mb
+from tasks.data.sources.base import Kind, RawFile, one_row, shared_digits
+from tasks.data.sources.drawn import ID_DIGITS, TRIGGER_MIX, memory_mb, triggers
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
 HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
-TRIGGER_STREAM = 11  # random stream of the drawn trigger
-TRIGGER_MIX = Path(__file__).resolve().parents[3] / "data" / "reference" / "trigger_mix.csv"
 REFERENCE_FILES = (
     TRIGGER_MIX,
     Path(__file__).with_name("drawn.py"),
@@ -84,7 +80,7 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
     run share.
     """
     known = [_known(con, column) for column in COLUMNS]
-    threads = int(_one(con, "select current_setting('threads')")[0])
+    threads = int(one_row(con, "select current_setting('threads')")[0])
     held: dict[int, list[pa.Table]] = {}
     rows = rows_held = 0
     for calls in _parsed(path, threads, params):
@@ -229,7 +225,7 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     options = "format parquet, compression zstd, parquet_version v2"  # v2 packs sorted integers: smaller and faster
     for table, name in (("ids", "write_ids"), ("invocations", "write_day")):
         text = load_sql(f"azure2021/{name}.sql").format(pieces=pieces)
-        rows = _one(con, f"copy ({text}) to {literal(out / f'{table}.parquet')} ({options})")[0]
+        rows = one_row(con, f"copy ({text}) to {literal(out / f'{table}.parquet')} ({options})")[0]
     return int(rows)
 
 
@@ -237,7 +233,7 @@ def _rank_ids(con: duckdb.DuckDBPyConnection, params: Params) -> None:
     """Set the lists that write_day.sql looks up: rank by code; id, memory, trigger by rank. Nothing to do while no id is new."""
     import pyarrow as pa
 
-    met = _one(con, "select (select count(*) from known_app), (select count(*) from known_function), getvariable('ranked')")
+    met = one_row(con, "select (select count(*) from known_app), (select count(*) from known_function), getvariable('ranked')")
     if met[2] == list(met[:2]):
         return
     for column in COLUMNS:
@@ -253,20 +249,6 @@ def _rank_ids(con: duckdb.DuckDBPyConnection, params: Params) -> None:
         con.execute(f"set variable {value} = (select list(drawn::{kind} order by rank) from ranked)")
         con.unregister("ranked")
     con.execute(f"set variable ranked = {list(met[:2])}")
-
-
-def triggers(function_ids: Sequence[int], params: Params) -> list[str]:
-    """Return the drawn trigger of each function, by the share of functions in data/reference/trigger_mix.csv."""
-    import numpy as np
-
-    from simulator import rng
-
-    with TRIGGER_MIX.open(encoding="utf-8", newline="") as handle:
-        mix = [(row["trigger"], float(row["share_functions"])) for row in csv.DictReader(handle)]
-    edges = np.cumsum([share for _, share in mix])
-    u = rng.uniform(params.seed, np.array(function_ids, dtype=np.int64), TRIGGER_STREAM) * edges[-1]
-    chosen = np.minimum(np.searchsorted(edges, u, side="right"), len(mix) - 1)
-    return [mix[int(i)][0] for i in chosen]
 
 
 def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
@@ -289,13 +271,9 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
         con.execute(f"copy ({text}) to {literal(staged / f'{table}.parquet')} (format parquet, compression zstd)")
     for table, key, label in (("apps", "app_id", "app"), ("functions", "function_id", "function")):
         file = literal(staged / f"{table}.parquet")
-        ids, labels = _one(con, f"select count(distinct {key}), count(distinct {label}) from {file}")
+        ids, labels = one_row(con, f"select count(distinct {key}), count(distinct {label}) from {file}")
         if ids != labels:
-            raise RawDataError(
-                f"two {table} share the first 15 digits of their ids",
-                where="column " + label,
-                how="tell the maintainers: ids need more digits",
-            )
+            raise shared_digits(table, label)
         totals[table] = int(ids)
     # each day's rows are compared in their order, by one thread; the branches of a union run side by side
     each_day = (f"({load_sql('azure2021/totals.sql').format(invocations=literal(day))})" for day in days)
@@ -306,8 +284,3 @@ def summarise(con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> d
     totals["arrival_us_max"] = max(int(row[3]) for row in found)
     totals["exact_duplicates"] = sum(int(row[4]) for row in found)
     return totals
-
-
-def _one(con: duckdb.DuckDBPyConnection, text: str) -> tuple[Any, ...]:
-    (row,) = con.execute(text).fetchall()
-    return row

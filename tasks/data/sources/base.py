@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from core.errors import RawDataError
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -76,3 +78,22 @@ class Source(Protocol):
 
     def summarise(self, con: duckdb.DuckDBPyConnection, staged: Path, params: Params) -> dict[str, Any]:
         """Write tables that span days (ids) into `staged` and return the source's own keys of ingest.json."""
+
+
+def one_row(con: duckdb.DuckDBPyConnection, text: str) -> tuple[Any, ...]:
+    """Return the only row of a query."""
+    (row,) = con.execute(text).fetchall()
+    return row
+
+
+def count_rows(con: duckdb.DuckDBPyConnection, folder: Path) -> int:
+    """Return the rows of all Parquet files in a folder."""
+    from tasks.core.database import literal
+
+    return int(one_row(con, f"select count(*) from read_parquet({literal(folder / '*.parquet')}, hive_partitioning = false)")[0])
+
+
+def shared_digits(table: str, column: str) -> RawDataError:
+    """Return the error of a source in which two ids share the digits that make their integers."""
+    what = f"two {table} share the first 15 digits of their ids"
+    return RawDataError(what, where=f"column {column}", how="tell the maintainers: ids need more digits")

@@ -16,7 +16,8 @@ from simulator.control.view import Facts
 from simulator.parameters import World
 from simulator.places.tables import Tables
 from simulator.scenario import Scenario
-from tests.worlds.small_worlds import draw_small_world, invent_tables, make_conditions, plain_scenario
+from tests.worlds.drawn_worlds import draw_small_world
+from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario
 from tests.worlds.views import make_view
 
 Int64 = NDArray[np.int64]

@@ -19,7 +19,8 @@ from simulator.control.loop import run
 from simulator.objective import objective_usd
 from simulator.parameters import Objective, Slo, World
 from simulator.scenario import Scenario
-from tests.worlds.small_worlds import draw_apps, draw_tables, make_calls, make_conditions
+from tests.worlds.drawn_worlds import draw_apps, draw_tables
+from tests.worlds.small_worlds import make_calls, make_conditions
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

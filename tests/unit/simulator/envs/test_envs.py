@@ -21,8 +21,8 @@ from simulator.control.reward import Reward
 from simulator.control.view import UP
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
+from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.env_worlds import APPS, KINDS, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
-from tests.worlds.small_worlds import draw_small_world
 
 
 @pytest.mark.parametrize("kind", KINDS)
