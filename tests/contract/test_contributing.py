@@ -124,6 +124,7 @@ def test_an_edit_in_one_section_reruns_the_report_alone(tree: Path) -> None:
     assert stale_stages(tree) == {"report"}
 
 
+@pytest.mark.slow
 def test_a_changed_pin_reruns_what_imports_the_package(tree: Path) -> None:
     constraints = tree / "constraints.txt"
     constraints.write_text(re.sub(r"(?m)^numba==.*$", "numba==9.9.9", constraints.read_text(encoding="utf-8")), encoding="utf-8")

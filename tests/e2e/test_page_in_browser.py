@@ -95,6 +95,7 @@ def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
     assert [fault[0] for fault in tab.value(TEXT_FAULTS)] == ["ladder-figure"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("has_browser")
 def test_first_figure_is_there_in_time(page_file: Path, tmp_path: Path) -> None:
     """Figure 1 is drawn within two seconds of navigation, in a browser that has not seen the page before.

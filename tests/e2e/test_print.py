@@ -57,6 +57,7 @@ def test_every_figure_fits_on_a_page(printing: Tab) -> None:
     assert printing.value("[...new Set([...document.querySelectorAll('tr')].map((r) => getComputedStyle(r).breakInside))]") == ["avoid"]
 
 
+@pytest.mark.slow
 def test_the_pdf_is_whole(printing: Tab, page_file: Path) -> None:
     """Few pages, none of them blank; each figure is on one page with all its words; nothing else is lost; no heading ends a page."""
     figures, rest = printing.value(WORDS), printing.value(REST)

@@ -18,7 +18,7 @@ from tests.worlds.env_worlds import KINDS, fleet_of
 from tests.worlds.networks import FUNCTIONS, Network, as_policy
 
 NANO_USD = 1e-9
-INTERVALS = {"Autoscale": 500}  # single steps are expensive: the operational layer gets an episode inside the span
+INTERVALS = {"Autoscale": 300}  # single steps are expensive: the operational layer gets an episode inside the span
 
 
 def difference(scenario: Scenario, kind: str, seed: int) -> tuple[float, int, int]:

@@ -52,6 +52,7 @@ def digest(folder: Path, seed: int) -> str:
     return hashlib.sha256(run(scenario, moves={3_000: turned(scenario, seed)}, luck_seed=seed).out.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_company_changes_nothing(twin: Scenario, tmp_path: Path) -> None:
     """Four runs alone, in four threads at once and in four processes at once."""
     folder = save(twin, tmp_path)

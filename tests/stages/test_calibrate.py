@@ -185,7 +185,12 @@ def test_every_assumed_value_names_table_and_row(found: dict[str, Any], built: P
         if row["table"] == "params.yaml":
             continue
         with (built.reference / row["table"]).open(encoding="utf-8", newline="") as handle:
-            lines = [line for line in csv.DictReader(handle) if set(row["row"].replace(" to ", " ").split()) <= set(line.values())]
+            content = list(csv.DictReader(handle))
+        if row["row"] == "aws, azure, gcp":  # a rule of the clouds, listed once for all of them
+            of_cloud = {line["cloud"]: line[row["column"]] for line in content}
+            assert all(cloud in row["value"] and value in row["value"] for cloud, value in of_cloud.items()), row
+            continue
+        lines = [line for line in content if set(row["row"].replace(" to ", " ").split()) <= set(line.values())]
         assert any((line[row["column"]] or "none") == row["value"] for line in lines), row
 
 
@@ -198,8 +203,11 @@ def test_the_assumed_rows_are_those_that_the_tables_count(built: Paths) -> None:
         said[line.split(":")[0]] += int(line.split("(")[1].split()[0])
     network = {row["row"] for row in rows if row["table"] == "network.csv"}
     assert len(network) == said.pop("network.csv")
+    rules = [row for row in rows if row["row"] == "aws, azure, gcp"]  # listed once for three clouds
+    unlisted = {"clouds.csv": 1}  # azure's cold starts are free of charge as far as anybody says: the sensitivities do not vary it
     for table, count in said.items():
-        assert sum(n for (name, _), n in counts.items() if name == table) == count, table
+        more = 2 * sum(row["table"] == table for row in rules) + unlisted.get(table, 0)
+        assert sum(n for (name, _), n in counts.items() if name == table) + more == count, table
     verified = {short for short, _, _, confidence in NETWORK_SOURCES.values() if confidence == "verified" and short != "none"}
     assert set(MEASURED) == verified
     quota = next(row for row in rows if row["row"] == "world.quota_per_placement")

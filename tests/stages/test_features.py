@@ -199,6 +199,7 @@ def test_the_gate_and_an_empty_window(tmp_path: Path, built: Paths, repository: 
         features.run(params, paths)
 
 
+@pytest.mark.slow
 def test_equal_bytes_on_one_and_four_threads_in_another_folder(tmp_path: Path, built: Paths, repository: Path) -> None:
     paths = stage(tmp_path, repository, some_calls())
     text = paths.params_file.read_text().replace("as_of_day: 14", f"as_of_day: {DAYS}").replace("window_days: 14", f"window_days: {DAYS}")

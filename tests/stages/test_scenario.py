@@ -209,7 +209,7 @@ def test_the_most_called_apps_use_the_same_memory_and_payload_in_every_seed(buil
 def test_without_steady_apps_every_app_has_a_memory_of_its_own(built: Paths, params: Params) -> None:
     own, tables = twin_invocations(params, 1), load_tables(built.reference, World())
     ranked = published_calls(1, APPS)
-    none, steady = (with_comparable_apps(own, ranked, 1, tables, p.world, p) for p in (small(params, steady_apps=0), params))
+    none, steady = (with_comparable_apps(own, ranked, 1, tables, World(), p) for p in (small(params, steady_apps=0), params))
     assert none.memory_mb.tolist() == own.memory_mb.tolist()
     assert steady.memory_mb.tolist() != own.memory_mb.tolist()
     assert none.payload is not None

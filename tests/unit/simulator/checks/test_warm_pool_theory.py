@@ -207,6 +207,7 @@ def test_case_of_simfaas_long(proof: Any) -> None:
     proof(figure=check_simfaas_case(200), bound="cold share within 3 deviations of a run, instances and busy within 1 %")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep_alive_s", "cold_starts"), [(60, 541), (600, 145), (1200, 133)])
 def test_real_head_of_azure_2021(sample_dir: Path, keep_alive_s: int, cold_starts: int) -> None:
     file = sample_dir / "azure" / "2021" / "AzureFunctionsInvocationTraceForTwoWeeksJan2021.head998.csv"

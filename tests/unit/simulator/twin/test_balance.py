@@ -39,6 +39,7 @@ def shares(seed: int, tables: Tables, is_balanced: bool) -> list[float]:
     return [float(calls[mask].sum() / calls.sum()) for mask in (*masks, is_global, far)]
 
 
+@pytest.mark.slow
 def test_seeds_have_alike_shares_of_clouds_and_the_means_stay(tables: Tables) -> None:
     first, balanced = (np.array([shares(seed, tables, is_balanced) for seed in SEEDS]) for is_balanced in (False, True))
     clouds = len(tables.clouds)
