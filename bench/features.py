@@ -1,6 +1,6 @@
 """Features of 20 M calls: our stage against straightforward DuckDB, Polars and pandas. Run it: `python -m bench.features`.
 
-Every side reads the same staged calls (one sorted Parquet file a day) with two threads in its own process and writes a table of steps,
+Every side reads the same staged calls (one sorted Parquet file per day) with two threads in its own process and writes a table of steps,
 concurrency, p50 and p95 of the duration, rolling means and maxima. Ours is the stage's `write_tables` as the pipeline runs it: it also
 computes gaps, lags and the clock, counts classes and splits by time, which the peers are spared. Common columns are compared (integers
 exactly, floats to 1e-9). Figures include the start of the process. Not here: regions and the scaler, the stage's other outputs.

@@ -2,7 +2,7 @@
 
 Each side is a command line. Sides take turns (ours, peers, ours, ...), so that a slow minute of the machine hits all of them;
 medians over the rounds are compared. Peak memory is the kernel's figure for the process (VmHWM, by wait4);
-it never falls below the peak of the parent, so whoever measures must stay small itself.
+it never falls below the peak of the parent, so the measuring process must stay small itself.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def compare(
     Args:
         name: of the comparison.
         ours: our command.
-        peers: commands by name; the quickest (by median) is the one to beat.
+        peers: commands by name; the fastest (by median) is the one to beat.
         rounds: at least 3.
         unit: of `ours` and `peer`, what `rate` returns.
         rate: turns median seconds into the figure shown (default: the seconds).
@@ -90,7 +90,7 @@ def compare(
         check: gets the last output of each side by name ("ours" and the peers) and raises where their results differ.
 
     Returns:
-        name, ours, peer, ratio (peer seconds / our seconds: above 1, we are quicker), unit, rounds; also `best_peer`, `seconds`,
+        name, ours, peer, ratio (peer seconds / our seconds: above 1, we are faster), unit, rounds; also `best_peer`, `seconds`,
         `cpu_seconds` and `peak_mb` by side and `memory_ratio` (our peak / the smallest of the peers').
     """
     sides = {"ours": ours} | peers

@@ -1,4 +1,4 @@
-"""Azure-2021-like CSV to sorted Parquet at 20 M rows: our ingest against DuckDB's straight way. Run it: `python -m bench.ingest`.
+"""Azure-2021-like CSV to sorted Parquet at 20 M rows: our ingest against plain DuckDB. Run it: `python -m bench.ingest`.
 
 Peer: `read_csv` with given types, then `COPY (... ORDER BY the same key) TO` one Parquet file, ids as the 64-digit texts they are, no
 checks. Ours: the stage `ingest` as the pipeline runs it, with memory_limit 1 GB: checks of every row, integer ids, one sorted file a

@@ -1,7 +1,7 @@
 """Decisions per second of the environments, world included, by processor time of one thread. Not here: correctness, learners.
 
 All apps of one fleet (14 days, 119 apps, capacity shared) are decided for at random, episode after episode. There is no peer that does
-the same, so the headline is compared with a bound that was set beforehand: 50,000 tactical decisions a second. The other environments, and
+the same, so the headline is compared with a target set beforehand: 50,000 tactical decisions per second. The other environments, and
 a single app alone, are shown beside it. What was compiled and prepared at the start is not timed; what a reset costs is.
 """
 
@@ -68,7 +68,7 @@ def main() -> None:
         "ours": ours,
         "peer": BOUND_PER_S,
         "ratio": round(ours / BOUND_PER_S, 2),
-        "unit": "tactical decisions per CPU second; the peer is a bound, not a program",
+        "unit": "tactical decisions per CPU second; the peer is a target, not a program",
         "rounds": options.rounds,
         "all": rates,
         "lowest": {side: round(min(values)) for side, values in found.items()},

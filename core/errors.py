@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class TrineError(Exception):
-    """A fault the user can mend: the message says what happened, where, and how to fix it.
+    """A fault that the user can fix: the message says what happened, where, and how to fix it.
 
     Args:
         what: what is wrong, in one clause.
@@ -36,7 +36,7 @@ class RawDataError(TrineError):
 
 
 class LostRowsError(TrineError):
-    """Rows in are not rows staged plus rows rejected: a fault of ours, never silently passed on."""
+    """Rows read differ from rows staged plus rows rejected: a bug of ours, never passed over in silence."""
 
 
 class GateError(TrineError):

@@ -1,7 +1,7 @@
 """Constants of time, size and scale, each defined once. Not here: figures of the world (params.yaml, data/reference).
 
 Whole numbers, so that they serve integers and floats alike. `simulator/kernel.py` repeats `SLOT_US` and `HOUR_US`, because numba's cache
-notices changes in the compiled file only; a test holds that they are equal.
+notices changes in the compiled file only; a test checks that they are equal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command `trine`. Belongs here: arguments, messages, exit codes. Does not: the work; every import of weight sits in its command."""
+"""The command `trine`. Belongs here: arguments, messages, exit codes. Does not: the work; every expensive import is inside its command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class _Group(typer.core.TyperGroup):
-    """Turns errors that a user can mend into a message and an exit code."""
+    """Turns errors that a user can fix into a message and an exit code."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         """Run the command; a TrineError ends with 1, Ctrl-C with 130, both without a traceback."""
@@ -190,7 +190,7 @@ def twin(
 @app.command()
 def simulate(
     trace: Annotated[Path, typer.Option(help="CSV: app,func,end_timestamp,duration (seconds).")],
-    placements: Annotated[Path, typer.Option(help="CSV: app_id,provider,metro,zone; apps that it leaves out stay at their drawn home.")],
+    placements: Annotated[Path, typer.Option(help="CSV: app_id,provider,metro,zone; apps that it leaves out stay at their sampled home.")],
     out: Annotated[Path, typer.Option(help="Folder for summary.json.")],
     seed: Annotated[int, typer.Option(min=0, help="Of what the trace lacks, of the conditions and the luck.")] = 1,
 ) -> None:

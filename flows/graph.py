@@ -72,7 +72,7 @@ def read(root: Path) -> Graph:
             edges = [(stage, need) for stage, need in named if stage and need]  # DVC's edges run from a stage to what it needs
     except DvcException as error:
         raise TrineError(
-            f"DVC cannot read the pipeline: {error}", where=str(root / "dvc.yaml"), how="mend what the message names"
+            f"DVC cannot read the pipeline: {error}", where=str(root / "dvc.yaml"), how="fix what the message names"
         ) from error
     needs = {name: tuple(sorted(need for stage, need in edges if stage == name)) for name in stages}
     return Graph(_by_level(needs), frozenset(name for name, always in stages.items() if always))
@@ -100,7 +100,7 @@ def status(root: Path) -> dict[str, list[Any]]:
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=STATUS_LIMIT_S, check=False)
     if done.returncode != 0:
         raise TrineError(
-            f"dvc status failed: {done.stderr.strip()[-2000:]}", where=str(root / "dvc.yaml"), how="mend what the message names"
+            f"dvc status failed: {done.stderr.strip()[-2000:]}", where=str(root / "dvc.yaml"), how="fix what the message names"
         )
     parsed: dict[str, list[Any]] = json.loads(done.stdout)
     return parsed

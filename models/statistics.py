@@ -183,12 +183,12 @@ def histogram_quantiles(counts: NDArray[np.integer], edges: ArrayLike, quantiles
 
 
 def _resampled_means(draws: int, *values: Float64) -> list[Float64]:
-    """Means of matrices [seeds, scenarios] of one shape over rows and columns drawn anew, the same for all: float64 [draws] each."""
+    """Means of matrices [seeds, scenarios] of one shape over rows and columns sampled anew, the same for all: float64 [draws] each."""
     rng = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
-    times = []  # how often a row, a column is drawn
+    times = []  # how often a row, a column is sampled
     for size in values[0].shape:
-        drawn = rng.integers(0, size, (draws, size))
-        times.append((drawn[:, :, None] == np.arange(size)).sum(axis=1).astype(np.float64))
+        sampled = rng.integers(0, size, (draws, size))
+        times.append((sampled[:, :, None] == np.arange(size)).sum(axis=1).astype(np.float64))
     rows, columns = times
     return [((rows @ x) * columns).sum(axis=1) / x.size for x in values]
 

@@ -204,7 +204,7 @@ def _replayed(cell: CellSeries, zone_seed: int, first_slot: int, slots: int) -> 
 
 
 def _day_order(cell: CellSeries, zone_seed: int, numbers: Int64) -> Int64:
-    """Which day of the cell stands for each day `numbers` (0 is a Sunday): weekdays for weekdays, weekend for weekend, reshuffled when
+    """Which day of the cell is replayed on each day `numbers` (0 is a Sunday): weekdays for weekdays, weekend for weekend, reshuffled when
     all have been played."""
     days = cell.whole_days()
     is_weekend = np.isin(days % 7, (0, 6))

@@ -1,4 +1,4 @@
-"""Draws keyed by names. Not here: the hash itself (simulator/rng.py), what is drawn (simulator/workload.py, simulator/conditions.py).
+"""Draws keyed by names. Not here: the hash itself (simulator/rng.py), what is sampled (simulator/workload.py, simulator/conditions.py).
 
 A choice among named alternatives is a race of exponential clocks: each alternative's clock depends on (seed, id, its name) alone, and the
 first to ring wins, with probability share / sum of shares. So the order of the alternatives does not matter, and one that is added or
@@ -25,21 +25,21 @@ LEAST_MEMORY_MB, MOST_MEMORY_MB = 30, 10_240  # 10,240 MB is the largest functio
 
 
 def named_seed(seed: int, name: str) -> int:
-    """Return the seed of everything drawn for `name` (64 bits)."""
+    """Return the seed of everything sampled for `name` (64 bits)."""
     return int(hash_u64(seed, np.array([text_id(name)], dtype=np.uint64), NAME_STREAM)[0])
 
 
 def choose(
     seed: int, ids: NDArray[np.integer], stream: int, names: Sequence[str], shares: NDArray[np.floating] | NDArray[np.bool_]
 ) -> Int64:
-    """Return the index of the alternative drawn for each id: argmin over names of -ln U(id, name) / share.
+    """Return the index of the alternative sampled for each id: argmin over names of -ln U(id, name) / share.
 
     Args:
         seed: any non-negative integer.
         ids: integers [n], keys of the draws.
         stream: one small integer per purpose.
         names: of the k alternatives.
-        shares: float or bool [k], or [n, k] where they differ between ids; not negative, need not sum to 1; 0 is never drawn.
+        shares: float or bool [k], or [n, k] where they differ between ids; not negative, need not sum to 1; 0 is never sampled.
     """
     first = np.full(len(ids), np.inf)
     chosen = np.zeros(len(ids), dtype=np.int64)
@@ -56,5 +56,5 @@ def choose(
 
 def memory_mb(seed: int, ids: NDArray[np.integer], median_mb: float, sigma: float) -> Int64:
     """Return the memory that each app uses, MB: log-normal, cut to what a function can have; int64 of the shape of `ids`."""
-    drawn = median_mb * np.exp(sigma * normal(seed, ids, MEMORY_STREAM))
-    return np.clip(np.rint(drawn), LEAST_MEMORY_MB, MOST_MEMORY_MB).astype(np.int64)
+    sampled = median_mb * np.exp(sigma * normal(seed, ids, MEMORY_STREAM))
+    return np.clip(np.rint(sampled), LEAST_MEMORY_MB, MOST_MEMORY_MB).astype(np.int64)

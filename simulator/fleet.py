@@ -57,7 +57,7 @@ class Field(IntEnum):
 
 
 class ConservationError(TrineError):
-    """Calls in are not calls served and rejected."""
+    """Calls that arrived differ from calls served plus calls rejected."""
 
 
 class Fleet:
@@ -196,7 +196,7 @@ class Fleet:
         self.state.place[:] = self._checked(placement)
 
     def move(self, placement: Int64) -> None:
-        """Order moves at the barrier reached; apps whose placement (int64 [A]) is their own stay.
+        """Order moves at the barrier reached; apps whose placement (int64 [A]) is the present one stay.
 
         Raises:
             TrineError: a placement is not one of the scenario or not allowed for its app.
@@ -263,7 +263,7 @@ class Fleet:
         self.check()
 
     def check(self) -> None:
-        """Hold that the calls in are those served and rejected.
+        """Check that the calls that arrived are those served plus those rejected.
 
         Raises:
             ConservationError: they are not.
@@ -276,5 +276,5 @@ class Fleet:
             raise ConservationError(
                 f"{arrived} calls arrived, {total[Field.CALLS]} were handled, {served} served, {rejected} rejected",
                 where=f"scenario {self.scenario.id}, steps {self.start_step}..{self.step}",
-                how="this is a fault of the world, please report it with the scenario",
+                how="this is a bug in the simulator, please report it with the scenario",
             )

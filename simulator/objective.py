@@ -1,4 +1,4 @@
-"""One sum of money for what happened: the objective and its components. Not here: what happened (simulator/fleet.py), its prices' reasons.
+"""The objective, one sum of money, and its components. Not here: what happened (simulator/fleet.py), the reasons for the weights.
 
 The weights are preferences (params.yaml, section `objective`), not market prices: docs/methods/world.md.
 """

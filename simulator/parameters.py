@@ -101,7 +101,7 @@ class Move(Section):
 
 
 class Workload(Section):
-    """Shares of the drawn attributes of apps."""
+    """Shares of the sampled attributes of apps."""
 
     data_elsewhere: float = Field(default=0.30, ge=0, le=1)
     data_other_cloud: float = Field(default=0.15, ge=0, le=1)

@@ -1,6 +1,6 @@
 """Counter-based random numbers: a draw depends on (seed, id, stream) alone. Not here: generators with state.
 
-The same call meets the same luck under every policy, thread count and order of work (common random numbers).
+The same call has the same luck under every policy, thread count and order of work (common random numbers).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One world to decide in: tables, apps, calls, conditions and prices, and its folder on disk. Not here: what happens in it (the kernel).
 
 A scenario is built once, from arrays, and replayed under every policy. Its folder holds `scenario.json` and one .npy file an array; the
-workload, which the families of one seed share, stands once beside it. Equal scenarios are equal bytes, in any folder.
+workload, which the families of one seed share, is stored once beside it. Equal scenarios are equal bytes, in any folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Scenario:
     Args:
         id: name of the folder, e.g. `calm-1`.
         family: its name in params.yaml, e.g. calm.
-        seed: of the twin and of everything drawn.
+        seed: of the twin and of everything sampled.
         steps: length in steps of `world.step_s`.
         split_steps: where train, valid and test end; what follows is run-out.
         world, slo, objective: parameters, the family's changes included.
@@ -86,7 +86,7 @@ def build_scenario(
 
     Args:
         family: its name.
-        seed: of everything drawn in the conditions.
+        seed: of everything sampled in the conditions.
         changes: what the family changes in the world, and whether apps are fenced.
         steps: length of the scenario.
         split_steps: where train, valid and test end.

@@ -1,6 +1,6 @@
 """Apps and their calls as the world replays them. Not here: utilisation and carbon (simulator/conditions.py), reading traces (tasks).
 
-What a trace lacks (home, data region, payload, package, state, origin of a call) is drawn from counter-based random numbers keyed by the
+What a trace lacks (home, data region, payload, package, state, origin of a call) is sampled from counter-based random numbers keyed by the
 app's id and by names, so that neither the order of apps, nor that of the reference tables, nor a longer trace moves a draw.
 """
 
@@ -37,7 +37,7 @@ MEMORY_SIZES_MB, MEMORY_HEADROOM = (128, 256, 512, 1024, 2048, 4096), 1.1  # con
 VCPU_BOUND_PERMILLE = (200, 900)
 NIGHT_CALLS, PEAK_HOUR = 0.15, 15  # a metro calls with weight night + max(0, cos) around the peak of its local time
 MOST_BYTES = 2**31 - 1
-BLOCK = 1 << 16  # calls drawn at once, so that temporaries stay in the cache
+BLOCK = 1 << 16  # calls sampled at once, so that temporaries stay in the cache
 # Streams of random numbers (1-3 are the kernel's, 10-12 the staging's).
 HOME_CLOUD, HOME_METRO, HOME_ZONE = 20, 21, 22
 DATA_ELSEWHERE, DATA_METRO, DATA_OTHER_CLOUD, DATA_CLOUD = 23, 24, 25, 26
@@ -116,7 +116,7 @@ class Invocations:
         app, function: int64 [n], index of each call's app and function.
         arrival_us, duration_us: int64 [n], since the start of the scenario (00:00 UTC).
         memory_mb: int64, memory that each app of `app_ids` uses.
-        payload: int64, class of each app of `app_ids`, -1: drawn; None: all are drawn.
+        payload: int64, class of each app of `app_ids`, -1: sampled; None: all are sampled.
         draw: int64, which of its equally likely draws of home, data and callers each app of `app_ids` gets; None: the first, 0.
     """
 
@@ -137,7 +137,7 @@ def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: i
     Args:
         seed: of the draws.
         tables: names and shares of clouds, metros, zones.
-        world: shares of the drawn attributes, length of a step.
+        world: shares of the sampled attributes, length of a step.
         trace: the invocations.
         end_us: a call that arrives here or later, or before 0, is left out.
 
@@ -145,7 +145,7 @@ def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: i
         Apps, calls, and how many calls were left out.
 
     Raises:
-        ParameterError: a name stands twice, or an index or a duration is out of range.
+        ParameterError: a name is listed twice, or an index or a duration is out of range.
     """
     _check(trace)
     inside = np.flatnonzero((trace.arrival_us >= 0) & (trace.arrival_us < end_us))
@@ -172,7 +172,7 @@ def build(seed: int, tables: Tables, world: World, trace: Invocations, end_us: i
 
 
 def _check(trace: Invocations) -> None:
-    """Refuse names that stand twice and numbers out of range, all faults at once."""
+    """Refuse names that are listed twice and numbers out of range, all faults at once."""
     faults = []
     if len(set(trace.app_ids)) != len(trace.app_ids) or len(trace.memory_mb) != len(trace.app_ids):
         faults.append("app ids must differ and have one memory each")
@@ -230,12 +230,12 @@ def _draw_apps(
 def draw_regions(seed: int, tables: Tables, world: World, ids: Int64) -> tuple[Int64, Int64, Bool]:
     """Home region, data region, and whether callers are in all metros, of each app; int64 [A], int64 [A], bool [A].
 
-    A cloud without a region in the metro is never drawn there. Other draws of the same app have the keys `ids` + 1, + 2 and so on.
+    A cloud without a region in the metro is never sampled there. Other draws of the same app have the keys `ids` + 1, + 2 and so on.
 
     Args:
         seed: of the draws.
         tables: names and shares of clouds, metros, regions.
-        world: shares of the drawn attributes.
+        world: shares of the sampled attributes.
         ids: int64 [A], keys of the draws.
     """
     is_there = tables.region_at >= 0
@@ -263,8 +263,8 @@ def _draw_calls(
         a = app[part]
         ids = apps.id_base[a] | (np.arange(part.start, part.stop) - first_call[a]).astype(np.uint64)
         for out, median, stream in ((bytes_in, median_in, BYTES_IN), (bytes_out, median_out, BYTES_OUT)):
-            drawn = np.exp(median[a] + BYTES_SIGMA * normal(seed, ids, stream))
-            out[part] = np.minimum(np.rint(drawn), MOST_BYTES)
+            sampled = np.exp(median[a] + BYTES_SIGMA * normal(seed, ids, stream))
+            out[part] = np.minimum(np.rint(sampled), MOST_BYTES)
         roams = np.flatnonzero(apps.is_global[a])
         hour = arrival_us[part][roams] // 3_600_000_000 % 24
         origin[start + roams] = choose(seed, ids[roams], ORIGIN, tables.metros, by_hour[hour])

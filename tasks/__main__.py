@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)
         return 1
     except FileNotFoundError as error:
-        how = f"  where: {error.filename}\n  fix: what the stages before write is missing; run: dvc repro {'@'.join(argv)}"
+        how = f"  where: {error.filename}\n  fix: an output of an earlier stage is missing; run: dvc repro {'@'.join(argv)}"
         print(f"{'@'.join(argv)} failed: {error.strerror}\n{how}", file=sys.stderr)
         return 1
     print(f"{'@'.join(argv)}: {summary}, {time.perf_counter() - started:.1f} s")

@@ -1,4 +1,4 @@
-"""Shared fixtures. Fixtures of one room live in that room's conftest."""
+"""Shared fixtures. Fixtures of one package live in that package's conftest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Static placements that mind each other: coordinate descent on the coupled world. Not here: placements of apps that are alone."""
+"""Static placements optimised jointly: coordinate descent on the coupled world. Not here: placements of apps that are alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def coordinated_static(
     ranked = np.where(scenario.is_allowed, score, np.inf).argsort(axis=1, kind="stable")
     best = replay(start)
     placement, used = start.copy(), 1
-    order = (-best).argsort(kind="stable")  # the dearest apps first
+    order = (-best).argsort(kind="stable")  # the most expensive apps first
     for rank in range(ranked.shape[1]):
         for a in order[best[order] > 0].tolist():
             candidate = int(ranked[a, rank])

@@ -1,7 +1,7 @@
 """The optimistic bound: the best schedule of an app that knows the future and is alone. Not here: running schedules (the judge).
 
 An exact dynamic programme over placements and tactical intervals on two tables: what an interval costs an app that stays, and one that
-has just moved in. It ignores shared capacity, so it bounds no coupled run: it is called optimistic, and its schedule is run coupled, too.
+has just moved in. It ignores shared capacity, so it does not bound a coupled run. Hence "optimistic"; its schedule is also run coupled.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def best_schedule(stay: Float64, fresh: Float64, move_cost: Float64, is_allowed:
     return schedule, value.min(axis=1)
 
 
-def best_static(stay: Float64, is_allowed: NDArray[np.bool_]) -> tuple[Int64, Float64]:
+def best_static_with_foresight(stay: Float64, is_allowed: NDArray[np.bool_]) -> tuple[Int64, Float64]:
     """Return the placement of every app (int64 [A]) with the lowest sum of `stay` (float64 [P, A, K]), and that sum, float64 [A]."""
     total = stay.sum(axis=2).T + np.where(is_allowed, 0.0, np.inf)
     return total.argmin(axis=1), total.min(axis=1)

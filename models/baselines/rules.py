@@ -37,7 +37,7 @@ class Fixed(PolicyBase):
     period_steps: int = NEVER_STEPS
 
     def decide(self, view: View) -> Decision:
-        """Order the same placements for ever."""
+        """Order the same placements at every decision."""
         return Decision(placement=self.placement)
 
 
@@ -84,7 +84,7 @@ def greedy_locality(facts: Facts, knowledge: Knowledge) -> Fixed:
 
 
 def greedy_cold_start(facts: Facts, knowledge: Knowledge) -> Fixed:
-    """The cloud on which the app lost least time to cold starts (share x median of the law), in the metro nearest to its home."""
+    """The cloud on which the app lost least time to cold starts (share x median of the distribution), in the metro nearest to its home."""
     t, apps = facts.tables, facts.apps
     median = t.cold_start_us[:, :, 128][:, apps.package].T
     lost = knowledge.cold_share * median
@@ -161,7 +161,7 @@ class _Estimator(PolicyBase):
 
 @dataclass
 class GreedyObjective(_Estimator):
-    """Estimates the objective of the coming intervals at every placement as if all stayed as it stands now.
+    """Estimates the objective of the coming intervals at every placement as if conditions stayed as they are now.
 
     Args:
         has_hysteresis: move only when the saving exceeds copy and switch; else whenever another placement looks cheaper.

@@ -12,7 +12,7 @@ from core.errors import ParameterError
 
 
 def erlang_b(load: float, servers: int) -> float:
-    """Share of calls lost in M/G/c/c: no queue, Poisson arrivals, any law of service (Erlang 1917).
+    """Share of calls lost in M/G/c/c: no queue, Poisson arrivals, any distribution of service times (Erlang 1917).
 
     Computed by the recursion B(0) = 1, B(c) = load B(c-1) / (c + load B(c-1)), which does not overflow (Jagerman 1974).
 
@@ -38,7 +38,7 @@ def erlang_c(load: float, servers: int) -> float:
         servers: at least 1.
 
     Raises:
-        ParameterError: an argument is out of range, or the queue would grow for ever.
+        ParameterError: an argument is out of range, or the queue would grow without limit.
     """
     _check(0 <= load < servers, f"erlang_c(load={load}, servers={servers})", "0 <= load < servers")
     blocked = erlang_b(load, servers)
@@ -61,7 +61,7 @@ def wait_quantile_mmc(load: float, servers: int, share: float) -> float:
         share: in [0, 1).
 
     Raises:
-        ParameterError: an argument is out of range, or the queue would grow for ever.
+        ParameterError: an argument is out of range, or the queue would grow without limit.
     """
     _check(0 <= share < 1, f"wait_quantile_mmc(share={share})", "0 <= share < 1")
     waiting = erlang_c(load, servers)
@@ -76,7 +76,7 @@ def mean_wait_mg1(load: float, variation: float) -> float:
         variation: squared coefficient of variation cs^2 of the service time; 1 is M/M/1, 0 is M/D/1.
 
     Raises:
-        ParameterError: an argument is out of range, or the queue would grow for ever.
+        ParameterError: an argument is out of range, or the queue would grow without limit.
     """
     _check(0 <= load < 1 and variation >= 0, f"mean_wait_mg1(load={load}, variation={variation})", "0 <= load < 1, variation >= 0")
     return load * (1.0 + variation) / (2.0 * (1.0 - load))
@@ -86,7 +86,7 @@ def cold_share_of_rare_calls(rate_per_s: float, keep_alive_s: float) -> float:
     """Share of cold starts of Poisson calls that take next to no time: a gap exceeds the keep-alive with exp(-rate x keep-alive).
 
     Args:
-        rate_per_s: calls a second, not negative.
+        rate_per_s: calls per second, not negative.
         keep_alive_s: how long the instance stays warm, not negative.
 
     Raises:
@@ -100,7 +100,7 @@ def mean_busy(rate_per_s: float, mean_service_s: float) -> float:
     """Mean number of busy instances: rate x mean service time (Little 1961, A Proof for the Queuing Formula L = lambda W).
 
     Args:
-        rate_per_s: served calls a second, not negative.
+        rate_per_s: served calls per second, not negative.
         mean_service_s: not negative.
 
     Raises:

@@ -71,7 +71,7 @@ def simulate_pool(
         cold_us: integers [n] or one for all, not negative: what a cold start adds to the busy time of this call.
         ceiling: the most instances a pool may have; None: no limit.
         timeout_us: the longest wait a call accepts, else it is rejected on arrival and takes nothing; 0: a loss system;
-            None: calls wait for ever.
+            None: calls wait without limit.
 
     Returns:
         Counts, waits and averages.
@@ -110,14 +110,14 @@ def simulate_pool(
 
 
 def _integers(name: str, values: ArrayLike, calls: int | None = None) -> Int64:
-    """Contiguous int64 of `calls` values, or of one that stands for all."""
+    """Contiguous int64 of `calls` values, or of one value used for all."""
     array = np.asarray(values)
     if array.dtype.kind not in "iu" and array.size:
         raise ParameterError(f"{name} holds {array.dtype}", where="simulate_pool", how="pass integers")
     if array.ndim > 1 or (calls is None and array.ndim == 0):
-        raise ParameterError(f"{name} has {array.ndim} dimensions", where="simulate_pool", how="pass one value a call")
+        raise ParameterError(f"{name} has {array.ndim} dimensions", where="simulate_pool", how="pass one value per call")
     if array.ndim == 1 and calls is not None and len(array) != calls:
-        raise ParameterError(f"{name} has {len(array)} values for {calls} calls", where="simulate_pool", how="pass one value a call")
+        raise ParameterError(f"{name} has {len(array)} values for {calls} calls", where="simulate_pool", how="pass one value per call")
     return np.ascontiguousarray(array.reshape(-1), dtype=np.int64)
 
 
@@ -138,9 +138,7 @@ def _check_range(arrival: Int64, duration: Int64, keep: Int64, cold: Int64) -> i
         highest.append(int(values.max()))
     last, longest, keep_alive, cold_delay = highest
     if last + len(arrival) * (longest + cold_delay) + keep_alive > UNLIMITED:
-        raise ParameterError(
-            "times may pass 2^63 us", where="simulate_pool", how="pass smaller times; a keep-alive of 10^18 us is for ever"
-        )
+        raise ParameterError("times may pass 2^63 us", where="simulate_pool", how="pass smaller times; a keep-alive of 10^18 us never ends")
     return last
 
 
@@ -159,7 +157,7 @@ def _is_grouped(pool, arrival):  # type: ignore[no-untyped-def]
 def _serve(arrival, duration, pool, keep, cold, ceiling, timeout, last, wait, end):  # type: ignore[no-untyped-def]
     """Serve all pools, one after the other.
 
-    The instances of a pool stand in a line, ascending by (free, expiry): [low, mid) idle, [mid, high) busy. One becomes idle when
+    The instances of a pool are kept in a line, ascending by (free, expiry): [low, mid) idle, [mid, high) busy. One becomes idle when
     `mid` passes it; a call takes the one before `mid` and moves it up past the busy ones that end earlier. With many busy ones that
     would be slow, so the line holds the `NEAR` that end first and a binary heap the others.
 

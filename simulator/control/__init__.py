@@ -1,1 +1,1 @@
-"""Where decisions meet the world: views, decisions, the loop, the judge, rewards. Not here: ways to decide (models/)."""
+"""Where decisions meet the world: views, decisions, the loop, the judge, rewards. Not here: policies (models/)."""

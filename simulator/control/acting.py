@@ -1,4 +1,4 @@
-"""A function of observations as a policy: features, what the function answers, the order. Not here: training, the features themselves.
+"""Makes a policy of a function of observations: features, the function's answer, the order. Not here: training, the features themselves.
 
 A trained network is judged by the features that it was trained on, because environments and this policy call the same functions.
 """

@@ -29,7 +29,7 @@ HOME_FILE = "home.npy"  # in the folder of a scenario; the run with HOME_SEED
 
 
 class Stay(PolicyBase):
-    """Every app where it is: at home. What every absent part comes to."""
+    """Every app stays where it is: at home. An absent part of a policy means the same."""
 
     name, period_steps = "home", NEVER_STEPS
 

@@ -1,6 +1,6 @@
 """What the calls of the past would have cost anywhere: every app alone at each placement. Not here: choosing from it (models/).
 
-A replay runs the whole fleet at one placement, uncoupled: an app sees all of a placement's capacity. It tells placements apart; it
+A replay runs the whole fleet at one placement, uncoupled: an app sees all of a placement's capacity. It compares placements; it
 understates what happens when many apps choose the same one. `Replays` goes along with a run, with a luck of its own; `placement_fields`
 replays a span at once.
 """
@@ -62,7 +62,7 @@ class Replays:
         self.known = [fleet.out[:, 0].copy() for fleet in self.fleets]
 
     def interval(self) -> Int64:
-        """Advance one tactical interval and return what it came to, int64 [P, A, 3]: see `View.replayed`."""
+        """Advance one tactical interval and return its sums, int64 [P, A, 3]: see `View.replayed`."""
         self.next_interval += 1
         rows = np.empty((len(self.fleets), len(self.scenario.apps.app_ids), 3), dtype=np.int64)
         for p, fleet in enumerate(self.fleets):

@@ -25,7 +25,7 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Scope = Literal["cloud", "all"]
 Role = Literal["strategic", "tactical", "operational", "all"]
-NEVER_STEPS = 1 << 40  # a period that no span reaches
+NEVER_STEPS = 1 << 40  # a period longer than any span
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Decision:
 
     Args:
         placement: int64 [A], wanted placement; the first one of a run is free, a later one that differs is a move.
-        floors: int64 [Q], warm instances of each function, 0 or more; where a cloud keeps one pool an app, only the app's first function
+        floors: int64 [Q], warm instances of each function, 0 or more; where a cloud keeps one pool per app, only the app's first function
             may have any.
         memory_class: int64 [A], 0 the configured size, 1 and 2 the next larger ones.
         cloud: int64 [A], the order of a strategic part to the tactical one below it; nobody else may give it.
@@ -47,7 +47,7 @@ class Decision:
 
 
 class Policy(Protocol):
-    """A way to decide. It is good for one run: what it remembers belongs to that run.
+    """A policy. It is good for one run: what it remembers belongs to that run.
 
     Attributes:
         name: of the arm in every table.
@@ -87,7 +87,7 @@ class PolicyBase:
 class Composite(PolicyBase):
     """Three parts on clocks of their own, one policy; a part that is absent is its identity: home, the least estimate, reactive.
 
-    The loop asks the parts that are due, in the order strategic, tactical, operational. All of them see the barrier as it stood before any
+    The loop asks the parts that are due, in the order strategic, tactical, operational. All of them see the barrier as it was before any
     acted, except that `cloud` and `target` show what the layer above has just ordered. A strategic tick asks the tactical part, too.
 
     Args:

@@ -217,7 +217,7 @@ class Loop:
         return np.bincount(self._orders.app_of_function, self._seen.pools[:, UP], minlength=len(self._until)).astype(np.int64)
 
     def _look(self) -> View:
-        """What stands at the barrier reached, the same for all parts; `_view_of` adds what each has seen since its last decision."""
+        """The state at the barrier reached, the same for all parts; `_view_of` adds what each has seen since its last decision."""
         fleet, world, step = self.fleet, self._scenario.world, self.fleet.step
         now = step * world.step_us
         slots, hours = now // SLOT_US, now // HOUR_US + 1

@@ -1,4 +1,4 @@
-"""Counts what stands at a barrier: arrivals of each function, instances of each pool, the last steps. Not here: views (view.py)."""
+"""Counts the state at a barrier: arrivals of each function, instances of each pool, the last steps. Not here: views (view.py)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def note_arrivals(  # pragma: no cover
 ) -> None:
     """Add the calls of the groups first .. end - 1 to `runs` (int64 [Q, n], newest last) and `until` (int64 [A], end of the calls so far).
 
-    `place`, `target`, `switch_step`: int64 [A], as they stood at the barrier where the first of these groups begins.
+    `place`, `target`, `switch_step`: int64 [A], as they were at the barrier where the first of these groups begins.
     """
     last = runs.shape[1] - 1
     for g in range(first, end):

@@ -1,6 +1,6 @@
 """Checks the orders of a decision and gives them to the fleet. Not here: who decides (loop.py), what an order does (the kernel).
 
-A wrong answer stops the run and is never repaired: a policy that is helped by the judge is not the policy that was trained.
+A wrong answer stops the run and is never repaired: a policy repaired by the judge is not the policy that was trained.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Orders:
         self.follow()
 
     def follow(self) -> None:
-        """Let floors follow the apps that have switched: where a cloud keeps one pool an app, they are summed into its first."""
+        """Let floors follow the apps that have switched: where a cloud keeps one pool per app, they are summed into its first."""
         if not self.floors.any() and not self._given.any():
             return
         one_pool = self.facts.keeps_one_pool[self.fleet.placement][self.app_of_function]

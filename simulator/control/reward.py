@@ -1,4 +1,4 @@
-"""What a decision earns: the objective at home less its own, in units of the app. Not here: the run at home (baseline.py), the objective.
+"""The reward of a decision: the objective at home less its own, in units of the app. Not here: the run at home (baseline.py).
 
 Home minus the unclipped sum of rewards x scale is the objective that the judge finds, to the nano-dollar.
 """

@@ -1,4 +1,4 @@
-"""What stood at a barrier, for whoever decides there. Not here: who makes it (loop.py), what learners make of it (features/), scenarios.
+"""The state at a barrier, for whoever decides there. Not here: what builds it (loop.py), what learners derive from it (features/).
 
 Nothing in a `View` arrives or begins at or after its barrier. The outcome of a call is known at its arrival, as in all results: that is a
 limit of this world, and nothing that forecasts may read the duration of a call that has not ended.
@@ -78,7 +78,7 @@ class View:
         recent: int64 [A, len(Field)], sums since this part's last decision (idle energy as far as it is known).
         peak: int64 [A], most instances alive at the end of a step since then.
         pools: int64 [Q, 5], of each function: instances up, working, idle time of the newest and of the oldest idle one in us (-1: none),
-            floor granted. Where a cloud keeps one pool an app, rows beyond the app's first are 0.
+            floor granted. Where a cloud keeps one pool per app, rows beyond the app's first are 0.
         memory_class: int64 [A], in force.
         runs: int64 [Q, 41], last arrivals of each function wherever it ran (arrival + half of the round trip), us, newest last, -1: none.
         utilisation_ppm, is_out: int64 and bool [P, S], of all finished five-minute slots.

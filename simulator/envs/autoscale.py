@@ -85,7 +85,7 @@ class AutoscaleEnv(DecisionEnv):
     ## Action: `MultiDiscrete([4] * Q + [3])`, Q = most functions of an app
 
     Numbers 0 .. Q - 1 are the warm floors (0..3 instances) of the app's pools, by function in the order of its ids; those beyond the app's
-    functions do nothing, and where a cloud keeps one pool an app only the first counts. The last number is the memory: 0 the configured
+    functions do nothing, and where a cloud keeps one pool per app only the first counts. The last number is the memory: 0 the configured
     size, 1 and 2 the next larger ones (beyond the largest, the largest); duration falls with the vCPUs that come with them. All zeros is
     what home does. Nothing is masked.
 

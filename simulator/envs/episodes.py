@@ -1,4 +1,4 @@
-"""One fleet through episodes: where they begin, what is observed, what a decision earns. Not here: gymnasium's interface (single, vector).
+"""One fleet through episodes: their start, observations, rewards. Not here: gymnasium's interface (single.py, vector.py).
 
 `Episodes` is the part that single and vector environments share: the loop of `simulator.control`, turned inside out. It handles all apps of
 a scenario as arrays; a single environment gives it a scenario of one app (`alone`). What is seen and ordered are the functions of
@@ -128,7 +128,7 @@ class Episodes(ABC):
         """Draw what else an episode needs."""
 
     def more_info(self) -> dict[str, NDArray[Any]]:
-        """What an environment tells beside mask and eligibility, arrays [A, ...]."""
+        """What an environment reports besides the mask and eligibility, arrays [A, ...]."""
         return {}
 
     def home_usd(self, step: int, to_step: int) -> Float64:
@@ -182,7 +182,7 @@ class Episodes(ABC):
         self.loop.answer(self.layer.decision(self.view, self.features, actions))
         observation, info = self._look(self._next())
         if end == self.end:
-            self.loop.finish()  # books what is still idle; the observation above is of the fleet as it stood before
+            self.loop.finish()  # books what is still idle; the observation above is of the fleet as it was before
         now = self.loop.fleet.state.total.copy()
         objective = objective_usd(now - self.counted, self.scenario.objective)
         self.counted = now

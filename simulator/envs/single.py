@@ -1,4 +1,4 @@
-"""A run as a `gymnasium.Env`: one app an episode, alone in the world. Not here: what is seen and done (tactical, strategic, autoscale)."""
+"""A run as a `gymnasium.Env`: one app per episode, alone in the world. Not here: what is seen and done (tactical, strategic, autoscale)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simulator.scenario import Scenario
 
 
 class DecisionEnv(gymnasium.Env[Any, Any]):
-    """One app an episode, alone in the world, so that a step is cheap.
+    """One app per episode, alone in the world, so that a step is cheap.
 
     The app has all the capacity of its placement, and only its own calls run; the fleet's herd is in the vector environments. Episodes go
     through the apps with at least `reward.min_train_calls` train calls, in an order that the seed draws. Rewards are relative to
@@ -34,7 +34,7 @@ class DecisionEnv(gymnasium.Env[Any, Any]):
 
     `reset(options={"app": index})` chooses the app of the scenario.
 
-    ## Information beside the observation
+    ## Information besides the observation
 
     | key | meaning | from |
     |---|---|---|

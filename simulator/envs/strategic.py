@@ -49,7 +49,7 @@ class StrategicEnv(DecisionEnv):
     ## Observation: `Box(float32)` of shape (5 C + 5,), C clouds; with the published tables 20 numbers
 
     The first four rows are of the best allowed placement of each cloud for this app: the one with the least estimate
-    (`features.Estimate`); a cloud that the app may not use shows the high of each. Everything stood at the last barrier.
+    (`features.estimate.Estimate`); a cloud that the app may not use shows the upper limit of each. Everything is as of the last barrier.
 
     | index | meaning | unit | low, high |
     |---|---|---|---|

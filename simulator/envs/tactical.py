@@ -93,9 +93,9 @@ class CandidatesEpisodes(TacticalEpisodes):
 class TacticalEnv(DecisionEnv):
     """Choose a placement of a given cloud for one app every tactical interval (25 minutes by default).
 
-    The cloud is drawn for every episode among those the app may use, or given: `reset(options={"cloud": index})`, told as `info["cloud"]`.
-    Everything observed stood at the last barrier. C clouds; with the published tables C = 3, the observation has 7 numbers and there are
-    24 placements. Every episode begins at home with empty pools.
+    The cloud is sampled for every episode among those the app may use, or given by `reset(options={"cloud": index})`; it is in
+    `info["cloud"]`. Everything observed is as of the last barrier. C clouds; with the published tables C = 3, the observation has 7 numbers
+    and there are 24 placements. Every episode begins at home with empty pools.
 
     ## Observation: `Box(0, 1, (C + 4,), float32)`
 
@@ -103,7 +103,7 @@ class TacticalEnv(DecisionEnv):
     |---|---|---|---|
     | 0 .. C - 1 | the given cloud, one-hot | - | 0, 1 |
     | C | data locality where the app runs: 1 - min(1, data round trip / 250 ms) | - | 0, 1 |
-    | C + 1 | cold-start probability: P(gap > idle life), gaps that ended in the last 24 h, the given cloud's law | share | 0, 1 |
+    | C + 1 | cold-start probability: P(gap > idle life), gaps that ended in the last 24 h, the given cloud's idle life | share | 0, 1 |
     | C + 2 | network latency where the app runs: mean round trip of the callers of the last 5 min, min-max over the table | share | 0, 1 |
     | C + 3 | utilisation of the last finished 5-minute slot, mean over the cloud's allowed placements, without one 0 | share | 0, 1 |
 
@@ -146,22 +146,22 @@ class TacticalCandidatesEnv(DecisionEnv):
     """As `TacticalEnv`, but every placement of the given cloud is described, so that one network can score them all.
 
     Args beyond `DecisionEnv`: `levels_usd`, by scenario id float64 [A, P], what a call of each app costs at each placement as learned on
-    the train span; without it, the estimate of `simulator.envs.features.Estimate` at the barrier (published tables, the last 24 h).
+    the train span; without it, `simulator.control.features.estimate.Estimate` at the barrier (published tables, the last 24 h).
 
-    ## Observation: `Box(-1, 1, (N, 11), float32)`, one row a placement
+    ## Observation: `Box(-1, 1, (N, 11), float32)`, one row per placement
 
     | column | meaning | unit | low, high |
     |---|---|---|---|
     | 0 | data locality: 1 - min(1, data round trip / 250 ms) | - | 0, 1 |
     | 1 | mean round trip of the callers of the last 5 min / 250 ms | - | 0, 1 |
     | 2 | instances of the app that are up there: log(1 + n) / log(1 + quota) | - | 0, 1 |
-    | 3 | cold-start probability by the cloud's law, see `TacticalEnv` | share | 0, 1 |
+    | 3 | cold-start probability on the cloud, see `TacticalEnv` | share | 0, 1 |
     | 4 | utilisation of the last finished slot | share | 0, 1 |
     | 5 | its change over 25 minutes | share | -1, 1 |
-    | 6 | room for instances at the barrier / quota (alone: capacity / quota) | share | 0, 1 |
-    | 7 | execution price / the dearest region's | share | 0, 1 |
+    | 6 | headroom for instances at the barrier / quota (alone: capacity / quota) | share | 0, 1 |
+    | 7 | execution price / the most expensive region's | share | 0, 1 |
     | 8 | carbon intensity of the hour | kg/kWh | 0, 1 |
-    | 9 | the app's cost level there / its dearest placement's | share | 0, 1 |
+    | 9 | the app's cost level there / its most expensive placement's | share | 0, 1 |
     | 10 | the app runs there | - | 0, 1 |
 
     Rows beyond the cloud's placements are 0 and masked. Action, reward and episode end: see `TacticalEnv`.

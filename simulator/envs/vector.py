@@ -20,7 +20,7 @@ from simulator.scenario import Scenario
 
 
 class DecisionVectorEnv(VectorEnv[Float32, Any, NDArray[Any]]):
-    """All apps of one or many fleets at once, one sub-environment an app; the apps of a fleet are coupled, as in the judge.
+    """All apps of one or many fleets at once, one sub-environment per app; the apps of a fleet are coupled, as in the judge.
 
     Sub-environment i is app `app[i]` of fleet `fleet[i]`. Fleets are independent of each other; all apps of a fleet begin and end together.
     An episode that ends is followed by the next one in the same step (`AutoresetMode.SAME_STEP`): its last observation and information are

@@ -31,7 +31,7 @@ def load_hourly_carbon(files: Sequence[Path], zones: Sequence[Sequence[str]], st
 
     Args:
         files: one or more files of either layout; hours and zones that are not asked for are skipped.
-        zones: per place, the names under which its electricity zone may stand in the files (`Tables.carbon_zones`).
+        zones: per place, the names under which its electricity zone may be listed in the files (`Tables.carbon_zones`).
         start: the first hour is 00:00 UTC of this day.
         hours: how many.
 

@@ -12,7 +12,7 @@ from core.errors import TrineError
 
 
 class TableError(TrineError):
-    """A reference table lacks a row or holds a value that cannot be right."""
+    """A reference table lacks a row or holds a value that cannot be correct."""
 
 
 RESTORE = "restore it from git, or rebuild it with python -m tasks.world.reference_tables"

@@ -1,4 +1,4 @@
-"""Distributions of waiting and idle life as tables of quantiles. Not here: draws from them (the kernel), files (csv_rows.py)."""
+"""Distributions of cold starts and idle life as tables of quantiles. Not here: draws from them (the kernel), files (csv_rows.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cloud makes of a size: the memory it bills and the vCPUs it gives. Not here: prices (prices.py), time, which the kernel rounds."""
+"""How a cloud rounds a size: the memory it bills and the vCPUs it gives. Not here: prices (prices.py), time, which the kernel rounds."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _cell_weights(profile: Profile, days: int, targets: dict, rng: np.random.Gen
     apps = len(profile.calls)
     hour = np.array(targets["hour_relative"])
     day = np.resize(np.array(targets["day_relative"]), days)
-    active = np.where(np.isnan(profile.hours_active), _drawn_activity(profile.calls, rng), profile.hours_active)
+    active = np.where(np.isnan(profile.hours_active), _sampled_activity(profile.calls, rng), profile.hours_active)
     noise = rng.gamma(1.2, 1.0, (apps, days, 24)) * np.maximum(rng.gamma(2.0, 0.5, (apps, days, 1)), 0.02)
     on = rng.random((apps, days, 24)) < active[:, None, None]
     weights = np.stack(
@@ -129,7 +129,7 @@ def _cell_weights(profile: Profile, days: int, targets: dict, rng: np.random.Gen
     return weights
 
 
-def _drawn_activity(calls: Int64, rng: np.random.Generator) -> Float64:
+def _sampled_activity(calls: Int64, rng: np.random.Generator) -> Float64:
     """Share of active hours of apps without a published one; stratified, so that any ten neighbours by calls have idle and busy ones."""
     block = np.arange(len(calls)) // STRATA
     place = np.argsort(np.lexsort((rng.random(len(calls)), block))) % STRATA
@@ -137,7 +137,7 @@ def _drawn_activity(calls: Int64, rng: np.random.Generator) -> Float64:
 
 
 def _calmed(on: NDArray[np.bool_], noise: Float64, shape: Float64, calls: float, dispersion: float) -> Float64:
-    """Weights of one app, its noise damped until the variance between hours leaves room for bursts (`dispersion` NaN: not published)."""
+    """Weights of one app, its noise damped until the variance between hours leaves enough for bursts (`dispersion` NaN: not published)."""
     limit = OTHER_DISPERSION if np.isnan(dispersion) else dispersion
     cramped = calls < 2 * dispersion * on.sum()  # bursts would not fit into its hours: fewer, fuller hours
     for power in (2.0, 1.0, 0.75, 0.5, 0.25, 0.1, 0.0) if cramped else (1.0, 0.75, 0.5, 0.25, 0.1, 0.0):

@@ -1,10 +1,10 @@
 """Which of many equally likely draws of home, data and callers each app of a fleet gets. Not here: the draws (simulator/workload.py).
 
 Five apps make seven tenths of the calls. With one draw each, the luck of these five is most of what a seed shows: on one seed a third of
-all calls misses its objective, on another a thirtieth. So the apps are taken ten by ten in the order of their calls, each ten is drawn a
-hundred times, and the draw counts that comes closest to the mean of all in two things: how many calls live on each cloud, and how many
-would miss their objective by their way alone (to the region, and from there to the data). Means over seeds stay, their spread shrinks:
-rerandomisation (Morgan and Rubin 2012, Annals of Statistics 40, 1263-1282).
+all calls misses its objective, on another a thirtieth. So the apps are taken ten by ten in the order of their calls, each ten is sampled a
+hundred times, and the draw is kept that comes closest to the mean of all in two things: how many calls live on each cloud, and how many
+would miss their objective by their network path alone (to the region, and from there to the data). Means over seeds stay, their spread
+shrinks: rerandomisation (Morgan and Rubin 2012, Annals of Statistics 40, 1263-1282).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 DRAWS, NEIGHBOURS = 100, 10
-FAR_US = 300_000  # a longer way makes a short call miss the default objective; no parameter: another objective should meet the same fleet
+FAR_US = 300_000  # a longer network path makes a short call miss the default objective; fixed, so that every objective gets the same fleet
 BLOCK = 100 * NEIGHBOURS  # apps at once, so that memory does not grow with the fleet
 
 
@@ -33,7 +33,7 @@ def balanced_draws(seed: int, tables: Tables, world: World, ids: Int64, calls: I
     Args:
         seed: of the draws.
         tables: clouds, regions, round trips.
-        world: shares of the drawn attributes.
+        world: shares of the sampled attributes.
         ids: int64 [A], keys of the draws.
         calls: int64 [A], of each app, known beforehand.
     """
@@ -44,8 +44,8 @@ def balanced_draws(seed: int, tables: Tables, world: World, ids: Int64, calls: I
     for start in range(0, len(order), BLOCK):
         block = order[start : start + BLOCK]
         firsts = np.arange(0, len(block), NEIGHBOURS)
-        drawn = (_permille(seed, tables, world, callers, ids[block] + k) for k in range(DRAWS))
-        held = [np.add.reduceat(permille * calls[block], firsts, axis=1) for permille in drawn]
+        sampled = (_permille(seed, tables, world, callers, ids[block] + k) for k in range(DRAWS))
+        held = [np.add.reduceat(permille * calls[block], firsts, axis=1) for permille in sampled]
         total = np.sum(held, axis=0)
         best = np.stack([np.abs(DRAWS * one - total).sum(axis=0) for one in held]).argmin(axis=0)
         chosen[block] = np.repeat(best, np.diff(np.append(firsts, len(block))))
@@ -53,7 +53,7 @@ def balanced_draws(seed: int, tables: Tables, world: World, ids: Int64, calls: I
 
 
 def _permille(seed: int, tables: Tables, world: World, callers: Float64, ids: Int64) -> Int64:
-    """What is balanced: how much of each app lives on each cloud, and has too long a way; int64 [clouds + 1, A], per mille of its calls.
+    """What is balanced: how much of each app lives on each cloud, and has too long a network path; int64 [clouds + 1, A], per mille.
 
     `callers`: float64 [M], share of each metro in the calls of a global app.
     """

@@ -44,7 +44,7 @@ def twin_scenario(
 
     Args:
         family: name of the scenario family.
-        seed: of the twins and of everything drawn.
+        seed: of the twins and of everything sampled.
         changes: what the family changes in the world; None: nothing.
         days: length.
         apps: of the azure2021 twin.

@@ -1,4 +1,4 @@
--- All apps of the staged days. Grain: one row an app. Inputs: {ids} and {minute_counts} of all days.
+-- All apps of the staged days. Grain: one row per app. Inputs: {ids} and {minute_counts} of all days.
 -- Columns: app_id, app (64 hex digits), functions, invocations, memory_mb (of its last day).
 with ids as (
     select app_id, function_id, app, memory_mb, day from read_parquet({ids}, hive_partitioning = true, hive_types = {{'day': bigint}})

@@ -1,5 +1,5 @@
--- The functions of one day with what is known of them. Grain: one row an app and function (their full ids). Inputs: unsorted pieces of the day:
--- {functions} one row a line, day_durations and day_memory (possibly empty).
+-- The functions of one day with what is known of them. Grain: one row per app and function (their full ids). Inputs: unsorted pieces of the day:
+-- {functions} one row per line, day_durations and day_memory (possibly empty).
 -- Columns: app_id, function_id, app, function, trigger, memory_mb, p0 .. p100 (ms); null where no table has them.
 with functions as (
     select app_id, function_id, app, function, min(trigger) as trigger

@@ -1,4 +1,4 @@
--- All functions of the staged days. Grain: one row an app and function. Inputs: {ids} and {minute_counts} of all days.
+-- All functions of the staged days. Grain: one row per app and function. Inputs: {ids} and {minute_counts} of all days.
 -- Columns: app_id, function_id, function (64 hex digits), trigger (of its last day), invocations.
 with ids as (
     select app_id, function_id, function, trigger, day from read_parquet({ids}, hive_partitioning = true, hive_types = {{'day': bigint}})

@@ -1,4 +1,4 @@
--- Calls of all functions by minute. Grain: one row a day and minute with calls. Input: {minute_counts} of all days.
+-- Calls of all functions by minute. Grain: one row per day and minute with calls. Input: {minute_counts} of all days.
 -- Columns: day, minute, calls, cells (functions with calls).
 with final as (
     select day, minute, sum(calls)::bigint as calls, count(*) as cells

@@ -1,4 +1,4 @@
--- The counts above zero of one file. Grain: one row a line of the file and minute. Inputs: {file} raw CSV, {columns} its columns.
+-- The counts above zero of one file. Grain: one row per line of the file and minute. Inputs: {file} raw CSV, {columns} its columns.
 -- Columns: app_id, function_id, minute (1..1440: the minute m ends m * 60 s after midnight), calls.
 with raw as (
     select * exclude (owner, trigger) from read_csv({file}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"',

@@ -1,4 +1,4 @@
--- Percentiles of the duration of one file, in ms. Grain: one row a line of the file. Inputs: {file} raw CSV, {most_ms} longest call.
+-- Percentiles of the duration of one file, in ms. Grain: one row per line of the file. Inputs: {file} raw CSV, {most_ms} longest call.
 -- Columns: app_id, function_id, p0, p1, p25, p50, p75, p99, p100, good (usable).
 with raw as (
     select * from read_csv({file}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true,

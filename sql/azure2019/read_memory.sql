@@ -1,4 +1,4 @@
--- Median allocated memory of the apps of one file, in MB. Grain: one row a line of the file. Inputs: {file} raw CSV.
+-- Median allocated memory of the apps of one file, in MB. Grain: one row per line of the file. Inputs: {file} raw CSV.
 -- Columns: app_id, memory_mb, good (usable).
 with raw as (
     select * from read_csv({file}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true,

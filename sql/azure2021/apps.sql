@@ -1,5 +1,5 @@
--- All apps of the staged days. Grain: one row an app. Inputs: {ids} of all days, temp table function_calls.
--- Columns: app_id, app (64 hex digits), functions, invocations, memory_mb (drawn).
+-- All apps of the staged days. Grain: one row per app. Inputs: {ids} of all days, temp table function_calls.
+-- Columns: app_id, app (64 hex digits), functions, invocations, memory_mb (sampled).
 with ids as (
     select distinct app_id, app from read_parquet({ids}, hive_partitioning = false)
 ),

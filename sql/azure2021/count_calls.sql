@@ -1,5 +1,5 @@
--- Calls of every function over the staged days. Grain: one row an app and function. Input: {invocations} of all days.
--- Columns: app_id, function_id, invocations, memory_mb and trigger (drawn by id, hence one value each).
+-- Calls of every function over the staged days. Grain: one row per app and function. Input: {invocations} of all days.
+-- Columns: app_id, function_id, invocations, memory_mb and trigger (sampled by id, hence one value each).
 with invocations as (
     select app_id, function_id, memory_mb, trigger from read_parquet({invocations}, hive_partitioning = false)
 ),

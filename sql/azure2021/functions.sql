@@ -1,5 +1,5 @@
--- All functions of the staged days. Grain: one row an app and function. Inputs: {ids} of all days, temp table function_calls.
--- Columns: app_id, function_id, function (64 hex digits), trigger (drawn), invocations.
+-- All functions of the staged days. Grain: one row per app and function. Inputs: {ids} of all days, temp table function_calls.
+-- Columns: app_id, function_id, function (64 hex digits), trigger (sampled), invocations.
 with ids as (
     select distinct app_id, function_id, function from read_parquet({ids}, hive_partitioning = false)
 ),

@@ -1,5 +1,5 @@
--- Calls of one day. Grain: one row a call. Inputs: {pieces} of the day, unsorted; variables app_rank, function_rank (rank of an id for
--- each code) and app_ids, app_memory, function_ids, function_triggers (for each rank; memory and trigger are drawn).
+-- Calls of one day. Grain: one row per call. Inputs: {pieces} of the day, unsorted; variables app_rank, function_rank (rank of an id for
+-- each code) and app_ids, app_memory, function_ids, function_triggers (for each rank; memory and trigger are sampled).
 -- Columns: app_id, function_id (first 15 hex digits as an integer), arrival_us, duration_us, memory_mb, trigger.
 -- Ranks order as the ids do and sort faster; memory and trigger follow from the ids, so rows that tie in the key are equal.
 with pieces as (

@@ -1,4 +1,4 @@
--- Original ids of one day. Grain: one row an app and function. Inputs: {pieces} of the day; temp tables known_app, known_function.
+-- Original ids of one day. Grain: one row per app and function. Inputs: {pieces} of the day; temp tables known_app, known_function.
 -- Columns: app_id, function_id (first 15 hex digits as an integer), app, function (64 hex digits).
 with pieces as (
     select distinct app_code, function_code from read_parquet({pieces}, hive_partitioning = false)

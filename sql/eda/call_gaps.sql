@@ -1,4 +1,4 @@
--- Time between successive calls of one app in 60 logarithmic bins a decade. Grain: one row a bin. Input: view calls.
+-- Time between successive calls of one app in 60 logarithmic bins per decade. Grain: one row per bin. Input: view calls.
 -- Columns: bin (null for a gap of zero), gaps, under_1s, over_60s.
 with gaps as (
     select arrival_us - lag(arrival_us) over (partition by app_id order by arrival_us) as gap_us

@@ -1,4 +1,4 @@
--- Concurrency of all apps together by hour. Grain: one row an hour with activity. Parameters: {features}; {step_us}; {steps} steps an hour.
+-- Concurrency of all apps by hour. Grain: one row per hour with activity. Parameters: {features}; {step_us}; {steps} steps per hour.
 -- Columns: hour, mean (over the hour), most (highest mean of one step).
 with steps as (
     select step, sum(busy_us)::bigint as busy_us from read_parquet({features}) group by all

@@ -1,4 +1,4 @@
--- Highest number of calls that run at one moment, by hour. Grain: one row an hour of the window. Input: view calls. Parameter: {hours}.
+-- Highest number of calls that run at one moment, by hour. Grain: one row per hour of the window. Input: view calls. Parameter: {hours}.
 -- A zero-length event at every full hour carries the level over the border; ends come before starts at the same instant.
 -- Columns: hour, most.
 with events as (

@@ -1,4 +1,4 @@
--- Sums for the dispersion of calls a step. Grain: one row an app. Input: view calls. Parameter: {step_us}.
+-- Sums for the dispersion of calls per step. Grain: one row per app. Input: view calls. Parameter: {step_us}.
 -- Columns: app_id, calls, calls_squared (sum over steps of the squared count), busiest_step.
 with steps as (
     select app_id, arrival_us // {step_us} as step, count(*) as n from calls group by all

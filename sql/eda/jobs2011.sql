@@ -1,4 +1,4 @@
--- Job submissions of Google 2011 by hour and scheduling class. Grain: one row an hour and class. Parameter: {job_events} file pattern.
+-- Job submissions of Google 2011 by hour and scheduling class. Grain: one row per hour and class. Parameter: {job_events} file pattern.
 -- Columns: hour, scheduling_class, jobs.
 with final as (
     select time_us // 3600000000 as hour, scheduling_class, count(*) as jobs

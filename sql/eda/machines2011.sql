@@ -1,4 +1,4 @@
--- Machine shapes of Google 2011. Grain: one row a shape; a machine counts once, with the shape it was first added with.
+-- Machine shapes of Google 2011. Grain: one row per shape; a machine counts once, with the shape it was first added with.
 -- Parameter: {machine_events} file pattern. Columns: cpu, memory (normalised capacity; null: not stated), machines.
 with added as (
     select machine_id, arg_min({{'cpu': cpus, 'memory': memory}}, (time_us, cpus, memory)) as shape

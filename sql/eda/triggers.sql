@@ -1,4 +1,4 @@
--- Trigger mix. Grain: one row a trigger. Input: view calls. Columns: trigger, functions, calls.
+-- Trigger mix. Grain: one row per trigger. Input: view calls. Columns: trigger, functions, calls.
 with functions as (
     select app_id, function_id, trigger, count(*) as calls from calls group by all
 ),

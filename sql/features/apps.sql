@@ -1,4 +1,4 @@
--- Apps that call in the window. Grain: one row an app. Input: {invocations}, a list of the files of its days.
+-- Apps that call in the window. Grain: one row per app. Input: {invocations}, a list of the files of its days.
 -- Columns: app_id, calls, last_us (arrival of the last call).
 with calls as (
     select app_id, arrival_us from read_parquet({invocations}, hive_partitioning = false)

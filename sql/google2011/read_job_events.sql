@@ -1,4 +1,4 @@
--- One file of job events, unsorted. Grain: one row an event. Inputs: {file} raw CSV without header; {max_us} end of the span.
+-- One file of job events, unsorted. Grain: one row per event. Inputs: {file} raw CSV without header; {max_us} end of the span.
 -- Columns: time_us, missing_info, job_id, event_type, user, scheduling_class, job_name, logical_job_name, day, good (usable).
 with raw as (
     select * from read_csv({file}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true,

@@ -1,4 +1,4 @@
--- One file of machine events, unsorted. Grain: one row an event. Inputs: {file} raw CSV without header; {max_us} end of the span.
+-- One file of machine events, unsorted. Grain: one row per event. Inputs: {file} raw CSV without header; {max_us} end of the span.
 -- Columns: time_us, machine_id, event_type, platform_id, cpus, memory (normalised, null: not stated), day, good (usable).
 with raw as (
     select * from read_csv({file}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true,

@@ -1,4 +1,4 @@
--- One file of task usage, unsorted. Grain: one row a task and measurement period (usually 300 s).
+-- One file of task usage, unsorted. Grain: one row per task and measurement period (usually 300 s).
 -- Inputs: {file} raw CSV without header; {max_us} end of the span.
 -- Columns: start_us, end_us, job_id, task_index, machine_id, fourteen measures (null: not stated), aggregation_type,
 -- sampled_cpu_usage, day (of the start), good (usable). Memory is normalised, cpu in normalised cores.

@@ -1,4 +1,4 @@
--- What became of the usage rows that begin in one day. Grain: one row a cell. Parameter: {pieces} files of the day.
+-- What became of the usage rows that begin in one day. Grain: one row per cell. Parameter: {pieces} files of the day.
 -- Columns: cell, rows_summed, rows_inside_allocs (contained in the row of their alloc, so not summed again).
 with pieces as (
     select * from read_parquet({pieces})

@@ -1,4 +1,4 @@
--- One five-minute series of a cell as published, typed. Grain: one row a slot.
+-- One five-minute series of a cell as published, typed. Grain: one row per slot.
 -- Parameters: {file} raw CSV, {cell} letter of the cell.
 -- Columns: cell, slot (index of the published series), cpu_used (NCU), memory_used (NMU), has_all_columns (false: too few or too many).
 with raw as (

@@ -1,4 +1,4 @@
--- Usage rows summed into five-minute slots, weighted by the time they share with the slot. Grain: one row a cell and slot.
+-- Usage rows summed into five-minute slots, weighted by the time they share with the slot. Grain: one row per cell and slot.
 -- Input: usage_rows (sql/google2019/read_usage.sql). Parameter: {first_us} trace time of slot 0. All sums are of integers.
 -- Columns: cell, slot, cpu_pico_us and memory_pico_us (1e-12 NCU or NMU times us, of rows outside an alloc), windows (rows summed),
 -- rows_summed and rows_inside_allocs (raw rows, counted where they begin).

@@ -1,4 +1,4 @@
--- Use of the cells in one day by their usage rows. Grain: one row a cell and slot that has a row outside an alloc.
+-- Use of the cells in one day by their usage rows. Grain: one row per cell and slot that has a row outside an alloc.
 -- Parameter: {pieces} files of the day (sql/google2019/spread_usage.sql).
 -- Columns: cell, slot, cpu_used (NCU), memory_used (NMU).
 with pieces as (

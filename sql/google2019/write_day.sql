@@ -1,5 +1,5 @@
--- Utilisation of one day. Grain: one row a cell and slot. Inputs: day_slots (cell, slot, cpu_used, memory_used), cell capacities (drawn).
--- Columns: cell, slot, cpu_used (NCU), memory_used (NMU), cpu_fraction, memory_fraction (of the drawn capacity).
+-- Utilisation by day. Grain: one row per cell and slot. Inputs: day_slots (cell, slot, cpu_used, memory_used), cell_capacities (sampled).
+-- Columns: cell, slot, cpu_used (NCU), memory_used (NMU), cpu_fraction, memory_fraction (of the sampled capacity).
 with slots as (
     select * from day_slots
 ),

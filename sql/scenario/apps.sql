@@ -1,5 +1,5 @@
--- Apps of the source in the order of their numbers. Grain: one row an app. Input: {apps}, its id table.
--- Columns: app (64 hex digits), memory_mb (drawn).
+-- Apps of the source in the order of their numbers. Grain: one row per app. Input: {apps}, its id table.
+-- Columns: app (64 hex digits), memory_mb (sampled).
 with apps as (
     select app_id, app, memory_mb from read_parquet({apps})
 ),

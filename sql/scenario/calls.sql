@@ -1,4 +1,4 @@
--- Calls of the window with dense numbers of apps and functions. Grain: one row a call. Inputs: {invocations}, a list of the files of its
+-- Calls of the window with dense numbers of apps and functions. Grain: one row per call. Inputs: {invocations}, a list of the files of its
 -- days; {apps}, {functions}, the id tables of the source. Parameters: {first_us}, {end_us} the window; times restart at 0 in the window.
 -- Columns: app (0.. in order of app_id), function (0.. in order of app_id, function_id), arrival_us, duration_us.
 with calls as (

@@ -1,4 +1,4 @@
--- CPU of the cells. Grain: one row a cell and slot. Input: {utilisation}, the staged series. Columns: cell, slot, cpu_fraction.
+-- CPU of the cells. Grain: one row per cell and slot. Input: {utilisation}, the staged series. Columns: cell, slot, cpu_fraction.
 with used as (
     select cell, slot, cpu_fraction
     from read_parquet({utilisation}, hive_partitioning = false)

@@ -1,4 +1,4 @@
--- Functions of the source in the order of their numbers. Grain: one row a function. Input: {functions}, its id table.
+-- Functions of the source in the order of their numbers. Grain: one row per function. Input: {functions}, its id table.
 -- Columns: function (64 hex digits).
 with functions as (
     select app_id, function_id, function from read_parquet({functions})

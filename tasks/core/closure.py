@@ -1,6 +1,6 @@
-"""What a stage is made of: the first-party files and queries that it imports or loads by name, and the packages these import.
+"""What a stage consists of: the first-party files and queries that it imports or loads by name, and the packages these import.
 
-It reads the tree that it is started in and imports none of it. Not here: writing it into dvc.yaml (deps.py), the table of stages.
+It reads the tree in which it is started and imports none of it. Not here: writing it into dvc.yaml (deps.py), the table of stages.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Imports:
         return roots.union(*map(self.graph.find_upstream_modules, roots))
 
     def closure(self, stage: Stage) -> Closure:
-        """Return what a stage is made of; what belongs to one item of several is named with `${item}`."""
+        """Return what a stage consists of; what belongs to one item of several is named with `${item}`."""
         packages: set[str] = set()
         named: list[dict[str, str]] = []  # by item: file -> its name with `${item}`
         for item in stage.items or ("",):

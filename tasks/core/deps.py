@@ -24,7 +24,7 @@ VERSIONS = "versions.yaml"
 
 
 def closures(root: Path) -> dict[str, Closure]:
-    """Return what every stage of dvc.yaml is made of.
+    """Return what every stage of dvc.yaml consists of.
 
     Raises:
         ParameterError: dvc.yaml and the table of stages (tasks/core/stages.py) do not have the same stages, or a stage imports another.
@@ -46,7 +46,7 @@ def with_blocks(text: str, found: Mapping[str, Closure]) -> str:
     """Return the text of dvc.yaml with fresh blocks.
 
     Raises:
-        ParameterError: a block has no end, or a list is not written one entry a line.
+        ParameterError: a block has no end, or a list is not written one entry per line.
     """
     lines = text.splitlines()
     for name, closure in found.items():
@@ -66,7 +66,7 @@ def _with_block(lines: Sequence[str], stage: str, key: str, entries: Sequence[st
     if head is None:
         return [*lines[:last], *([f"{indent}{key}:", *block] if block else []), *lines[last:]]
     if lines[head] != f"{indent}{key}:":
-        raise ParameterError(f"{key} of stage '{stage}' is not a list with one entry a line", where="dvc.yaml", how="write it as such")
+        raise ParameterError(f"{key} of stage '{stage}' is not a list with one entry per line", where="dvc.yaml", how="write it as such")
     end = next((i for i in range(head + 1, last) if not lines[i].startswith(f"{indent}  ")), last)
     inside = [line.strip() for line in lines[head + 1 : end]]
     if BEGIN not in inside:

@@ -33,4 +33,4 @@ def map_in_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> l
             return list(pool.map(work, items))
         except BrokenProcessPool:
             where, how = f"{processes} processes for {len(items)} pieces of work", "free memory, or set TRINE_THREADS=1, and run again"
-            raise TrineError("a process was killed, most likely for want of memory", where=where, how=how) from None
+            raise TrineError("a process was killed, probably out of memory", where=where, how=how) from None

@@ -69,7 +69,7 @@ class Params:
 
     @property
     def seed(self) -> int:
-        """Of everything drawn, 0 or more."""
+        """Of everything sampled, 0 or more."""
         return self._whole("seed", 0)
 
     @property

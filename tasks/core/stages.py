@@ -23,7 +23,7 @@ class Stage:
     Args:
         module: has `run(params, paths)`, with the item as third argument where there are items.
         items: of `foreach`.
-        loads: modules that it loads by name: `${item}` stands for the item, `*` at the end for every module of a package.
+        loads: modules that it loads by name: `${item}` means the item, `*` at the end for every module of a package.
     """
 
     module: str

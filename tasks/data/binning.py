@@ -14,7 +14,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-NONE = -1  # stands for null in integer columns
+NONE = -1  # represents null in integer columns
 FAR = np.iinfo(np.int64).max
 
 

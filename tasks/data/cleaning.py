@@ -36,7 +36,7 @@ def clean(path: Path, name: str, kind: Kind, check: Check, target: Path, rejects
         kind: says layout, header and the fields that `check` is given.
         check: returns why the fields of a row are not usable, or None.
         target: the clean copy.
-        rejects: gets one JSON object a line: file, line (from 1, of the raw file; of Parquet the row), reason, row.
+        rejects: gets one JSON object per line: file, line (from 1, of the raw file; of Parquet the row), reason, row.
 
     Returns:
         (rows kept, rows rejected by reason).
@@ -117,7 +117,7 @@ def pick(kind: Kind, value: Callable[[str], str], name: str) -> list[str]:
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """Return a line as an object whose numbers are still text (of keys that stand twice the first), or None if it is none."""
+    """Return a line as an object whose numbers are still text (of repeated keys, the first), or None if it is none."""
     if _ODD_JSON.search(text):
         return None
 
@@ -195,7 +195,7 @@ def _quoted_records(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, by
             held.clear()
             first = reader.line_num + 1
     except csv.Error as error:
-        how = "a quote that is never closed is the usual cause: mend that line"
+        how = "a quote that is never closed is the usual cause: fix that line"
         raise RawDataError(f"not readable as CSV: {error}", where=f"{name}, record that begins in line {first}", how=how) from error
 
 

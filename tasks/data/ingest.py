@@ -1,4 +1,4 @@
-"""Stage `ingest`: raw files of one source into sorted Parquet, one folder a day. Not here: what a source's rows mean (tasks/sources).
+"""Stage `ingest`: raw files of one source into sorted Parquet, one folder per day. Not here: the meaning of a source's rows (sources/).
 
 Every row of the manifest is staged or rejected with a reason. Only days that a changed file touches are rebuilt; the new tree is built
 beside the old one and moved into place at the end, so that a failure leaves the last good run.
@@ -56,8 +56,8 @@ def run(params: Params, paths: Paths, source: str) -> str:
 
     Raises:
         RawDataError: the manifest is missing, or a file changed after the scan.
-        LostRowsError: rows in are not rows staged plus rejected.
-        SpaceError: no room on the disk; what was staged before is untouched.
+        LostRowsError: rows read differ from rows staged plus rows rejected.
+        SpaceError: no space on the disk; what was staged before is untouched.
     """
     if not manifest_file(paths, source).exists():
         raise RawDataError(f"{source} has not been scanned", where=str(manifest_file(paths, source)), how=f"run: dvc repro scan@{source}")

@@ -8,7 +8,7 @@ from simulator.parameters import Section
 
 
 class IngestSettings(Section):
-    """Bounds of a plausible row, and what is drawn where a source is silent."""
+    """Limits of a plausible row, and what is sampled where a source is silent."""
 
     max_duration_s: int = Field(ge=1, description="a longer call is rejected")
     max_arrival_day: int = Field(ge=1, le=36_500, description="arrivals outside [0, this) days are rejected")

@@ -74,7 +74,7 @@ def list_files(folder: Path, shown: str, module: ModuleType, memory: _Memory) ->
         (manifest entries, names of files that match no kind).
 
     Raises:
-        RawDataError: see the module `tasks.raw_files`; also a part that is there twice, and a folder without a file of the source.
+        RawDataError: see the module `tasks.data.raw_files`; also a part that is there twice, and a folder without a file of the source.
     """
     if not folder.is_dir():
         what = "the folder of the raw files does not exist" if not folder.exists() else "this is a file, not a folder"
@@ -130,7 +130,7 @@ def _check_plain_file(path: Path, name: str, folder: Path) -> None:
 
 
 def _check_repeats(files: list[dict[str, Any]]) -> None:
-    """Refuse the same content twice (files without rows aside, which are equal of necessity)."""
+    """Refuse the same content twice (files without rows aside, which are necessarily equal)."""
     seen: dict[str, str] = {}
     for entry in files:
         if entry["rows"] and entry["sha256"] in seen:

@@ -46,7 +46,7 @@ def write_twin(source: str, folder: Path, seed: int, days: int, apps: int, rate:
         raise ParameterError(f"the seed {seed} is negative", where="seed", how="use 0 or more")
     if only_day is not None and not 0 <= only_day < days:
         raise ParameterError(f"day {only_day} is outside the twin", where="--day", how=f"use 0 to {days - 1}")
-    _require_room(folder, whole=only_day is None)
+    _require_usable(folder, whole=only_day is None)
     tables = _azure2021(seed, days, apps, rate, only_day) if source == "azure2021" else _google2019(seed, days, only_day)
     draft = folder.with_name(f".{folder.name}.new")
     try:
@@ -73,7 +73,7 @@ def write_twin(source: str, folder: Path, seed: int, days: int, apps: int, rate:
     return sorted(folder / name for name, _ in tables)
 
 
-def _require_room(folder: Path, *, whole: bool) -> None:
+def _require_usable(folder: Path, *, whole: bool) -> None:
     """Refuse a target that is not a folder, or (for a whole twin, which replaces it) one that holds other files."""
     if folder.exists() and not folder.is_dir():
         raise ParameterError("the target is not a folder", where=str(folder), how="choose another name for --out")

@@ -1,6 +1,6 @@
 """Stage `twin_fit`: the staged twin against the published figures. Not here: the twin (simulator/), the judgement of raw data (validate).
 
-One row a figure: target, what the twin has, what the real trace has (published for the whole trace), tolerance, pass.
+One row per figure: target, what the twin has, what the real trace has (published for the whole trace), tolerance, pass.
 """
 
 from __future__ import annotations

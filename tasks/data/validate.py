@@ -1,7 +1,7 @@
 """Stage `validate`: judges the staged tables of one source by expectations/<source>.json. Not here: the gate (tasks/data/verdict.py).
 
 A critical failure does not fail this stage: the verdict must stay on disk for the report, and DVC deletes the outputs of a failed stage.
-It fails every consumer instead, which asks `require_success` first.
+It fails every consumer instead, which calls `require_success` first.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def write_verdict(paths: Paths, source: str, origin: str, results: list[dict[str
 
 
 def require_success(paths: Paths, source: str) -> Verdict:
-    """Return the verdict of a source if it is a success and speaks of the data that is staged now.
+    """Return the verdict of a source if it is a success and is about the data that is staged now.
 
     Raises:
         GateError: the verdict is missing, unreadable, not a success, or was reached on other data than what is staged.

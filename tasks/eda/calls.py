@@ -182,7 +182,7 @@ def _gaps(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _dispersion(con: duckdb.DuckDBPyConnection, features: FeaturesSummary, params: Params) -> dict[str, Any]:
-    """Variance over mean of the calls a step, over all steps of the span (also the empty ones)."""
+    """Variance over mean of the calls per step, over all steps of the span (also the empty ones)."""
     steps, step_us = max(features.span_steps, 2), params.section("features", FeaturesSettings).step_s * US_PER_S
     apps = []
     for rank, (_, calls, squares, busiest) in enumerate(_rows(con, "eda/dispersion.sql", step_us=step_us), 1):
@@ -228,7 +228,7 @@ def feature_files(paths: Paths) -> str:
 
 
 def _rhythm(con: duckdb.DuckDBPyConnection, span_s: int) -> dict[str, Any]:
-    """Autocorrelation of the calls an hour at lags up to a week and of neighbouring slots; the mean day by hour, relative."""
+    """Autocorrelation of the calls per hour at lags up to a week and of neighbouring slots; the mean day by hour, relative."""
     slots = int(-(-span_s // SLOT_S))
     x = np.zeros(slots)
     for slot, n in _rows(con, "eda/five_minutes.sql"):

@@ -53,9 +53,9 @@ class Arms:
     rules: tuple[str, ...]
 
     @classmethod
-    def of(cls, baselines: tuple[ArmRow, ...], bound: tuple[ArmRow, ...]) -> Arms:
+    def of(cls, baselines: tuple[ArmRow, ...], with_foresight: tuple[ArmRow, ...]) -> Arms:
         """Return the arms of both groups; the rules are baselines."""
-        return cls((*baselines, *bound), tuple(arm.name for arm in baselines if arm.is_causal and arm.name not in STAYS))
+        return cls((*baselines, *with_foresight), tuple(arm.name for arm in baselines if arm.is_causal and arm.name not in STAYS))
 
     @property
     def order(self) -> dict[str, int]:
@@ -71,18 +71,20 @@ def run(params: Params, paths: Paths) -> str:
     """
     rows = pl.concat([pl.read_parquet(rows_file(paths, group)) for group in GROUPS])
     baselines = read_record(facts_file(paths, "baselines"), EvaluatedBaselines)
-    bound = read_record(facts_file(paths, "bound"), EvaluatedBound)
+    with_foresight = read_record(facts_file(paths, "bound"), EvaluatedBound)
     scenarios = sorted(rows["scenario"].unique().to_list())
     objective = _objective(paths, scenarios)
     classes = pl.read_parquet(scenario_folder(paths) / "apps.parquet").select("scenario", "app_id", pl.col("rate_class").alias("class"))
     origins = {row.id: row.origin for row in read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios}
     rows = rows.join(classes, on=["scenario", "app_id"], how="left")
-    landscape = publish(rows, Arms.of(baselines.arms, bound.arms), [facts.row() for facts in bound.scenarios], origins, objective, paths)
+    landscape = publish(
+        rows, Arms.of(baselines.arms, with_foresight.arms), [facts.row() for facts in with_foresight.scenarios], origins, objective, paths
+    )
     return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
 
 
 def _objective(paths: Paths, scenarios: list[str]) -> Objective:
-    """The objective of the scenarios, which must have one."""
+    """The objective of the scenarios, which must be the same in all."""
     found = {load_scenario(scenario_folder(paths) / name).objective for name in scenarios}
     if len(found) != 1:
         where, how = str(scenario_folder(paths)), "build them again: dvc repro --force scenario"

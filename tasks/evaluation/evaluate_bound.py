@@ -1,9 +1,9 @@
 """Stage `evaluate_bound`: what foresight could do in every scenario, as rows by (arm, seed, scenario, app, hour). Not here: comparing.
 
-It computes what every interval would cost at each of the placements, staying or just moved in, finds the best schedule of each app
-alone, and throws the table away. The schedule is judged twice: alone (`optimistic_bound`) and coupled; `hindsight` is the cheaper of the
-coupled schedule and of static placements coordinated on the test span itself. These start from the cheapest of home, the train span's
-best and the test span's best, so that hindsight never costs more than `home` or `best_static`.
+It computes what every interval would cost at each of the placements, for an app that stays and for one that has just moved in, finds the
+best schedule of each app alone, and throws the table away. The schedule is judged twice: alone (`optimistic_bound`) and coupled;
+`hindsight` is the cheaper of the coupled schedule and of static placements coordinated on the test span itself. These start from the
+cheapest of home, the train span's best and the test span's best, so that hindsight never costs more than `home` or `best_static`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.units import HOUR_US
 from models.baselines import rules
 from models.baselines.coordination import coordinated_static
 from models.baselines.knowledge import move_cost_usd
-from models.baselines.programme import best_schedule, best_static
+from models.baselines.programme import best_schedule, best_static_with_foresight
 from models.baselines.rules import Fixed, Scheduled
 from simulator.control.counterfactual import objective_table
 from simulator.control.judge import rows_of
@@ -81,7 +81,7 @@ def _hindsight(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     hour = span_steps(scenario, "test")[0] * scenario.world.step_us // HOUR_US
     schedule, value = best_schedule(stay, fresh, move_cost_usd(scenario, hour), scenario.is_allowed)
-    placement, alone = best_static(stay, scenario.is_allowed)
+    placement, alone = best_static_with_foresight(stay, scenario.is_allowed)
     starts = [scenario.apps.home, rules.best_static(Facts.of(scenario), knowledge).placement, placement]
     start = min(starts, key=lambda place: _usd(play(scenario, Fixed("start", place), seed), scenario))
     coordinated, coordinated_usd, used = coordinated_static(scenario, seed, "test", start, stay.sum(axis=2).T, budget)

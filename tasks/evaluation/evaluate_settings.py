@@ -10,4 +10,4 @@ from simulator.parameters import Section
 class EvaluateSettings(Section):
     """On what luck the arms are judged."""
 
-    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; every arm meets the same")
+    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; it is the same for every arm")

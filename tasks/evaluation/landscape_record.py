@@ -47,7 +47,7 @@ class ClassOfApps(Record):
 
 
 class Rejected(Record):
-    """Rejected calls of the apps that make most of the gap, of the five first and of all."""
+    """Rejected calls of the apps that make most of the gap, of the first five and of all."""
 
     largest: Number
     five: Number
@@ -100,7 +100,7 @@ class Family(Summary):
 
 
 class Landscape(Record):
-    """What each way to decide costs, by family; `without_five` leaves out the five apps that cost most at home."""
+    """What each policy costs, by family; `without_five` leaves out the five apps that cost most at home."""
 
     written_by: ClassVar[str] = "compare"
 

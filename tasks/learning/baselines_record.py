@@ -22,7 +22,7 @@ class ChosenRule(Record):
 
 
 class ChosenBaselines(Record):
-    """What the rules may know of the past.
+    """What the rules may know about the past.
 
     `replays` counts coupled replays by scenario and rule; `rules` is by family and rule; `placements` is by scenario, arm and app, as the
     name of a zone.

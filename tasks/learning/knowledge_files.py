@@ -1,4 +1,4 @@
-"""Knowledge of a train span on disk, one array a file. Not here: learning it (models/baselines/knowledge.py)."""
+"""Knowledge of a train span on disk, one array per file. Not here: learning it (models/baselines/knowledge.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def save_knowledge(knowledge: Knowledge, folder: Path) -> None:
-    """Write the knowledge of one scenario, one array a file."""
+    """Write the knowledge of one scenario, one array per file."""
     folder.mkdir(parents=True, exist_ok=True)
     for field in dataclasses.fields(Knowledge):
         np.save(folder / f"{field.name}.npy", getattr(knowledge, field.name), allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Stage `tune_baselines`: what every rule may learn of the past, with the same budget. Not here: the rules (models/baselines), judging.
+"""Stage `tune_baselines`: what every rule may learn from the past, with the same budget. Not here: the rules (models/baselines), judging.
 
 Per scenario: the knowledge of the train span, the best static placements and the coordinated ones. Per family and rule: the parameters
 that did best on the valid spans of its scenarios. Every rule gets `budget_replays` coupled replays per scenario; one without parameters
@@ -75,7 +75,7 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def _tune(job: tuple[str, str, list[str], int, int]) -> dict[str, dict[str, Any]]:
-    """Learn the past of one world and tune every rule in each of its scenarios."""
+    """Learn from the past of one world and tune every rule in each of its scenarios."""
     source, target, names, seed, budget = job
     knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), seed)
     found = {}

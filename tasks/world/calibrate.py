@@ -28,8 +28,8 @@ from tasks.world.calibration_assumed import assumed_rows
 from tasks.world.calibration_bill import bill, worked_checks
 from tasks.world.calibration_places import places, shifts
 from tasks.world.calibration_record import Calibration
-from tasks.world.calibration_theory import law_checks, queue_checks, short, simfaas_checks
-from tasks.world.calibration_world import home_checks, home_run, limits, night_shift_checks, replays, sensitivity, twin_at_home
+from tasks.world.calibration_theory import distribution_checks, queue_checks, short, simfaas_checks
+from tasks.world.calibration_world import home_checks, limits, night_shift_checks, replays, run_at_home, sensitivity, twin_at_home
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList
 from tasks.world.scenario_settings import ScenarioSettings
@@ -50,9 +50,9 @@ class Settings(Section):
 
     runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
     calls: int = Field(ge=1000, description="calls of a run")
-    draws: int = Field(ge=1000, description="draws from each law of cold starts and keep-alives")
+    draws: int = Field(ge=1000, description="draws from each distribution of cold starts and keep-alives")
     home_seeds: tuple[int, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
-    luck_seed: int = Field(ge=0, description="of the home run, the bill of one call and the sensitivities")
+    luck_seed: int = Field(ge=0, description="of the run at home, the bill of one call and the sensitivities")
 
 
 def calibration_file(paths: Paths) -> Path:
@@ -70,14 +70,14 @@ def run(params: Params, paths: Paths) -> str:
     chosen = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).placements[name]["best_static"]
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
-    home = home_run(scenario, settings.luck_seed)
+    home = run_at_home(scenario, settings.luck_seed)
     jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed, settings.luck_seed) for seed in settings.home_seeds]
     twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs), strict=True))
     groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
         *queue_checks(settings.runs, settings.calls),
         *simfaas_checks(settings.runs),
-        *_laws(scenario, paths, settings.draws),
+        *_distributions(scenario, paths, settings.draws),
         *night_shift_checks(scenario),
         *worked_checks(load_tables(paths.reference, World())),
         *(check for group in groups for check in home_checks(group, _is_full_size(params))),
@@ -103,10 +103,10 @@ def run(params: Params, paths: Paths) -> str:
     write_text_atomic(calibration_file(paths).with_suffix(".csv"), _csv(rows))
     write_record(calibration_file(paths), Calibration, found)
     judged = [row for row in rows if row["is_within"] is not None]
-    return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their bound, {len(rows) - len(judged)} not judged"
+    return f"{sum(row['is_within'] for row in judged)} of {len(judged)} checks within their tolerance, {len(rows) - len(judged)} not judged"
 
 
-def _laws(scenario: Scenario, paths: Paths, draws: int) -> list[Any]:
+def _distributions(scenario: Scenario, paths: Paths, draws: int) -> list[Any]:
     cold = read_rows(
         paths.reference,
         "cold_start.csv",
@@ -117,7 +117,7 @@ def _laws(scenario: Scenario, paths: Paths, draws: int) -> list[Any]:
         paths.reference, "keep_alive.csv", ("law", "cloud", "idle_s", "cold_probability", "source"), ("law", "cloud", "idle_s")
     )
     cold = [row for row in cold if row.text("law") == scenario.world.cold_start.source]
-    return law_checks(scenario.tables, cold, keep, scenario.world.keep_alive.source, draws)
+    return distribution_checks(scenario.tables, cold, keep, scenario.world.keep_alive.source, draws)
 
 
 def _is_full_size(params: Params) -> bool:

@@ -1,4 +1,4 @@
-"""What the world rests on, value by value: verified or assumed, and why. Not here: what an assumption does (calibration_world.py).
+"""What the world is based on, value by value: verified or assumed, and why. Not here: what an assumption does (calibration_world.py).
 
 A row of a reference table is assumed if its column `confidence` says so, one value if `<column>_confidence` does. A row of network.csv has
 three values, and `<value>_source` says which of them are measured. Parameters are in no table: those that are assumed are listed here, as
@@ -72,7 +72,7 @@ WHOLE = {  # parameters of `world`, and rules that a column of clouds.csv gives 
 
 
 def weakest(*words: str) -> str:
-    """The basis of a product: assumed if a factor is, else drawn if a factor is, else verified."""
+    """The basis of a product: assumed if a factor is, else sampled if a factor is, else verified."""
     return next((word for word in (ASSUMED, "drawn") if word in words), VERIFIED)
 
 
@@ -107,7 +107,7 @@ class Basis:
 
 
 def assumed_rows(folder: Path, world: World) -> list[dict[str, str]]:
-    """Every assumed value: table, row (its key), column, value as it stands there, unit, why.
+    """Every assumed value: table, row (its key), column, value as it is written there, unit, why.
 
     Args:
         folder: of the reference tables.

@@ -29,7 +29,7 @@ from tasks.world.calibration_assumed import Basis, weakest
 from tasks.world.calibration_theory import Check, short
 
 LUCK, CALL_ID, HOUR_STEPS = 11, 12_345, 240
-MEDIUM = 1  # the package class whose law is ours
+MEDIUM = 1  # the package class whose distribution is ours
 NOTABLE_US, NOTABLE_BYTES = (50_000, 2_000_000), 10_000
 MG, UJ_PER_KWH = 1_000_000, 3_600_000  # a figure in mg/kWh and one in uJ give ng over this
 WORKED = {  # hand-computed: field, figure, unit
@@ -172,7 +172,7 @@ def bill(scenario: Scenario, luck_seed: int, reference: Path) -> dict[str, Any]:
 
 
 class _Words:
-    """On what each step of the bill rests, by the rows of the reference tables that it uses.
+    """What each step of the bill is based on, by the rows of the reference tables that it uses.
 
     Args:
         one: scenario of the one call.

@@ -56,7 +56,7 @@ class Bill(Record):
 
 
 class Limits(Record):
-    """What bounds any gain in this world; shares are of 1."""
+    """What limits any gain in this world; shares are of 1."""
 
     carbon_correlation_same_metro: Number
     carbon_correlation_other_metro: Number

@@ -1,7 +1,7 @@
-"""The warm pool and the drawn laws against theory and measurement, as rows of the calibration. Not here: the fleet (calibration_world.py).
+"""Calibration of the warm pool and the sampled distributions by theory and measurement. Not here: the fleet (calibration_world.py).
 
 Each queue is simulated several times from fixed seeds; the standard error comes from these independent runs, and a figure is within its
-bound if it lies no further than three of them from the closed form. docs/methods/world.md has the formulas and their sources.
+tolerance if it lies no further than three of them from the closed form. docs/methods/world.md has the formulas and their sources.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SEED, STREAM = 2026, 70
 WARM_UP = 0.1  # share of the calls at the start of a run that is left out of the waits
 RARE_CALLS, SIMFAAS_S, SIMFAAS_CALLS = 50_000, 10**6, 910_000
 ERRORS = 3.0  # standard errors that a figure may be away
-CELL = 1 / 256  # probability between two points of a law as the kernel holds it
+CELL = 1 / 256  # probability between two points of a distribution as the kernel holds it
 LEVELS = (0.05, 0.5, 0.95)
 Rng = np.random.Generator
 Kind = Literal["theory", "measured", "hand", "prototype"]
@@ -126,19 +126,19 @@ def simfaas_checks(runs: int) -> list[Check]:
     ]
 
 
-def law_checks(tables: Tables, cold_rows: list[Row], keep_rows: list[Row], law: str, draws: int) -> list[Check]:
-    """Drawn cold starts and keep-alives of each cloud against the measured points of the reference tables.
+def distribution_checks(tables: Tables, cold_rows: list[Row], keep_rows: list[Row], distribution: str, draws: int) -> list[Check]:
+    """Sampled cold starts and keep-alives of each cloud against the measured points of the reference tables.
 
     Args:
-        tables: with the laws as the kernel draws from them.
+        tables: with the distributions as the kernel draws from them.
         cold_rows: rows of cold_start.csv.
         keep_rows: rows of keep_alive.csv.
-        law: of keep_alive.csv, as in the parameters.
-        draws: per cloud and law.
+        distribution: of keep_alive.csv, as in the parameters.
+        draws: per cloud and distribution.
     """
     out = []
     for c, cloud in enumerate(tables.clouds):
-        found = _drawn(tables.cold_start_us[c, 0], draws, 2 * c) / 1e6
+        found = _sampled(tables.cold_start_us[c, 0], draws, 2 * c) / 1e6
         known = [(r.number("probability"), r.number("seconds")) for r in cold_rows if _is(r, cloud=cloud, package="small")]
         points = dict(sorted(known))
         source = next(r.text("source") for r in cold_rows if _is(r, cloud=cloud, package="small"))
@@ -149,8 +149,8 @@ def law_checks(tables: Tables, cold_rows: list[Row], keep_rows: list[Row], law: 
             out.append(
                 Check(f"Cold start on {cloud}, small: P{round(100 * level)}", expected, quantile, None, "s", low, high, source, "measured")
             )
-        life = _drawn(tables.keep_alive_us[c], draws, 2 * c + 1) / 1e6
-        out += [_keep_alive(cloud, r, life) for r in _turning_points([r for r in keep_rows if _is(r, cloud=cloud, law=law)])]
+        life = _sampled(tables.keep_alive_us[c], draws, 2 * c + 1) / 1e6
+        out += [_keep_alive(cloud, r, life) for r in _turning_points([r for r in keep_rows if _is(r, cloud=cloud, law=distribution)])]
     return out
 
 
@@ -173,8 +173,8 @@ def _turning_points(rows: list[Row]) -> list[tuple[float, float, str]]:
     return points
 
 
-def _drawn(table: NDArray[np.int64], draws: int, stream: int) -> NDArray[np.float64]:
-    """Draws of the kernel from a law, us: ids 0, 1, ... of one stream."""
+def _sampled(table: NDArray[np.int64], draws: int, stream: int) -> NDArray[np.float64]:
+    """Draws of the kernel from a distribution, us: ids 0, 1, ... of one stream."""
     words = hash_u64(SEED, np.arange(draws), STREAM + stream)
     return np.array([kernel.draw(table, word) for word in words], dtype=np.float64)
 

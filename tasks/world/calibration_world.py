@@ -1,4 +1,4 @@
-"""Figures of one scenario: the home run per call, the limits of the world, other assumptions. Not here: theory, one call, places.
+"""Figures of one scenario: the run at home per call, the limits of the world, other assumptions. Not here: theory, one call, places.
 
 Every re-run keeps the luck and the placements, so that differences come from the changed assumption alone; placements are those that were
 chosen under the defaults, so a sensitivity says what the assumption does, not what a new choice would.
@@ -51,7 +51,7 @@ PER_CALL: tuple[tuple[str, Field, float, str, float, float, float], ...] = (
 )
 
 
-def home_run(scenario: Scenario, luck_seed: int) -> Fleet:
+def run_at_home(scenario: Scenario, luck_seed: int) -> Fleet:
     """All apps at home over train, valid and test, coupled."""
     return play(scenario, Fixed("home", scenario.apps.home), luck_seed, "all")
 
@@ -82,7 +82,7 @@ def twin_at_home(piece: tuple[Params, World, Slo, Objective, int, int]) -> dict[
         carbon_month=wanted.carbon_month,
         trace=trace,
     )
-    return per_call(home_run(scenario, luck_seed))
+    return per_call(run_at_home(scenario, luck_seed))
 
 
 def home_checks(worlds: Mapping[int, dict[str, float]], is_full_size: bool) -> list[Check]:
@@ -115,7 +115,7 @@ def night_shift_checks(scenario: Scenario) -> list[Check]:
 
 
 def limits(scenario: Scenario, fleet: Fleet, reference: Path) -> dict[str, float]:
-    """The figures that bound what any way to decide can earn in this world, from its conditions and its home run."""
+    """The figures that limit what any policy can gain in this world, from its conditions and its run at home."""
     t, carbon = scenario.tables, scenario.conditions.carbon_mg_per_kwh.astype(np.float64)
     begin, end = (s * scenario.world.step_us // HOUR_US for s in span_steps(scenario, "all"))
     carbon = carbon[:, begin : max(end, begin + 2)]
@@ -234,7 +234,7 @@ def _with_quota(scenario: Scenario, quota: int) -> Scenario:
 
 
 def _with_real_outages(scenario: Scenario) -> Scenario:
-    """Keep one outage in k, k = default rate / real rate; the others' utilisation is drawn through from one side to the other."""
+    """Keep one outage in k, k = default rate / real rate; the utilisation in the others is interpolated from one side to the other."""
     ppm = scenario.conditions.utilisation_ppm.copy()
     keep_every = max(1, round(scenario.world.outages.per_zone_year / REAL_OUTAGES))
     count = 0
@@ -253,8 +253,8 @@ def _with_real_outages(scenario: Scenario) -> Scenario:
 
 
 def _with_keep_alive(scenario: Scenario, reference: Path) -> Scenario:
-    law = scenario.world.keep_alive.model_copy(update={"source": "mikhail_2021"})
-    world: World = scenario.world.model_copy(update={"keep_alive": law})
+    keep_alive = scenario.world.keep_alive.model_copy(update={"source": "mikhail_2021"})
+    world: World = scenario.world.model_copy(update={"keep_alive": keep_alive})
     tables = load_tables(reference, world)
     return replace(scenario, world=world, tables=replace(scenario.tables, keep_alive_us=tables.keep_alive_us))
 

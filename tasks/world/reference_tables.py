@@ -23,12 +23,12 @@ from tasks.world.reference_places import clouds, metros, network, regions, zones
 from tasks.world.reference_prices import billing, prices, vcpu
 from tasks.world.reference_rows import ASSUMED, VERIFIED, Rows, mark, read
 
-SAMPLES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples that stand for small, large
+SAMPLES = {"aws": ("js", "xldeps"), "azure": ("jslinux", "xldeps"), "gcp": ("js", "xldeps")}  # samples used for small, large
 QUANTILES = ("p2.5", "p5", "p25", "p50", "p75", "p90", "p95", "p97.5", "p99")
 
 
 def cold_start(folder: Path) -> Rows:
-    """One row per law, cloud, package and probability; the medium package is the geometric mean of the other two."""
+    """One row per distribution, cloud, package and probability; the medium package is the geometric mean of the other two."""
     samples = {(row["provider"], row["variant"]): row for row in read(folder, "coldstart_quantiles_mikhail_2021.csv")}
     rows = []
     for cloud, (small, large) in SAMPLES.items():
@@ -46,15 +46,15 @@ def cold_start(folder: Path) -> Rows:
 
 
 def keep_alive(folder: Path) -> Rows:
-    """One row per law, cloud and idle time: the share of probes after that idle time which met a cold start."""
+    """One row per distribution, cloud and idle time: the share of probes after that idle time which met a cold start."""
     new, old = mark("demystifying-serverless-costs", "2026", "MIT"), mark("mikhailio-hugo", "2021", "MIT")
     rows = []
     for row in read(folder, "keepalive_eurosys26.csv"):
-        law = {"law": "eurosys26", "cloud": row["provider"], "idle_s": f"{float(row['idle_seconds']):g}"}
-        rows.append({**law, "cold_probability": row["cold_start_probability"], **new})
+        key = {"law": "eurosys26", "cloud": row["provider"], "idle_s": f"{float(row['idle_seconds']):g}"}
+        rows.append({**key, "cold_probability": row["cold_start_probability"], **new})
     for row in read(folder, "keepalive_mikhail_2021.csv"):
-        law = {"law": "mikhail_2021", "cloud": row["provider"], "idle_s": str(60 * int(row["idle_minutes"]))}
-        rows.append({**law, "cold_probability": f"{round(float(row['cold_start_probability']), 6):g}", **old})
+        key = {"law": "mikhail_2021", "cloud": row["provider"], "idle_s": str(60 * int(row["idle_minutes"]))}
+        rows.append({**key, "cold_probability": f"{round(float(row['cold_start_probability']), 6):g}", **old})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Stage `scenario`: the worlds in which policies are judged. Not here: how a world is drawn (simulator/), what happens in it.
+"""Stage `scenario`: the worlds in which policies are judged. Not here: how a world is sampled (simulator/), what happens in it.
 
 The seed equal to `seed` replays the staged calls (the twin's, or real ones), every other seed a twin of its own. The zones replay the
 staged days of the Google cells. Scenarios of one seed share one workload on disk. The class of every app is written here, once.
@@ -76,7 +76,7 @@ def run(params: Params, paths: Paths) -> str:
         trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
         first_day = _first_day(params) if is_staged else 0
         origin = read_record(ingest_report(paths, settings.source), IngestReport).origin if is_staged else "twin"
-        if origin == "twin":  # what a real trace lacks is drawn by name alone: its next days move nothing
+        if origin == "twin":  # what a real trace lacks is sampled by name alone: its next days move nothing
             ranked = published_calls(seed, trace_of(params, settings.source).apps if is_staged else settings.apps)
             trace = with_comparable_apps(trace, ranked, seed, tables, world, params)
         apps, calls, left_out = build(seed, tables, world, trace, steps * world.step_us)
@@ -111,7 +111,7 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def finish(scenario: Scenario, folder: Path) -> dict[str, Any]:
-    """Store the home run beside the arrays of a scenario in `folder`; return what scenarios.json says of it."""
+    """Store the run at home beside the arrays of a scenario in `folder`; return what scenarios.json says of it."""
     record_home(scenario, folder)
     conditions = scenario.conditions
     is_out = conditions.capacity == 0  # outages only

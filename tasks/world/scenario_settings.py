@@ -15,7 +15,7 @@ class ScenarioSettings(Section):
     calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged `source`; twin: none does")
     source: Literal["azure2021"] = Field(description="of the staged calls")
     cells: Literal["google2019"] = Field(description="source of the zones' utilisation")
-    seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything drawn")
+    seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything sampled")
     families: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Family] = Field(
         min_length=1, description="changes of the world by name"
     )

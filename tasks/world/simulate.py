@@ -108,8 +108,8 @@ def _read_trace(file: Path, seed: int, params: Params) -> Invocations:
         x.replace_strict(list(to), list(to.values()), return_dtype=pl.Int64).to_numpy()
         for x, to in zip((frame["app"], both), index, strict=True)
     )
-    ids, law = np.array([text_id(name) for name in apps]), params.section("ingest", IngestSettings)
-    memory = memory_mb(seed, ids, law.memory_median_mb, law.memory_sigma)
+    ids, ingest = np.array([text_id(name) for name in apps]), params.section("ingest", IngestSettings)
+    memory = memory_mb(seed, ids, ingest.memory_median_mb, ingest.memory_sigma)
     return Invocations(apps, functions, app, function, arrival, duration, memory)
 
 
@@ -126,9 +126,9 @@ def _read_placements(file: Path, scenario: Scenario) -> tuple[NDArray[np.int64],
     for line, row in enumerate(_read_csv(file, dict.fromkeys(PLACEMENTS, pl.String)).iter_rows(named=True), start=2):
         where = f"{file}, line {line}"
         if row["app_id"] not in apps:
-            raise RawDataError(f"app '{row['app_id']}' has no call in the trace", where=where, how="remove the line, or mend the name")
+            raise RawDataError(f"app '{row['app_id']}' has no call in the trace", where=where, how="remove the line, or fix the name")
         if row["app_id"] in seen:
-            raise RawDataError(f"app '{row['app_id']}' stands twice", where=where, how="keep one placement per app")
+            raise RawDataError(f"app '{row['app_id']}' is listed twice", where=where, how="keep one placement per app")
         key = (row["provider"], row["metro"], row["zone"])
         if key not in names:
             how = f"providers {', '.join(t.clouds)}; metros {', '.join(t.metros)}; zones by number from 0, or by name"
@@ -144,7 +144,7 @@ def _read_csv(file: Path, schema: dict[str, Any]) -> pl.DataFrame:
     try:
         frame = pl.read_csv(file, schema_overrides=schema)
     except pl.exceptions.PolarsError as error:
-        raise RawDataError(f"not readable as CSV: {str(error).splitlines()[0]}", where=str(file), how="mend the file") from None
+        raise RawDataError(f"not readable as CSV: {str(error).splitlines()[0]}", where=str(file), how="fix the file") from None
     missing = [name for name in schema if name not in frame.columns]
     if missing:
         how = f"the first line must name {', '.join(schema)}"

@@ -12,7 +12,7 @@ from simulator.twin.azure2021 import generate_azure2021
 from simulator.twin.balance import balanced_draws
 from simulator.workload import Invocations
 from tasks.data.ingest_settings import IngestSettings
-from tasks.data.sources.drawn import ID_DIGITS, memory_mb
+from tasks.data.sources.sampled import ID_DIGITS, memory_mb
 from tasks.world.scenario_settings import ScenarioSettings
 
 if TYPE_CHECKING:
@@ -41,15 +41,16 @@ def with_comparable_apps(
     """Keep the luck of a few large apps out of what a seed shows: they make most of the calls and nearly all of the bill.
 
     The first `scenario.steady_apps` have a memory and a payload class by their rank, the same for every seed; else the fleet's cost would
-    change with the seed by a factor of 1.7, its egress by a factor of 10. Ranks take evenly spread quantiles of the two laws (multiples of
-    an irrational number, modulo 1). Homes, data and callers differ between seeds, but are balanced inside each (simulator/twin/balance.py).
+    change with the seed by a factor of 1.7, its egress by a factor of 10. Ranks take evenly spread quantiles of both distributions
+    (multiples of an irrational number, modulo 1). Homes, data and callers differ between seeds, but are balanced inside each
+    (simulator/twin/balance.py).
 
     Args:
         trace: calls of a twin.
         ranked: published calls of the twin's apps by name, most called first; of an app that is not in it, nothing changes.
         seed: of the draws.
         tables: clouds, metros, regions.
-        world: shares of the drawn attributes.
+        world: shares of the sampled attributes.
         params: sections `scenario` and `ingest`: how many apps are steady, the distribution of memory.
     """
     ids = np.array([text_id(name) for name in ranked], dtype=np.int64)

@@ -103,20 +103,20 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def open(self, file: Path) -> None:
-        """Open a file and wait until all its figures are drawn; requests and errors count from here."""
+        """Open a file and wait until all its figures are plotted; requests and errors count from here."""
         self.requests, self.errors = [], []
         self.call("Page.navigate", url=file.resolve().as_uri())
         self.settle()
 
     def busy_ms(self, file: Path) -> float:
-        """Open a file, wait until all its figures are drawn, and return the processor time of its main thread, in milliseconds."""
+        """Open a file, wait until all its figures are plotted, and return the processor time of its main thread, in milliseconds."""
         self.call("Performance.enable", timeDomain="threadTicks")
         self.open(file)
         found = {m["name"]: float(m["value"]) for m in self.call("Performance.getMetrics")["metrics"]}
         return 1000 * found["TaskDuration"]
 
     def settle(self) -> None:
-        """Wait until every figure is drawn at the present width."""
+        """Wait until every figure is plotted at the present width."""
         self.wait(f"document.readyState === 'complete' && {IDLE}")
 
     def picture(self, file: Path, selector: str = "body", height: int | None = None) -> None:

@@ -75,7 +75,7 @@ def without_origin(tab: Tab, reports: Path) -> tuple[int, list[str]]:
     """How many numbers the open page shows, and those that no file next to it holds.
 
     Args:
-        tab: with the page open and drawn.
+        tab: with the page open and plotted.
         reports: folder of the page, with page_numbers.json and tables/.
     """
     page = tab.value(f"{SHOWN}({json.dumps(BLOCKS)})")

@@ -55,18 +55,18 @@ def dejavu_file(page_file: Path) -> Path:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 420])
 def test_opens_offline_without_errors(tab: Tab, page_file: Path, width: int, theme: str) -> None:
-    """No request, no console error, every plot drawn, no sideways scrolling."""
+    """No request, no console error, every figure plotted, no sideways scrolling."""
     tab.width(width)
     tab.theme(theme)
     tab.open(page_file)
     assert tab.requests == []
     assert tab.errors == []
-    plots, drawn, scroll = tab.value(
+    plots, plotted, scroll = tab.value(
         "[document.querySelectorAll('.plot').length, document.querySelectorAll('.plot .main-svg:first-of-type').length,"
         " document.documentElement.scrollWidth - innerWidth]"
     )
     assert plots > 0
-    assert drawn >= plots
+    assert plotted >= plots
     assert scroll <= 0
     ground = tab.value("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 384) == (theme == "dark")
@@ -98,10 +98,10 @@ def test_the_check_of_texts_sees_an_overlap(tab: Tab, page_file: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("has_browser")
 def test_first_figure_is_there_in_time(page_file: Path, tmp_path: Path) -> None:
-    """Figure 1 is drawn within two seconds of navigation, in a browser that has not seen the page before.
+    """Figure 1 is plotted within two seconds of navigation, in a browser that has not seen the page before.
 
     Other work on the machine makes the clock run on while the page waits. So the best of three fresh browsers counts, by the clock or by
-    the processor time of the page until all its figures are drawn, which is more than figure 1 needs.
+    the processor time of the page until all its figures are plotted, which is more than figure 1 needs.
     """
     times = []
     for attempt in range(3):

@@ -53,7 +53,7 @@ def twin(build_twin: BuildTwin) -> Scenario:
 
 
 def _invocations(trace: twin_calls.Calls, shuffled: int, until_us: int | None) -> Invocations:
-    """The twin's calls before `until_us`; with `shuffled` apps, functions and calls come in an order drawn from it."""
+    """The twin's calls before `until_us`; with `shuffled` apps, functions and calls come in an order sampled from it."""
 
     def turned(names: Sequence[str], index: np.ndarray) -> tuple[list[str], np.ndarray]:
         order = np.random.default_rng(shuffled).permutation(len(names)) if shuffled else np.arange(len(names))

@@ -1,4 +1,4 @@
-"""What a call costs at home, on the twin and on arrivals drawn as the first implementation of the world drew them."""
+"""What a call costs at home, on the twin and on arrivals sampled as the first implementation of the world drew them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.twin.azure2021 import published_calls
 from simulator.twin.fleets import twin_scenario
 from tasks.core import params
 from tasks.world.calibrate import Settings
-from tasks.world.calibration_world import home_checks, home_run, per_call, twin_at_home
+from tasks.world.calibration_world import home_checks, per_call, run_at_home, twin_at_home
 from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import with_comparable_apps
 from tests.worlds.specified_arrivals import specified_invocations
@@ -37,7 +37,7 @@ def test_golden_aggregates_hold(arrivals: str, repository: Path, proof: Any) -> 
             calls = dict(zip(trace.app_ids, published_calls(seed, len(trace.app_ids)).values(), strict=True))
             traces[seed] = with_comparable_apps(trace, calls, seed, tables, world, settings)
         scenarios = (twin_scenario(seed=seed, trace=trace, split_steps=split_steps) for seed, trace in traces.items())
-        found = [per_call(home_run(scenario, luck)) for scenario in scenarios]
+        found = [per_call(run_at_home(scenario, luck)) for scenario in scenarios]
     assert len(found) == 4
     figures = {what: [float(f"{of[what]:.4g}") for of in found] for what in found[0]}
     proof(figure=figures, bound="mean over the seeds (twin: and the default seed alone) within the tolerance of the golden aggregates")

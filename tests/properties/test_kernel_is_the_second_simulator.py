@@ -1,4 +1,4 @@
-"""The compiled kernel and the plain reference simulator agree to the integer on random small worlds."""
+"""The compiled kernel and the second simulator agree to the integer on random small worlds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.worlds.kernel_play import differences, play
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_kernel_equals_reference(block: int) -> None:
+def test_kernel_equals_the_second_simulator(block: int) -> None:
     for seed in range(50 * block, 50 * block + 50):
         world = drawn_worlds.draw_small_world(seed)
         assert differences(play(world), second_simulator.simulate(world.scenario, **world.run)) == [], f"small world {seed}"
 
 
 @pytest.mark.slow
-def test_kernel_equals_reference_in_many_worlds(proof: Callable[..., None]) -> None:
+def test_kernel_equals_the_second_simulator_in_many_worlds(proof: Callable[..., None]) -> None:
     """The same on 3,000 further worlds."""
     wrong = []
     for seed in range(500, 3_500):
@@ -31,11 +31,11 @@ def test_kernel_equals_reference_in_many_worlds(proof: Callable[..., None]) -> N
         if differences(play(world), second_simulator.simulate(world.scenario, **world.run)):
             wrong.append(seed)
     assert wrong == []
-    proof(figure=3_000, bound="worlds in which kernel and reference agree in every integer")
+    proof(figure=3_000, bound="worlds in which kernel and second simulator agree in every integer")
 
 
 def test_alone_is_uncoupled() -> None:
-    """The quick replay of apps that are alone equals the coupled kernel with coupling off, and both the reference."""
+    """The quick replay of apps that are alone equals the coupled kernel with coupling off, and both the second simulator."""
     for seed in range(60):
         world = drawn_worlds.draw_small_world(seed)
         orders: dict[str, Any] = {"moves": (), "floors": (), "duration_factor_permille": None, "is_coupled": False}

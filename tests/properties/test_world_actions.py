@@ -58,10 +58,10 @@ def test_every_action_changes_the_world(twin: Scenario) -> None:
     assert (floored[:, TOTAL_SUMS] != base[:, TOTAL_SUMS]).any(axis=1).mean() > 0.95  # a timer that is always warm only pays for it
     assert (floored[:, Field.COLD_STARTS] < base[:, Field.COLD_STARTS]).mean() > 0.8
     same, double = scenario.apps.memory_mb, scenario.apps.memory_mb * 2
-    law = np.full(len(home), 1_000)
-    np.testing.assert_array_equal(played(lambda fleet: fleet.set_memory(same, law)), base)
-    assert (played(lambda fleet: fleet.set_memory(double, law))[:, Field.ENERGY_UJ] > base[:, Field.ENERGY_UJ]).all()
-    slower = played(lambda fleet: fleet.set_memory(same, law * 2))
+    scale = np.full(len(home), 1_000)
+    np.testing.assert_array_equal(played(lambda fleet: fleet.set_memory(same, scale)), base)
+    assert (played(lambda fleet: fleet.set_memory(double, scale))[:, Field.ENERGY_UJ] > base[:, Field.ENERGY_UJ]).all()
+    slower = played(lambda fleet: fleet.set_memory(same, scale * 2))
     assert (slower[:, Field.BUSY_US] >= base[:, Field.BUSY_US]).all()
     assert (slower[:, Field.BUSY_US] > base[:, Field.BUSY_US]).mean() > 0.9
 

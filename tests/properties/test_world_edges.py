@@ -75,7 +75,7 @@ def test_an_outage_of_every_zone(twin: Scenario) -> None:
 
 
 def test_small_worlds_with_one_place_or_none() -> None:
-    """Kernel and reference agree where capacity is 1 everywhere, and where every zone is out in the middle third."""
+    """Kernel and second simulator agree where capacity is 1 everywhere, and where every zone is out in the middle third."""
     for seed in range(40):
         small = draw_small_world(seed)
         for kind in ("one", "outage"):

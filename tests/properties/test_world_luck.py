@@ -13,7 +13,7 @@ from tests.worlds.world_runs import even, run, turned
 
 
 def test_an_empty_pool_meets_the_same_luck_anywhere(twin: Scenario) -> None:
-    """The first call of an app starts cold: equally long in all zones of a cloud, at the same quantile of the law on every cloud."""
+    """The first call of an app starts cold: equally long in all zones of a cloud, at the same quantile on every cloud."""
     first = twin.calls.first_call[:-1][np.diff(twin.calls.first_call) > 0]
     owner = np.flatnonzero(np.diff(twin.calls.first_call) > 0)
     groups = [
@@ -34,11 +34,11 @@ def test_an_empty_pool_meets_the_same_luck_anywhere(twin: Scenario) -> None:
             cold.append(busy - twin.calls.duration_us[first] - fetch[:, tables.region_of_placement[place]])
         for other in cold[1:]:
             np.testing.assert_array_equal(other, cold[0])
-        law = tables.cold_start_us[cloud]
-        inside = [np.interp(us, law[kind], np.arange(257), left=0, right=256) for us, kind in zip(cold[0], package, strict=True)]
+        quantiles = tables.cold_start_us[cloud]
+        inside = [np.interp(us, quantiles[kind], np.arange(257), left=0, right=256) for us, kind in zip(cold[0], package, strict=True)]
         quantile.append(np.array(inside))
     for other in quantile[1:]:
-        in_body = (quantile[0] > 8) & (quantile[0] < 248)  # outside, laws are flat and a value has many quantiles
+        in_body = (quantile[0] > 8) & (quantile[0] < 248)  # outside, distributions are flat and a value has many quantiles
         assert in_body.sum() > 60
         np.testing.assert_allclose(other[in_body], quantile[0][in_body], atol=0.01)
 

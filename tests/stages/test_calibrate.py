@@ -30,7 +30,7 @@ from tasks.world import calibrate
 from tasks.world.calibrate import calibration_file
 from tasks.world.calibration_assumed import MEASURED, Basis, assumed_rows, weakest
 from tasks.world.calibration_bill import bill
-from tasks.world.calibration_world import assumed_share, home_run
+from tasks.world.calibration_world import assumed_share, run_at_home
 from tasks.world.reference_places import NETWORK_SOURCES
 from tasks.world.scenario_outputs import scenario_folder
 from tests.worlds.stage_files import chosen_baselines, scenario_list
@@ -52,8 +52,8 @@ def scenario() -> Scenario:
 @pytest.fixture(scope="module")
 def static(scenario: Scenario) -> Any:
     """Placements of the arm best static: every third app stays at home."""
-    drawn = np.random.default_rng(4).integers(0, len(scenario.tables.zones), len(scenario.apps.app_ids))
-    return np.where(np.arange(len(drawn)) % 3 == 0, scenario.apps.home, drawn)
+    sampled = np.random.default_rng(4).integers(0, len(scenario.tables.zones), len(scenario.apps.app_ids))
+    return np.where(np.arange(len(sampled)) % 3 == 0, scenario.apps.home, sampled)
 
 
 def stage(root: Path, repository: Path, params: Params, scenario: Scenario, static: Any) -> Paths:
@@ -248,7 +248,7 @@ def test_the_basis_of_a_bill_is_that_of_its_region(region: str, basis: list[str]
 def test_the_share_at_assumed_prices_goes_from_nothing_to_all(
     found: dict[str, Any], built: Paths, scenario: Scenario, params: Params, tmp_path: Path
 ) -> None:
-    sums = home_run(scenario, params.section("calibrate", calibrate.Settings).luck_seed).out.sum(axis=1)
+    sums = run_at_home(scenario, params.section("calibrate", calibrate.Settings).luck_seed).out.sum(axis=1)
     own = assumed_share(scenario, sums, scenario.apps.home, Basis(built.reference))
     assert found["limits"]["assumed_prices_share_of_home"] == pytest.approx(own, rel=1e-8)
     parts = components_usd(sums.sum(axis=0), scenario.objective)

@@ -101,8 +101,8 @@ def test_a_source_that_is_off_is_left_out(tree: Paths) -> None:
     assert found["google2011"] == {}
     assert [s["source"] for s in found["quality"]["sources"]] == ["azure2021"]
     assert found["quality"]["sources"][0]["rows_rejected"] == 1
-    drawn = {c["column"] for c in found["quality"]["columns"] if c["kind"] == "drawn"}
-    assert drawn == {"memory_mb", "trigger"}
+    sampled = {c["column"] for c in found["quality"]["columns"] if c["kind"] == "drawn"}
+    assert sampled == {"memory_mb", "trigger"}
 
 
 def test_a_season_longer_than_the_past_is_left_out_and_said(tree: Paths) -> None:

@@ -235,7 +235,7 @@ def test_a_day_without_a_call_is_an_empty_window(tmp_path: Path, repository: Pat
         features.write_tables(params, paths, tables)
 
 
-def test_groups_hold_whole_apps_up_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_hold_whole_apps_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "GROUP_CALLS", 10)
     apps, calls = np.arange(1, 8), np.array([4, 6, 1, 30, 3, 3, 5])
     assert features._groups(apps, calls) == [(1, 2), (3, 3), (4, 4), (5, 6), (7, 7)]

@@ -89,7 +89,7 @@ JSON_GZ = gzip.compress(as_json([(i, i + 300, 0, 0.5, 1 / (i + 1)) for i in rang
         ("cell_a/instance_usage.json.gz", as_json(ROWS), "gzip.* damaged"),
         ("cell_a/instance_usage.csv", as_csv(ROWS).split(b"\n", 1)[1], "wrong header"),
         ("cell_a/instance_usage.csv", b"start_time,end_time\n1,2\n", "wrong header: no column average_usage"),
-        ("cell_a/instance_usage.csv", b"start_time,end_time,average_usage,start_time\n1,2,3,4\n", "stands twice"),
+        ("cell_a/instance_usage.csv", b"start_time,end_time,average_usage,start_time\n1,2,3,4\n", "is listed twice"),
         ("cell_a/instance_usage.csv", bytes(range(256)) * 40, "first line is not"),
         ("cell_a/instance_usage.csv.gz", gzip.compress(as_csv(ROWS))[:-9], "gzip.* damaged"),
         ("cell_a/instance_usage.parquet", as_parquet(ROWS)[:-20], "not readable as Parquet"),

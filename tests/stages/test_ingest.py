@@ -21,7 +21,7 @@ from tasks.data.sources import azure2021
 from tests.worlds.azure2021_files import DAY_S, GOOD, HEADER, ROOT, A, B, F, G, go, hashes, many, params_for, put, report, rows
 
 
-def test_stages_sorted_days_with_drawn_columns(tmp_path: Path) -> None:
+def test_stages_sorted_days_with_sampled_columns(tmp_path: Path) -> None:
     paths, params = Paths(tmp_path), params_for()
     put(paths, "csv", GOOD)
     found = go(paths)
@@ -210,7 +210,7 @@ def test_a_file_size_limit_is_a_space_error_and_keeps_the_last_run(tmp_path: Pat
     assert hashes(paths) == good
 
 
-def test_drawn_columns_depend_on_the_id_alone_and_follow_their_law() -> None:
+def test_sampled_columns_depend_on_the_id_alone_and_follow_their_distribution() -> None:
     import numpy as np
 
     params = params_for()
@@ -219,11 +219,11 @@ def test_drawn_columns_depend_on_the_id_alone_and_follow_their_law() -> None:
     assert azure2021.memory_mb([777], params) == [memory[776]]
     assert abs(np.median(memory) - params.section("ingest", IngestSettings).memory_median_mb) < 3
     assert memory.min() >= 30
-    drawn = azure2021.triggers(ids, params)
-    assert azure2021.triggers([777], params) == [drawn[776]]
+    sampled = azure2021.triggers(ids, params)
+    assert azure2021.triggers([777], params) == [sampled[776]]
     # the published shares add up to 1.057 (a function can have two triggers); they are scaled to 1
-    assert abs(drawn.count("http") / len(ids) - 0.433 / 1.057) < 0.01
-    assert set(drawn) == {"http", "queue", "event", "orchestration", "timer", "storage", "others"}
+    assert abs(sampled.count("http") / len(ids) - 0.433 / 1.057) < 0.01
+    assert set(sampled) == {"http", "queue", "event", "orchestration", "timer", "storage", "others"}
 
 
 def test_the_real_slice_gives_the_published_totals(tmp_path: Path, sample_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

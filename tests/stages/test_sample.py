@@ -178,7 +178,7 @@ def test_azure2019_rejects_rows_with_their_reasons(inbox: Callable[..., Any]) ->
     assert (found["rows_in"], found["functions"]) == (541, 37)
     calls = staged_folder(paths, "azure2019") / "day=00" / "invocations.parquet"
     [(memory, most)] = query(f"select min(memory_mb), max(duration_us) from '{calls}'")
-    assert memory >= 30  # no memory table: drawn as for 2021
+    assert memory >= 30  # no memory table: sampled as for 2021
     assert most <= params.section("ingest", IngestSettings).max_duration_s * 1_000_000
 
 

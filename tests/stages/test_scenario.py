@@ -29,7 +29,7 @@ from tasks.core.files import read_json, write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.data.ingest_outputs import ingest_report, staged_folder
-from tasks.data.sources.drawn import memory_mb
+from tasks.data.sources.sampled import memory_mb
 from tasks.data.verdict import verdict_file, write_verdict
 from tasks.world import scenario
 from tasks.world.scenario_outputs import scenario_folder
@@ -178,7 +178,7 @@ def test_the_staged_twin_is_the_twin_of_the_seed(built: Paths, params: Params, t
 
 
 def test_the_later_days_of_the_window_are_replayed(built: Paths, params: Params, tmp_path: Path) -> None:
-    """The last day of the trace stands for itself: its weekday and its calls, with times from its own midnight."""
+    """The last day of the trace is replayed as it is: its weekday and its calls, with times from its own midnight."""
     paths = copy_of(built, tmp_path)
     later = small(params, days=1, split_steps=(2000, 3000, 4000), seeds=(1,), families={"calm": Family()})
     scenario.run(later.changed({"as_of_day": 4}), paths)

@@ -25,7 +25,7 @@ def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
 
 
 def shuffle_rows(reference: Path, to: Path, seed: int, files: Sequence[str] = PLACES) -> Path:
-    """Copy the tables of `reference`, the rows of `files` in an order drawn from the seed."""
+    """Copy the tables of `reference`, the rows of `files` in an order sampled from the seed."""
     shutil.copytree(reference, to)
     for name in files:
         rewrite(to / f"{name}.csv", lambda rows: [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))])

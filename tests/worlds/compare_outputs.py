@@ -32,7 +32,7 @@ SCRIPT = re.compile(r'<script type="application/json" id="([^"]+)-figure">(.*?)<
 
 
 class Names(BaseModel):
-    """Changed names. `*` stands for any text within one part of a name, and a name also means everything below it.
+    """Changed names. `*` matches any text within one part of a name, and a name also means everything below it.
 
     A renamed name keeps its values; all other entries give the reason.
     """

@@ -80,12 +80,12 @@ def naive_features(scenario: Scenario, step: int, app: int, placement: int, clou
     region = int(t.region_of_placement[placement])
     lo, hi = scenario.calls.first_call[app : app + 2]
     past = [i for i in range(lo, hi) if scenario.calls.arrival_us[i] < now]
-    law = t.keep_alive_us[cloud]
+    idle_life = t.keep_alive_us[cloud]
     outlived = []
     for i in past:
         if scenario.calls.arrival_us[i] >= now - DAY_US:
             gap = scenario.calls.arrival_us[i] - scenario.calls.arrival_us[i - 1] if i > lo else 10**15
-            outlived.append(np.interp(gap, law, np.arange(257) / 256))
+            outlived.append(np.interp(gap, idle_life, np.arange(257) / 256))
     callers = [int(scenario.calls.origin[i]) for i in past if scenario.calls.arrival_us[i] >= now - SLOT_US]
     callers = callers or [int(scenario.calls.origin[i]) for i in past[-1:]]
     callers = callers or [int(t.metro_of_region[t.region_of_placement[scenario.apps.home[app]]])]

@@ -47,7 +47,7 @@ def linear_distributions(**values: Any) -> Tables:
     return plain_tables(cold_start_us=steps * 100_000, keep_alive_us=steps * SECOND, **values)
 
 
-def drawn(scenario: Scenario, ident: int, stream: int, unit_us: int, luck_seed: int = 5) -> int:
+def sampled(scenario: Scenario, ident: int, stream: int, unit_us: int, luck_seed: int = 5) -> int:
     """A floor's draw: 24 bits of the hash that is keyed by the seed, the app and step * 65536 + index."""
     seed = luck_seed ^ int(scenario.apps.id_base[0]) >> 32
     word = int(hash_u64(seed, np.array([ident]), stream)[0])

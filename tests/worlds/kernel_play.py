@@ -1,4 +1,4 @@
-"""Runs of the compiled kernel in the terms of the plain reference simulator. Not here: worlds (small_worlds.py), what must hold."""
+"""Runs of the compiled kernel in the terms of the second simulator. Not here: worlds (small_worlds.py), what must hold."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
 
 
 def outcome_of(fleet: Fleet) -> Outcome:
-    """What the kernel gave, as the reference simulator says it: rows in which something was booked, pairs where capacity was felt."""
+    """What the kernel gave, as the second simulator reports it: rows in which something was booked, pairs in which capacity was binding."""
     rows = {
         (app, bucket): {field.name: int(fleet.out[app, bucket, field]) for field in Field}
         for app, bucket in zip(*map(np.ndarray.tolist, np.nonzero(fleet.out.any(axis=2))), strict=True)
@@ -58,5 +58,5 @@ def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
         mine, theirs = ours.fields.get((app, bucket), {}), outcome.fields.get((app, bucket), {})
         for name in Field.__members__:
             if mine.get(name, 0) != theirs.get(name, 0):
-                found.append(f"app {app} bucket {bucket} {name}: kernel {mine.get(name, 0)}, reference {theirs.get(name, 0)}")
+                found.append(f"app {app} bucket {bucket} {name}: kernel {mine.get(name, 0)}, second simulator {theirs.get(name, 0)}")
     return found + [f"binding {pair}" for pair in sorted(ours.binding ^ outcome.binding)]

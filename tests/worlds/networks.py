@@ -54,7 +54,7 @@ class Network:
 
     @property
     def functions(self) -> int:
-        """Most functions of an app that the action space has room for."""
+        """Most functions of an app that fit into the action space."""
         return FUNCTIONS
 
 

@@ -1,4 +1,4 @@
-"""A slow and readable simulator of the whole world, the judge of the fast kernel: plain integers, lists and dicts.
+"""The second simulator of the whole world, slow and readable, which checks the fast kernel: plain integers, lists and dicts.
 
 One file, though long: it is read beside the specification from top to bottom, and the kernel is judged by it alone.
 
@@ -28,13 +28,13 @@ Calls
 - A floor holds an instance to the next barrier but one, since a call of this step may reach the pool after the next barrier.
 
 Barriers
-- What an outage or a fallen floor ends at a barrier gives room at once; closed pools hold theirs to their expiries. Uncoupled, an app sees
-  the instances of its present pools only.
-- A floor order stands until the next one, through moves, too. A switch is a fall by F at the old place: the rest of the minimum billed time
+- What an outage or a fallen floor ends at a barrier frees capacity at once; closed pools hold theirs to their expiries. Uncoupled, an app
+  sees the instances of its present pools only.
+- A floor order holds until the next one, through moves, too. A switch is a fall by F at the old place: the rest of the minimum billed time
   is charged there, but no instance is released early; at the new place the floor rises from 0 at the same barrier.
 - An order for the target that is already pending changes nothing. A pending move never switches at or after end_step.
 - Floors are settled in order of app, then pool. A floor order for a pool that does not exist at the app's place has no effect there.
-- The index i of redrawn lives starts at 0 in every pool; the index i of launches runs over all pools of the app. The hash of an app is
+- The index i of resampled lives starts at 0 in every pool; the index i of launches runs over all pools of the app. The hash of an app is
   the upper half of its id_base.
 - Money of a floor: (instance steps * step * price + 500_000) // 1_000_000 with an integer price in fUSD per us, one rounding per pool and
   step, the rest of a minimum billed time included. That minimum is floor_min_billed_min of the cloud, 0 = none.
@@ -68,7 +68,7 @@ FOREVER = 1 << 62
 
 @dataclass
 class Outcome:
-    """What a run gave: (app, bucket) -> field name -> sum, and the (app, tactical interval) pairs where capacity was felt."""
+    """What a run gave: (app, bucket) -> field name -> sum, and the (app, tactical interval) pairs in which capacity was binding."""
 
     fields: dict[tuple[int, int], dict[str, int]]
     binding: set[tuple[int, int]]
@@ -138,7 +138,7 @@ def hash_word(seed: int, ident: int, stream: int) -> int:
 
 
 def draw(quantiles: Sequence[int], word: int) -> int:
-    """A value of a law from its 257 quantiles, us."""
+    """A value of a distribution from its 257 quantiles, us."""
     cell, fraction = word >> 56, word >> 40 & 0xFFFF
     return quantiles[cell] + ((quantiles[cell + 1] - quantiles[cell]) * fraction >> 16)
 
@@ -262,9 +262,9 @@ class Run:
             launched = 0
             app.wanted.update({pool: wanted for (owner, pool), wanted in floors.items() if owner == a})
             for number, pool in enumerate(app.pools):
-                room = free(a, self.capacity[app.placement][self.slot(now)])
+                headroom = free(a, self.capacity[app.placement][self.slot(now)])
                 before = len([i for i in pool.instances if i.expiry > now])
-                more = self.settle_floor(k, a, pool, app.wanted.get(number, 0), room, launched)
+                more = self.settle_floor(k, a, pool, app.wanted.get(number, 0), headroom, launched)
                 held[a, app.placement] += len(pool.instances) - before
                 launched += more
         for a, app in enumerate(self.state):
@@ -532,7 +532,7 @@ def simulate(
         first_placement: placement of each app at start_step, free of charge.
         bucket_us: width of a row of the outcome; times after the trace belong to the last row.
         moves: (step, app, placement) orders, those of one step in the order given.
-        floors: (step, app, index of the pool in the app, instances); a floor stands until the next order or a switch.
+        floors: (step, app, index of the pool in the app, instances); a floor holds until the next order or a switch.
         duration_factor_permille: factor on the duration of each app, 1000 where its memory is the configured one.
         start_step: first barrier; calls before it are skipped.
         end_step: no calls and no barrier from this step on; None is the scenario's last.

@@ -1,4 +1,4 @@
-"""Small invented scenarios for tests of the world: drawn ones of any shape, and a plain one for hand-made cases. Not here: real tables."""
+"""Small invented scenarios for tests of the world: sampled ones of any shape, a plain one for hand-made cases. Not here: real tables."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ def make_calls(apps: int, world: World, *, app: ArrayLike, arrival_us: ArrayLike
 
 def make_conditions(capacity: ArrayLike, *, slowdown_permille: ArrayLike = 1_000, carbon_mg_per_kwh: ArrayLike) -> Conditions:
     """Return conditions with these capacities [P, S]; a slot without capacity is an outage."""
-    room: NDArray[np.int32] = np.array(capacity, dtype=np.int32)
+    instances: NDArray[np.int32] = np.array(capacity, dtype=np.int32)
     return Conditions(
-        utilisation_ppm=np.where(room == 0, OUTAGE_PPM, 500_000).astype(np.int32),
-        capacity=room,
-        slowdown_permille=np.array(np.broadcast_to(slowdown_permille, room.shape), dtype=np.int32),
+        utilisation_ppm=np.where(instances == 0, OUTAGE_PPM, 500_000).astype(np.int32),
+        capacity=instances,
+        slowdown_permille=np.array(np.broadcast_to(slowdown_permille, instances.shape), dtype=np.int32),
         carbon_mg_per_kwh=np.array(carbon_mg_per_kwh, dtype=np.int64),
     )
 

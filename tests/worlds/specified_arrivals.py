@@ -59,8 +59,8 @@ def _timers(calls: int, functions: int, rng: np.random.Generator) -> tuple[Int64
 
 def _clusters(calls: int, functions: int, shape: NDArray[np.float64], rng: np.random.Generator) -> tuple[Int64, Int64]:
     mean = max(min(CLUSTER_CALLS, np.sqrt(calls) / 2), 1.0)
-    drawn = np.exp(np.log(mean) - CLUSTER_SIGMA**2 / 2 + CLUSTER_SIGMA * rng.standard_normal(calls))
-    size = np.maximum(np.rint(drawn), 1).astype(np.int64)
+    sampled = np.exp(np.log(mean) - CLUSTER_SIGMA**2 / 2 + CLUSTER_SIGMA * rng.standard_normal(calls))
+    size = np.maximum(np.rint(sampled), 1).astype(np.int64)
     end = np.minimum(np.cumsum(size), calls)
     size = np.diff(np.concatenate([[0], end[: np.searchsorted(end, calls) + 1]]))
     weight = shape * rng.gamma(HOUR_SHAPE, 1 / HOUR_SHAPE, shape.shape) * rng.gamma(DAY_SHAPE, 1 / DAY_SHAPE, (DAYS, 1))

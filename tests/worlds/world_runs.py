@@ -36,7 +36,7 @@ def with_conditions(scenario: Scenario, **arrays: NDArray[np.int64]) -> Scenario
 
 
 def even(scenario: Scenario) -> Scenario:
-    """The same conditions everywhere: room for all, no contention, one grid."""
+    """The same conditions everywhere: enough capacity for all, no contention, one grid."""
     seen = scenario.conditions
     return with_conditions(
         scenario,

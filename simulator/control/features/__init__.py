@@ -1,1 +1,1 @@
-"""From a view to what a learner observes. Not here: learners, scaling."""
+"""Turns a view into what a learner observes. Not here: learners, scaling."""

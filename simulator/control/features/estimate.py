@@ -121,7 +121,7 @@ class Estimate:
 
 
 class CloudsInside:
-    """The allowed placements of each cloud by the names of their zones: equal estimates must not be told apart by the order of rows.
+    """The allowed placements of each cloud by the names of their zones: ties between equal estimates must not depend on the order of rows.
 
     Attributes:
         inside: int64 [C, N], placements; -1 after the last of a smaller cloud.

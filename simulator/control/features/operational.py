@@ -91,7 +91,7 @@ def mask(view: View, known: Known) -> None:
 def decision(view: View, known: Known, chosen: NDArray[np.integer]) -> Decision:
     """Return the order for floors of the functions by number and a memory class, int64 [A, Q + 1].
 
-    Numbers beyond an app's functions do nothing, and where a cloud keeps one pool an app only the first counts.
+    Numbers beyond an app's functions do nothing, and where a cloud keeps one pool per app only the first counts.
     """
     floors = np.asarray(chosen[:, :-1], dtype=np.int64)[known.app_of_function, known.number]
     is_without_pool = view.facts.keeps_one_pool[view.placement][known.app_of_function] & (known.number > 0)

@@ -1,7 +1,7 @@
 """Azure Functions trace 2019: counts a minute, percentiles of durations, memory of apps. Not here: the framework (tasks/data/ingest.py).
 
-The release counts calls by minute; each call is drawn: a uniform microsecond inside its minute, a duration between the percentiles of
-its function and day. Both hang on (app, function, day, minute, index) alone, so that later days never change them.
+The release counts calls by minute; each call is sampled: a uniform microsecond inside its minute, a duration between the percentiles of
+its function and day. Both depend on (app, function, day, minute, index) alone, so that later days never change them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ DURATION_PARTS, MEMORY_PARTS = (0, 1, 25, 50, 75, 99, 100), (1, 5, 25, 50, 75, 9
 DURATION_HEADER = (*KEYS, "Average", "Count", "Minimum", "Maximum", *(f"percentile_Average_{p}" for p in DURATION_PARTS))
 MEMORY_HEADER = (*KEYS[:2], "SampleCount", "AverageAllocatedMb", *(f"AverageAllocatedMb_pct{p}" for p in MEMORY_PARTS))
 WIDTHS = {"durations": len(DURATION_HEADER), "memory": len(MEMORY_HEADER)}  # fields of a row; of counts the header says it
-CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16  # random streams of the drawn columns
+CALL_KEY_STREAM, ARRIVAL_STREAM, DURATION_STREAM, SILENT_STREAM = 13, 14, 15, 16  # random streams of the sampled columns
 # A function without percentiles: log-normal of the function averages of the release (scale 682 ms, sigma 2.45; azure/SOURCES.md).
 SILENT_MEDIAN_MS, SILENT_SIGMA = 682.0, 2.45
 LEAST_MEMORY_MB, MOST_MEMORY_MB = 1, 10_240  # measured values are rounded and cut to these
-CALLS_AT_ONCE = 1_000_000  # drawn together: bounds the memory
-REFERENCE_FILES = (Path(__file__).with_name("drawn.py"),)  # its memory_mb draws for apps without a measurement
+CALLS_AT_ONCE = 1_000_000  # sampled together: limits the memory
+REFERENCE_FILES = (Path(__file__).with_name("sampled.py"),)  # its memory_mb draws for apps without a measurement
 _ID = re.compile(r"[0-9a-f]{64}")
 _MINUTE = re.compile(r"[1-9][0-9]{0,3}")
 _DAY = re.compile(r"\.d([0-9]{1,3})\.")
@@ -174,10 +174,10 @@ def write_day(con: duckdb.DuckDBPyConnection, work: Path, day: int, out: Path, p
     counts = out / "minute_counts.parquet"
     text = load_sql("azure2019/minute_counts.sql").format(counts=literal(pieces["counts"] / "*.parquet"))
     con.execute(copy.format(text, literal(counts)))
-    drawn = work / f"drawn-{day}.parquet"
-    _draw_to(con, counts, drawn, knots, day, params)
-    con.execute(copy.format(load_sql("azure2019/write_day.sql").format(drawn=literal(drawn)), literal(out / "invocations.parquet")))
-    drawn.unlink()
+    sampled = work / f"sampled-{day}.parquet"
+    _draw_to(con, counts, sampled, knots, day, params)
+    con.execute(copy.format(load_sql("azure2019/write_day.sql").format(sampled=literal(sampled)), literal(out / "invocations.parquet")))
+    sampled.unlink()
     return lines
 
 
@@ -188,7 +188,7 @@ def _know_functions(con: duckdb.DuckDBPyConnection, functions: Path, params: Par
 
     from simulator import rng
     from tasks.core.database import literal, load_sql
-    from tasks.data.sources.drawn import memory_mb
+    from tasks.data.sources.sampled import memory_mb
 
     table = con.sql(load_sql("azure2019/day_functions.sql").format(functions=literal(functions / "*.parquet"))).to_arrow_table()
     app_ids, function_ids = (table.column(name).to_numpy() for name in ("app_id", "function_id"))

@@ -1,7 +1,7 @@
-"""Azure Functions trace 2021: one row a call. Not here: the framework (tasks/data/ingest.py), the twin.
+"""Azure Functions trace 2021: one row per call. Not here: the framework (tasks/data/ingest.py), the twin.
 
 The trace gives the end and the duration of a call; the start (arrival) is their difference in whole microseconds. It is silent
-about memory and trigger: both are drawn, keyed by the id alone, so that later days never change them.
+about memory and trigger: both are sampled, keyed by the id alone, so that later days never change them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.units import DAY_US
 from tasks.data.ingest_settings import IngestSettings
 from tasks.data.raw_files import BOM, open_raw
 from tasks.data.sources.base import Kind, RawFile, one_row, shared_digits
-from tasks.data.sources.drawn import ID_DIGITS, TRIGGER_MIX, memory_mb, triggers
+from tasks.data.sources.sampled import ID_DIGITS, TRIGGER_MIX, memory_mb, triggers
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,7 @@ HEADER = ("app", "func", "end_timestamp", "duration")
 KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
 REFERENCE_FILES = (
     TRIGGER_MIX,
-    Path(__file__).with_name("drawn.py"),
+    Path(__file__).with_name("sampled.py"),
 )  # what else a staged byte depends on; `ingest` rebuilds all when one changes
 _ID = re.compile(r"[0-9a-f]{64}")
 # What Arrow's CSV reader takes as a number, so that both paths judge alike; NaN and infinity pass here, to be named apart.
@@ -239,14 +239,14 @@ def _rank_ids(con: duckdb.DuckDBPyConnection, params: Params) -> None:
     for column in COLUMNS:
         known = con.execute(f"select text, code from known_{column} order by text").fetchall()
         ids = [int(text[:ID_DIGITS], 16) for text, _ in known]
-        drawn = memory_mb(ids, params) if column == "app" else triggers(ids, params)
+        sampled = memory_mb(ids, params) if column == "app" else triggers(ids, params)
         rank = pa.array(range(1, len(ids) + 1), pa.int32())
-        con.register("ranked", pa.table({"rank": rank, "code": [code for _, code in known], "id": ids, "drawn": drawn}))
+        con.register("ranked", pa.table({"rank": rank, "code": [code for _, code in known], "id": ids, "sampled": sampled}))
         value = {"app": "app_memory", "function": "function_triggers"}[column]
         kind = {"app": "integer", "function": "varchar"}[column]
         con.execute(f"set variable {column}_rank = (select list(rank order by code) from ranked)")
         con.execute(f"set variable {column}_ids = (select list(id order by rank) from ranked)")
-        con.execute(f"set variable {value} = (select list(drawn::{kind} order by rank) from ranked)")
+        con.execute(f"set variable {value} = (select list(sampled::{kind} order by rank) from ranked)")
         con.unregister("ranked")
     con.execute(f"set variable ranked = {list(met[:2])}")
 

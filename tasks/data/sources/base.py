@@ -1,6 +1,6 @@
 """What a trace source has to say about itself. Belongs here: the shared types. Does not: anything about one source.
 
-A source module (`tasks/sources/<name>.py`) offers the five names of `Source` at module level. `scan` uses KINDS,
+A source module (`tasks/data/sources/<name>.py`) offers the five names of `Source` at module level. `scan` uses KINDS,
 `ingest` uses the rest: it reads each changed file once into unsorted per-day pieces, then writes each changed day sorted.
 Optional: REFERENCE_FILES, the other files of the repository that a staged byte depends on; all days are rebuilt when one changes.
 """
@@ -31,7 +31,7 @@ class Kind:
             for files without a header, the number of fields is what counts.
         has_header: whether line 1 is a header.
         layout: `csv`; `quoted_csv` when fields may hold newlines in quotes; `jsonl`; `parquet`.
-        fields: what `check_fields` is given, for kinds whose columns stand in any order: names of columns (inside an object with a
+        fields: what `check_fields` is given, for kinds whose columns may be in any order: names of columns (inside an object with a
             dot), '' where the row has none; `filename` is the file's name. Without it: all fields of the row. JSON lines and Parquet
             need it.
     """

@@ -1,6 +1,6 @@
 """Google cluster trace 2011: machine events, job events, task usage. Not here: the framework (tasks/data/ingest.py).
 
-Times are microseconds; 0 stands for "before the trace" and stays on day 0, 2^63-1 for "after it" and lies on day 9999. Fields that the
+Times are microseconds; 0 means "before the trace" and stays on day 0, 2^63-1 means "after it" and falls on day 9999. Fields that the
 schema calls optional may be empty.
 """
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
 
-LEVEL_STREAM = 12  # random stream of the drawn capacity
+LEVEL_STREAM = 12  # random stream of the sampled capacity
 MAX_UNITS_US = 1e16  # a whole cell uses about 1e12; beyond this a number is damaged
 HEADER = ("", "avgcpu", "avgmem", "time", "timestamp", "day_of_week", "hour_of_day")
 KINDS = (Kind("utilisation", r"(?:.*/)?cell_2019_[a-h]\.csv", HEADER), *google2019_usage.KINDS)
@@ -100,7 +100,7 @@ def read(con: duckdb.DuckDBPyConnection, file: RawFile, path: Path, work: Path, 
     assert counts is not None  # noqa: S101
     if not counts[1] and counts[2] != counts[0]:
         twice = con.execute("select slot from series group by slot having count(*) > 1 order by slot limit 1").fetchone()
-        raise RawDataError(f"slot {twice[0] if twice else '?'} stands twice", where=str(path), how="remove one of the two lines")
+        raise RawDataError(f"slot {twice[0] if twice else '?'} is listed twice", where=str(path), how="remove one of the two lines")
     if counts[1]:
         return int(counts[0]), int(counts[1])
     for (day,) in con.execute(f"select distinct slot // {SLOTS_PER_DAY} from series order by 1").fetchall():
@@ -151,7 +151,7 @@ def _one(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def capacities(params: Params) -> list[tuple[str, float, float]]:
-    """Return (cell, NCU, NMU): the published mean use divided by a drawn level, since the trace holds no capacity."""
+    """Return (cell, NCU, NMU): the published mean use divided by a sampled level, since the trace holds no capacity."""
     with CELLS_FILE.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     ids = np.array([rng.text_id(f"cell {row['cell']}") for row in rows])

@@ -45,14 +45,14 @@ _PATH_CELL = re.compile(r"(?:^|[/_.-])(?:cell[_-]?(?:2019_)?|clusterdata_2019_|i
 
 
 def usage_complaint(header: list[str]) -> str | None:
-    """Return what is wrong with the columns of a CSV or Parquet file of usage rows, or None; other columns may stand beside them."""
+    """Return what is wrong with the columns of a CSV or Parquet file of usage rows, or None; other columns are allowed."""
     missing = [name for name in ("start_time", "end_time") if name not in header]
     if missing:
         return f"no column {' and '.join(missing)}"
     if "average_usage" not in header and not any(set(pair) <= set(header) for pair in SPLIT_USE):
         return "no column average_usage, nor average_usage.cpus and average_usage.memory"
     twice = sorted({name for name in header if name in FIELDS and header.count(name) > 1})
-    return f"the column {twice[0]} stands twice" if twice else None
+    return f"the column {twice[0]} is listed twice" if twice else None
 
 
 KINDS = (

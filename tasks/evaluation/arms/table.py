@@ -17,7 +17,7 @@ class Arm:
         name: in every table and file.
         label: on the page.
         ink: colour of the style sheet.
-        order: place in the tables, counted over a group; gaps leave room.
+        order: place in the tables, counted over a group; gaps are for later arms.
         is_causal: whether it knows nothing of the future.
     """
 

@@ -11,7 +11,7 @@ from tasks.world.calibration_record import Calibration
 
 
 def of_the_world(page: Page, land: Shown) -> list[str]:
-    """What bounds every finding about the simulated world, as measured figures."""
+    """What limits every finding about the simulated world, as measured figures."""
     found = page.read("reports/world/calibration.json", Calibration)
     points = []
     if found:
@@ -21,7 +21,7 @@ def of_the_world(page: Page, land: Shown) -> list[str]:
         carbon = page.number("carbon_share_at_1", round(limits.carbon_share_at_1, 5))
         points.append(
             f"Clouds in the same metro share one grid (correlation {num(same, 2)}), and one region is the cleanest in {percent(hours)} of "
-            f"the hours: carbon, {percent(carbon)} of the objective at home, hardly tells clouds apart."
+            f"the hours: carbon, {percent(carbon)} of the objective at home, hardly differs between clouds."
         )
     calls = page.read("reports/eda/concentration.json", Concentration)
     largest = land.summary.gap_by_app.largest_share
@@ -58,7 +58,7 @@ def _binding(land: Shown, family: str) -> float:
 
 
 def of_the_data(page: Page) -> list[str]:
-    """What bounds every finding about the calls."""
+    """What limits every finding about the calls."""
     _, kind = source_of(page)
     points = []
     if kind == "twin":

@@ -199,7 +199,7 @@ def calendar(page: Page) -> str:
     borders = " Heavy lines separate train, validation and test." if found.split_hours else ""
     heading = _finding(page, found)
     scale = f'<span class="ramp" role="img" aria-label="colour scale from 0 to {num(top)}"></span>'
-    ramp = f"<span>0</span>{scale}<span>{num(top)} calls an hour</span>"
+    ramp = f"<span>0</span>{scale}<span>{num(top)} calls per hour</span>"
     return page.figure(
         "calendar",
         heading=heading,

@@ -21,7 +21,7 @@ KINDS = {
     "prototype": "First implementation: targets, not counted",
 }
 REACH = 2.0  # the axis, in allowed distances; what is farther is named, not plotted
-WRONG = 99.0  # stands for the distance of a figure that should be exact and is not
+WRONG = 99.0  # used as the distance of a figure that should be exact and is not
 WIDE_FROM = 850  # px; the narrow layout would not fit on a printed page
 LEFT, RIGHT, NARROW_RIGHT = 330, 276, 150  # px beside the plot, for names and figures
 

@@ -48,7 +48,7 @@ def _is_small(limits: Limits) -> bool:
 LIMITS = (
     Limit(
         "Carbon of two clouds in one metro", "carbon_correlation_same_metro", "correlation", _ratio,
-        lambda x: x.carbon_correlation_same_metro > 0.99, "Carbon tells metros apart, not clouds.", "Carbon tells clouds apart, too.",
+        lambda x: x.carbon_correlation_same_metro > 0.99, "Carbon differs by metro, not by cloud.", "Carbon differs by cloud, too.",
     ),
     Limit(
         "Hours in which the same metro is cleanest", "cleanest_region_share_of_hours", "of all hours", _share,
@@ -83,7 +83,7 @@ LIMITS = (
 
 
 def limits(page: Page, found: Calibration, said: dict[str, Any]) -> str:
-    """HTML of the table, from calibration.json and the home runs of the landscape."""
+    """HTML of the table, from calibration.json and the runs at home of the landscape."""
     runs, rest = (_home(page, name) for name in ("landscape", "without_five"))
     for family, share in binding(runs).items():
         page.number(f"world_binding_{family}_pct", round(100 * share, 3))
@@ -120,7 +120,7 @@ def limit_rows(limits: Limits, runs: Rows, rest: Rows, gap: tuple[str, float] | 
 
     Args:
         limits: of calibration.json.
-        runs: home runs of the landscape.
+        runs: at home, of the landscape.
         rest: the same without the five largest apps.
         gap: family in front, and its gap from best static to hindsight as a share of home; None while there is no landscape.
     """

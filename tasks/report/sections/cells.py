@@ -14,7 +14,7 @@ from tasks.report.text import percent
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-ORDER, TITLE, NAV, QUESTION = 40, "Cells", "Cells", "How loaded are the eight cells that stand for our regions, and do they move together?"
+ORDER, TITLE, NAV, QUESTION = 40, "Cells", "Cells", "How loaded are the eight cells that represent our regions, and do they move together?"
 DAY_H = 24
 FULL = 0.8  # from this correlation on, a cell of the map is nearer to its full colour than to the page
 GAPS = {False: (0.035, 0.2), True: (0.07, 0.085)}  # share of width, of height between panels: wide, narrow

@@ -1,4 +1,4 @@
-"""Section: what each way to decide costs, from random to the optimistic bound, and for what. Not here: classes of apps, who makes the gap
+"""Section: what each policy costs, from random to the optimistic bound, and for what. Not here: classes of apps, who makes the gap
 (parts/landscape_classes.py), the ladder of the first screen (answer.py), learned policies, how the world works.
 """
 

@@ -1,4 +1,4 @@
-"""Faults that a user can mend arrive whole: from other processes, from damaged or missing files. Not here: what each stage refuses."""
+"""Errors that a user can fix arrive whole: from other processes, from damaged or missing files. Not here: what each stage refuses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_error_of_a_piece_of_work_is_raised_as_it_is(threads: str, monkeypatc
 
 def test_a_killed_process_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRINE_THREADS", "2")
-    with pytest.raises(TrineError, match="killed, most likely for want of memory"):
+    with pytest.raises(TrineError, match="killed, probably out of memory"):
         map_in_processes(die, [1, 2, 3])
 
 

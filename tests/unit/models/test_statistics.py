@@ -46,7 +46,7 @@ def test_interquartile_mean_by_hand() -> None:
     assert st.interquartile_mean(np.arange(6.0)).value == pytest.approx(2.5)
 
 
-def test_resampled_means_are_means_of_drawn_rows_and_columns() -> None:
+def test_resampled_means_are_means_of_sampled_rows_and_columns() -> None:
     rng = np.random.default_rng(4)
     x, y = rng.normal(5, 1, (3, 4)), rng.normal(9, 2, (3, 4))
     again = np.random.Generator(np.random.PCG64(st.BOOTSTRAP_SEED))

@@ -130,8 +130,8 @@ def test_capacity_and_slowdown_follow_the_utilisation(tables: Tables, cells: dic
     assert (capacity[~is_out] == np.maximum(45 * (1_000_000 - u[~is_out]) // 1_000_000, 1)).all()
     assert found.utilisation_ppm[~is_out].min() >= 50_000
     assert found.utilisation_ppm[~is_out].max() <= 980_000
-    law = slowdown_permille(np.array([0, 600_000, 720_000, 800_000, 1_000_000], dtype=np.int32), world)
-    assert law.tolist() == [1000, 1000, 1180, 1500, 3000]
+    slowdown = slowdown_permille(np.array([0, 600_000, 720_000, 800_000, 1_000_000], dtype=np.int32), world)
+    assert slowdown.tolist() == [1000, 1000, 1180, 1500, 3000]
     np.testing.assert_array_equal(found.slowdown_permille, slowdown_permille(found.utilisation_ppm, world))
 
 

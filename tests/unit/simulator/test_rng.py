@@ -25,7 +25,7 @@ def test_streams_and_seeds_differ() -> None:
     assert abs(np.corrcoef(rng.uniform(1, ids, 1), rng.uniform(2, ids, 1))[0, 1]) < 0.05
 
 
-def test_draws_follow_their_laws() -> None:
+def test_draws_follow_their_distributions() -> None:
     ids = np.arange(20_000)
     assert stats.kstest(rng.uniform(7, ids, 1), "uniform").pvalue > 0.001
     assert stats.kstest(rng.normal(7, ids, 1), "norm").pvalue > 0.001

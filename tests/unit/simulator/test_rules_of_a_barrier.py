@@ -1,4 +1,4 @@
-"""The slow simulator and the compiled kernel against hand calculations: moves, floors, spans, buckets. Not here: calls, any world.
+"""The second simulator and the compiled kernel against hand calculations: moves, floors, spans, buckets. Not here: calls, any world.
 
 tests/worlds/hand_cases.py has the numbers of the plain world.
 """
@@ -12,7 +12,7 @@ import pytest
 
 from simulator.parameters import Provisioned, World
 from simulator.rng import hash_u64
-from tests.worlds.hand_cases import SECOND, Run, call, check, drawn, linear_distributions, two_origins, world
+from tests.worlds.hand_cases import SECOND, Run, call, check, linear_distributions, sampled, two_origins, world
 from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario, plain_tables
 
 
@@ -33,7 +33,7 @@ def test_move_copies_then_switches_to_an_empty_pool(run: Run) -> None:
 
 
 def test_instances_left_behind_hold_capacity_until_they_expire(run: Run) -> None:
-    """App 0 leaves zone 0 at barrier 2; its instance stays until 62.002 s, so app 1 finds room at barrier 5 only."""
+    """App 0 leaves zone 0 at barrier 2; its instance stays until 62.002 s, so app 1 finds capacity at barrier 5 only."""
     calls = [call(0, 1), call(31, 1, app=1), call(61, 1, app=1), call(76, 1, app=1)]
     scenario = plain_scenario(capacity=[[1], [1]], functions_of_app=(1, 1), calls=calls)
     check(run(scenario, moves=[(1, 0, 1)]), 1, REJECTED=2, COLD_STARTS=1)
@@ -101,7 +101,7 @@ def test_a_falling_floor_releases_and_bills_five_minutes(run: Run, release: str,
     check(run(free, floors=floors), FLOOR_NANOUSD=6 * 15_000)
 
 
-def test_a_dropped_floor_gives_room_at_once(run: Run) -> None:
+def test_a_dropped_floor_frees_capacity_at_once(run: Run) -> None:
     """One place, held by app 0's floor: it is dropped at the barrier (90 s) whose step has the call of app 1."""
     scenario = plain_scenario(capacity=[[1]], functions_of_app=(1, 1), calls=[call(91, 1, app=1)])
     check(run(scenario, floors=[(0, 0, 0, 1), (6, 0, 0, 0)]), 1, SERVED=1, COLD_STARTS=1)
@@ -136,7 +136,7 @@ def test_a_floor_holds_those_that_would_live_longest(run: Run) -> None:
 
 
 def test_luck_is_keyed_by_the_rank_inside_the_app(run: Run) -> None:
-    """Two calls of each of two apps start cold; the law of each is read at the hash of (seed, id base of the app | rank)."""
+    """Two calls of each of two apps start cold; the distribution of each is read at the hash of (seed, id base of the app | rank)."""
     calls = [call(second, 0, app=a) for a in (0, 1) for second in (0, 1)]
     scenario = plain_scenario(capacity=[[9]], functions_of_app=(1, 1), calls=calls, tables=linear_distributions())
     slow = replace(scenario, tables=replace(scenario.tables, cold_start_us=scenario.tables.cold_start_us + 2 * SECOND))
@@ -159,26 +159,26 @@ def test_of_two_that_became_idle_at_once_the_one_that_lives_longer_is_taken(run:
             check(run(scenario, luck_seed=luck), COLD_STARTS=2, IDLE_CARBON_NG=sum(1_392_000 * us // 10**6 // 10 for us in idle_us))
 
 
-def test_launches_are_drawn_by_step_and_index_in_the_app(run: Run) -> None:
+def test_launches_are_sampled_by_step_and_index_in_the_app(run: Run) -> None:
     """Launches 0 and 1 in the first function, 2 in the second, at barrier 3; without a lead the cold start counts. One is held to 75 s."""
     scenario = plain_scenario(
         capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_distributions(), world=world(lead_steps=0), steps=4
     )
     outcome = run(scenario, luck_seed=4, floors=[(3, 0, 0, 2), (3, 0, 1, 1)])
-    ready = [45 * SECOND + drawn(scenario, ident, 3, 100_000, luck_seed=4) for ident in range(3 * 65536, 3 * 65536 + 3)]
-    ends = [begin + drawn(scenario, 3 * 65536 + i, 2, SECOND, luck_seed=4) for i, begin in enumerate(ready)]
+    ready = [45 * SECOND + sampled(scenario, ident, 3, 100_000, luck_seed=4) for ident in range(3 * 65536, 3 * 65536 + 3)]
+    ends = [begin + sampled(scenario, 3 * 65536 + i, 2, SECOND, luck_seed=4) for i, begin in enumerate(ready)]
     assert sum(end < 75 * SECOND for end in ends) == 1
     check(outcome, ENERGY_UJ=sum(1_392_000 * (max(end, 75 * SECOND) - begin) // 10**6 for begin, end in zip(ready, ends, strict=True)))
 
 
-def test_redrawn_lives_go_to_the_first_to_expire(run: Run) -> None:
+def test_resampled_lives_go_to_the_first_to_expire(run: Run) -> None:
     """A floor of 3 falls to 1 at barrier 30: two idle instances, sorted by (expiry, begin), get lives 0 and 1 of that barrier."""
     tables = linear_distributions(is_floor_dropped=False, floor_min_billed_min=0)
     scenario = plain_scenario(capacity=[[5]], calls=[], tables=tables, world=world(lead_steps=0), steps=31)
     outcome = run(scenario, luck_seed=5, floors=[(0, 0, 0, 3), (30, 0, 0, 1)])
     # After seven minutes all three live to the next barrier but one of the last barrier (435 s), so the begin decides.
-    begins = sorted(drawn(scenario, ident, 3, 100_000) for ident in range(3))
-    ends = [450 * SECOND + drawn(scenario, 30 * 65536 + index, 2, SECOND) for index in range(2)] + [465_000_000]
+    begins = sorted(sampled(scenario, ident, 3, 100_000) for ident in range(3))
+    ends = [450 * SECOND + sampled(scenario, 30 * 65536 + index, 2, SECOND) for index in range(2)] + [465_000_000]
     held = max(range(3), key=lambda i: (ends[i], begins[i]))
     ends[held] = max(ends[held], 480_000_000)
     check(outcome, ENERGY_UJ=sum(1_392_000 * (end - begin) // 10**6 for begin, end in zip(begins, ends, strict=True)))
@@ -254,7 +254,7 @@ def test_floor_launches_take_free_capacity_before_grants(run: Run) -> None:
 def test_a_floor_goes_along_with_its_app(run: Run) -> None:
     """Raised at barrier 0, switched away at barrier 2: 2 steps and the 18 left of 20; idle at the old place from 15 s to 75 s.
 
-    At the new place it stands from barrier 2 to the last one, 39 (585 s): 38 steps; launched at 30 s, idle from 45 s to 615 s.
+    At the new place the floor is kept from barrier 2 to the last one, 39 (585 s): 38 steps; launched at 30 s, idle from 45 s to 615 s.
     """
     scenario = plain_scenario(capacity=[[5], [5]], calls=[])
     moved = [(1, 0, 1)]

@@ -1,4 +1,4 @@
-"""The slow simulator and the compiled kernel against hand calculations: one case per rule of a call. Not here: barriers, any world.
+"""The second simulator and the compiled kernel against hand calculations: one case per rule of a call. Not here: barriers, any world.
 
 tests/worlds/hand_cases.py has the numbers of the plain world.
 """
@@ -95,7 +95,7 @@ def test_carbon_is_that_of_the_hour_of_the_begin(run: Run) -> None:
     check(outcome, IDLE_CARBON_NG=5 * 8_352_000, CARBON_NG=5 * 8_352_000 + 478_639 + 2 * 957_278)
 
 
-def test_slowdown_and_memory_law_scale_the_execution(run: Run) -> None:
+def test_slowdown_and_memory_scale_the_execution(run: Run) -> None:
     scenario = plain_scenario(capacity=[[5, 5]], calls=[call(0, 1), call(400, 1)], slowdown_permille=[[1_500, 2_000]], steps=40)
     check(run(scenario), BUSY_US=2 * 1_001_000 + 1_500_000 + 2_000_000)
     check(run(scenario, duration_factor_permille=[500]), BUSY_US=2 * 1_001_000 + 750_000 + 1_000_000)
@@ -210,7 +210,7 @@ def test_a_grant_inside_an_outage_is_that_of_the_slot_after_it(run: Run) -> None
     check(run(never), REJECTED=1)
 
 
-def test_what_an_outage_ends_gives_room(run: Run) -> None:
+def test_what_an_outage_ends_frees_capacity(run: Run) -> None:
     """App 0's instance would live to 892.002 s; it dies at 300 s, so the one place is free for app 1 after the outage."""
     tables = invent_tables(("aws",), ("iad",), [(0, 0)], zones_of_region=[1], keep_alive_us=600 * SECOND)
     calls = [call(290, 1), call(590, 1, app=1)]
@@ -219,7 +219,7 @@ def test_what_an_outage_ends_gives_room(run: Run) -> None:
 
 
 def test_an_instance_that_ended_in_an_outage_by_itself_is_not_ended_again(run: Run) -> None:
-    """A floor carries an instance over the begin of an outage (300 s): free at 310 s, held to 345 s, redrawn at 330 s to live to 390 s.
+    """A floor carries an instance over the begin of an outage (300 s): free at 310 s, held to 345 s, resampled at 330 s to live to 390 s.
 
     The call of 595 s waits for the end of the outage. The idle time from 310 s to 390 s stays booked. The call of 380 s, which comes while
     the instance lives and may wait 220 s, finds what the outage left: nothing, since 310 s.

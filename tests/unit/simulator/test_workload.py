@@ -1,4 +1,4 @@
-"""Apps and calls: shares of what is drawn, what no draw may depend on, order, ids, groups."""
+"""Apps and calls: shares of what is sampled, what no draw may depend on, order, ids, groups."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def call_ids(apps: Apps, calls: Calls) -> np.ndarray:
 
 
 def by_name(apps: Apps, tables: Tables) -> dict[str, tuple[object, ...]]:
-    """Everything drawn for an app, places by name."""
+    """Everything sampled for an app, places by name."""
     rows = zip(
         apps.id_base.tolist(),
         apps.memory_mb.tolist(),
@@ -115,7 +115,7 @@ def test_home_and_data_have_their_shares(many: Apps, tables: Tables) -> None:
     assert_share(tables.cloud_of_region[many.data_region] != tables.cloud_of_region[region], 0.15 * 2 / 3)
 
 
-def test_nothing_is_drawn_where_a_cloud_has_no_region(tables: Tables) -> None:
+def test_nothing_is_sampled_where_a_cloud_has_no_region(tables: Tables) -> None:
     region_at = tables.region_at.copy()
     region_at[[0, 1, 2], [0, 2, 2]] = -1  # lhr keeps one cloud only
     apps, _ = build_some(dataclasses.replace(tables, region_at=region_at), some_trace(apps=2000, calls=10))
@@ -124,7 +124,7 @@ def test_nothing_is_drawn_where_a_cloud_has_no_region(tables: Tables) -> None:
     assert set(apps.data_region.tolist()) == regions
 
 
-def test_classes_and_laws_of_apps(many: Apps) -> None:
+def test_classes_and_distributions_of_apps(many: Apps) -> None:
     for values, shares in ((many.package, (0.5, 0.3, 0.2)), (many.payload, (0.7, 0.2, 0.1))):
         for k, share in enumerate(shares):
             assert_share(values == k, share)

@@ -1,4 +1,4 @@
-"""Forecast rules and their errors against hand-computed values and a slow reference."""
+"""Forecast rules and their errors against hand-computed values and a slow plain implementation."""
 
 from __future__ import annotations
 

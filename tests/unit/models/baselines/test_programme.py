@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError
 from models.baselines.knowledge import move_cost_usd
-from models.baselines.programme import best_schedule, best_static
+from models.baselines.programme import best_schedule, best_static_with_foresight
 from models.baselines.rules import Fixed, Scheduled
 from simulator.control.counterfactual import objective_table
 from simulator.control.loop import run
@@ -57,7 +57,7 @@ def test_the_programme_is_the_best_of_all_schedules() -> None:
         for a in range(apps):
             row = schedules.index(tuple(schedule[:, a].tolist()))
             assert costs[row, a] == pytest.approx(value[a])
-        placement, static = best_static(stay, fence)
+        placement, static = best_static_with_foresight(stay, fence)
         constant = np.stack([table_cost((p,) * intervals, stay, fresh, move, fence) for p in range(placements)])
         np.testing.assert_allclose(static, constant.min(axis=0), rtol=1e-12)
         np.testing.assert_allclose(static, constant[placement, np.arange(apps)], rtol=1e-12)

@@ -42,7 +42,7 @@ def facts(apps: int = 1, is_allowed: ArrayLike = True, given: Tables | None = No
 
 
 def knowledge(apps: int = 1, **values: ArrayLike) -> Knowledge:
-    """Nothing differs anywhere, a copy costs 1e-3 USD, 10 calls an interval; `values` override and are broadcast."""
+    """Nothing differs anywhere, a copy costs 1e-3 USD, 10 calls per interval; `values` override and are broadcast."""
     plain: dict[str, tuple[tuple[int, ...], ArrayLike]] = {
         "level_usd": ((apps, 4), 1e-3),
         "slope_usd": ((apps, 4), 0.0),
@@ -103,9 +103,9 @@ def test_greedy_locality_takes_the_nearest_region_and_there_the_calmest_zone() -
 
 
 def test_greedy_cold_start_takes_the_cloud_that_lost_least_time_in_the_nearest_metro() -> None:
-    law = np.zeros((2, 3, 257), dtype=np.int64)
-    law[0], law[1] = 1_000_000, 3_000_000
-    f = facts(2, home=[2, 0], given=tables(cold_start_us=law))
+    quantiles = np.zeros((2, 3, 257), dtype=np.int64)
+    quantiles[0], quantiles[1] = 1_000_000, 3_000_000
+    f = facts(2, home=[2, 0], given=tables(cold_start_us=quantiles))
     # App 0: 20 % of 1 s on aws, 5 % of 3 s on azure; app 1: 10 % of 1 s on aws, 5 % of 3 s on azure.
     assert rules.greedy_cold_start(f, knowledge(2, cold_share=[[0.2, 0.05], [0.1, 0.05]])).placement.tolist() == [4, 0]
     # Between equal clouds, the nearer region, then the calmer zone.
@@ -127,7 +127,7 @@ def test_best_static_takes_the_cheapest_region_and_there_the_calmest_zone() -> N
 
 @pytest.mark.parametrize("factor", [0.99, 1.01])
 def test_a_move_needs_a_saving_above_copy_and_switch(factor: float) -> None:
-    """Azure iad saves x a call; 10 calls an interval over 8 intervals must save more than copy and switch."""
+    """Azure iad saves x a call; 10 calls per interval over 8 intervals must save more than copy and switch."""
     x = factor * (COPY_USD + rules.SWITCH_USD) / (10 * 8)
     k = knowledge(level_usd=[[1e-3, 1e-3, 1e-3 - x, 1e-3]])
     for rule, moves in (
@@ -190,7 +190,7 @@ def test_persistence_lets_congestion_fade_and_carbon_stay() -> None:
         rule = rules.Persistence(facts(), k, 4)
         assert decided(rule, seen([0], step=0), now) == [[0], [to]]
         greedy = rules.GreedyObjective(facts(), k, 4)
-        assert decided(greedy, seen([0], step=0), now) == [[0], [3]]  # it takes what stands now for what will be
+        assert decided(greedy, seen([0], step=0), now) == [[0], [3]]  # it takes the present state for what will be
     none = knowledge(slope_usd=1.0, fading=np.eye(LAGS + 1)[0])
     rule = rules.Persistence(facts(), none, 4)
     assert decided(rule, seen([0], step=0), now) == [[0], [0]]
@@ -205,7 +205,7 @@ def test_persistence_lets_congestion_fade_and_carbon_stay() -> None:
 
 @pytest.mark.parametrize(("period", "tactical"), [(100, 100), (50, 100), (40, 40), (100, 40)])
 def test_volumes_are_smoothed_calls_per_tactical_interval(period: int, tactical: int) -> None:
-    """From 10 calls an interval: after an interval with 110 the estimate is 0.9 x 10 + 0.1 x 110 = 20, whatever an interval is."""
+    """From 10 calls per interval: after an interval with 110 the estimate is 0.9 x 10 + 0.1 x 110 = 20, whatever an interval is."""
     calls = round(110 * period / tactical)
     for factor, to in ((0.99, 0), (1.01, 3)):
         x = factor * (COPY_USD + rules.SWITCH_USD) / (20 * 8)

@@ -104,17 +104,17 @@ def test_latencies_are_counted_once_per_served_call(narrow: Scenario) -> None:
     assert (rows["latency_us"][closed] <= histogram[closed] @ high).all()
 
 
-def test_intervals_count_those_with_calls_and_those_in_which_capacity_was_felt(narrow: Scenario) -> None:
+def test_intervals_count_those_with_calls_and_those_in_which_capacity_was_binding(narrow: Scenario) -> None:
     rows = evaluate(narrow, rules.home(Facts.of(narrow)), seed=5)
     tactical = narrow.world.tactical_us
     fields = run(narrow, rules.home(Facts.of(narrow)), seed=5, bucket_us=tactical).out
     with_calls = fields[:, :, Field.CALLS] > 0
-    felt = (fields[:, :, Field.WAITED] + fields[:, :, Field.REJECTED]) > 0
+    is_binding = (fields[:, :, Field.WAITED] + fields[:, :, Field.REJECTED]) > 0
     expected: dict[tuple[str, int], list[int]] = {}
     for a, k in zip(*np.nonzero(with_calls), strict=True):
         entry = expected.setdefault((narrow.apps.app_ids[a], int(k) * tactical // HOUR_US), [0, 0])
         entry[0] += 1
-        entry[1] += int(felt[a, k])
+        entry[1] += int(is_binding[a, k])
     found = {
         (str(app), int(hour)): [int(n), int(binding)]
         for app, hour, n, binding in zip(rows["app_id"], rows["hour"], rows["intervals"], rows["binding_intervals"], strict=True)
@@ -221,7 +221,7 @@ def test_free_is_the_capacity_of_the_last_finished_slot_less_what_is_alive() -> 
     policy = Told(lambda seen: seen.placement, period_steps=20)
     run(scenario, policy, seed=1, span="all")
     quota = scenario.world.quota_per_placement
-    assert [view.free.tolist() for view in policy.seen] == [[quota], [1], [2]]  # at 600 s nothing is alive, the slot before had room for 2
+    assert [view.free.tolist() for view in policy.seen] == [[quota], [1], [2]]  # at 600 s nothing is alive, the slot before held 2
     assert [view.is_out.shape[1] for view in policy.seen] == [0, 1, 2]
 
 

@@ -92,7 +92,7 @@ def test_peak_is_the_most_instances_alive_at_the_end_of_a_step() -> None:
     assert [int(view.peak[0]) for view in policy.views] == [0, 5, 0, 0, 3, 0]
 
 
-def test_pools_and_runs_are_what_stands_at_the_barrier() -> None:
+def test_pools_and_runs_are_as_of_the_barrier() -> None:
     """Barrier 10 (150 s): function 0 works on one call and has two idle ones (20 s and 30 s), function 1 has none left."""
     calls = [
         {"app": 0, "function": 1, "arrival_us": 1_000_000, "duration_us": 0},
@@ -216,12 +216,12 @@ def test_the_wall_hides_what_comes_after_a_span(world: Scenario, tmp_path: Any) 
 
 
 def test_only_the_loop_and_its_counterfactuals_drive_a_fleet(repository: Any) -> None:
-    """Whoever decides or judges goes through the loop; checks of single calls (calibration) and drawn traces may build a fleet."""
+    """Whoever decides or judges goes through the loop; checks of single calls (calibration) and sampled traces may build a fleet."""
     allowed = {"simulator/control/loop.py", "simulator/control/counterfactual.py", "simulator/fleet.py"}
     found = {
         str(file.relative_to(repository))
-        for room in ("simulator", "models", "tasks", "flows")
-        for file in (repository / room).rglob("*.py")
+        for package in ("simulator", "models", "tasks", "flows")
+        for file in (repository / package).rglob("*.py")
         if "Fleet(" in file.read_text(encoding="utf-8")
     }
     assert found - allowed == set()

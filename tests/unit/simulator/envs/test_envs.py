@@ -141,8 +141,8 @@ def test_an_option_is_one_value_or_one_a_sub_environment(scenario: Scenario) -> 
 def test_the_spaces_follow_the_tables(kind: str) -> None:
     sizes = set()
     for seed in range(40):
-        drawn = draw_small_world(seed).scenario
-        world = dataclasses.replace(drawn, world=drawn.world.model_copy(update={"tactical_steps": 3}))
+        sampled = draw_small_world(seed).scenario
+        world = dataclasses.replace(sampled, world=sampled.world.model_copy(update={"tactical_steps": 3}))
         if kind != "Autoscale" and world.split_steps[0] < 3 * world.world.tactical_steps:
             continue  # too short for three decisions
         of_cloud = world.tables.cloud_of_region[world.tables.region_of_placement]

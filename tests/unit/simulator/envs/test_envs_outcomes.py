@@ -201,7 +201,7 @@ def test_a_tactical_policy_of_ones_own_is_asked_on_its_own_clock(scenario: Scena
     assert env.run.fleet.placement[0] == np.flatnonzero(scenario.tables.cloud_of_region[scenario.tables.region_of_placement] == 2)[0]
 
 
-def test_the_home_run_of_a_folder_is_read(scenario: Scenario, tmp_path: Path) -> None:
+def test_the_run_at_home_of_a_folder_is_read(scenario: Scenario, tmp_path: Path) -> None:
     folder = save(scenario, tmp_path)
     assert np.array_equal(TacticalEnv(folder).stage.home_usd, home_objective(scenario))
     invented = np.full((APPS, -(-STEPS // 100)), 0.25)
@@ -213,7 +213,7 @@ def test_the_home_run_of_a_folder_is_read(scenario: Scenario, tmp_path: Path) ->
 
 
 def test_stable_baselines_trains_on_it_unchanged(scenario: Scenario) -> None:
-    learners = pytest.importorskip("stable_baselines3", reason="stable-baselines3 stands in the bench environment only")
+    learners = pytest.importorskip("stable_baselines3", reason="stable-baselines3 is installed in the bench environment only")
     env = gymnasium.make("trine/Tactical-v0", scenario=scenario, intervals=16)
     model = learners.PPO("MlpPolicy", env, n_steps=64, batch_size=32, n_epochs=2, seed=1, device="cpu")
     before = [p.detach().clone() for p in model.policy.parameters()]

@@ -93,7 +93,7 @@ def test_candidates_beyond_a_smaller_cloud_are_empty_and_mean_to_stay(changed: t
 
 
 def paired(names: tuple[str, ...], others: tuple[str, ...]) -> Int64:
-    """Where each of `names` stands in `others`."""
+    """Position of each of `names` in `others`."""
     found = np.array([others.index(name) for name in names])
     assert (found != np.arange(len(names))).any()
     return found

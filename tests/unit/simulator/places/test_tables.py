@@ -1,4 +1,4 @@
-"""The reference tables: the figures of the worked example, the laws, the order of rows, and what a damaged table says."""
+"""The reference tables: the figures of the worked example, the distributions, the order of rows, and what a damaged table says."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_law_of_2021_is_a_choice_of_the_parameters() -> None:
     assert 15 < gcp[128] < 16
 
 
-def test_quantiles_of_a_law_with_a_flat_part_and_noise() -> None:
+def test_quantiles_of_a_distribution_with_a_flat_part_and_noise() -> None:
     probabilities = [Fraction(p) for p in ("0", "0", "0.5", "0.25", "1", "1")]
     table = quantile_table(probabilities, [Fraction(v) for v in (10, 20, 30, 40, 50, 60)])
     assert table[::64] == [20, 30, 40, 45, 50]  # 0.5 is reached at 30 and still holds at 40; at 50 all have died

@@ -143,9 +143,9 @@ def test_every_app_has_its_published_mean_and_deviation_of_durations(scale: floa
     profile = scaled_profile(119, scale, TARGETS)
     table = duration_table(profile, TARGETS)
     for a in range(77):  # the apps with 100 calls and more
-        drawn = table.quantile(a, middles(200_000))
-        assert drawn.mean() == pytest.approx(profile.mean_s[a], rel=0.02)
-        assert drawn.std() == pytest.approx(max(profile.std_s[a], 0.03 * profile.mean_s[a]), rel=0.2)  # bins are wide for the narrowest
+        sampled = table.quantile(a, middles(200_000))
+        assert sampled.mean() == pytest.approx(profile.mean_s[a], rel=0.02)
+        assert sampled.std() == pytest.approx(max(profile.std_s[a], 0.03 * profile.mean_s[a]), rel=0.2)  # bins are wide for the narrowest
 
 
 @pytest.mark.parametrize("apps", [1, 7, 119, 300])
@@ -153,10 +153,10 @@ def test_durations_of_all_apps_together_are_the_published_ones(apps: int) -> Non
     profile = scaled_profile(apps, 1.0, TARGETS)
     table = duration_table(profile, TARGETS)
     busy = profile.calls - profile.zeros
-    drawn = np.concatenate([table.quantile(a, middles(int(n))) for a, n in enumerate(busy)])
+    sampled = np.concatenate([table.quantile(a, middles(int(n))) for a, n in enumerate(busy)])
     for level in (0.2, 0.5, 0.9, 0.95, 0.99, 0.999):
-        assert np.quantile(drawn, level) == pytest.approx(nonzero_quantile(np.array(level), TARGETS), rel=0.03)
-    assert drawn.max() <= TARGETS["duration_max_s"] * 1.001
+        assert np.quantile(sampled, level) == pytest.approx(nonzero_quantile(np.array(level), TARGETS), rel=0.03)
+    assert sampled.max() <= TARGETS["duration_max_s"] * 1.001
 
 
 def test_calls_have_the_durations_of_the_table() -> None:
@@ -181,7 +181,7 @@ def arrivals(app: int, hours: int, **changed: float) -> np.ndarray:
 
 
 def test_calls_of_a_rush_are_those_of_the_published_peak_minute() -> None:
-    at = arrivals(app=8, hours=4)  # 7,800 calls an hour
+    at = arrivals(app=8, hours=4)  # 7,800 calls per hour
     second, minute = (np.bincount((at // window).astype(np.int64)).max() for window in (1.0, 60.0))
     assert minute == pytest.approx(1_499 * 31_260 / 20_160, rel=0.05)
     assert second < 3 * 39  # a call every 26 ms, and what else falls into the hour

@@ -30,7 +30,7 @@ def ids_and_calls(seed: int, apps: int = 119) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shares(seed: int, tables: Tables, is_balanced: bool) -> list[float]:
-    """Shares of the calls: on each cloud, of global apps, of apps at home whose way to the data alone is too long."""
+    """Shares of the calls: on each cloud, of global apps, of apps at home whose network path to the data alone is too long."""
     ids, calls = ids_and_calls(seed)
     draw = balanced_draws(seed, tables, WORLD, ids, calls) if is_balanced else 0
     region, data, is_global = draw_regions(seed, tables, WORLD, ids + draw)
@@ -44,9 +44,9 @@ def test_seeds_have_alike_shares_of_clouds_and_the_means_stay(tables: Tables) ->
     first, balanced = (np.array([shares(seed, tables, is_balanced) for seed in SEEDS]) for is_balanced in (False, True))
     clouds = len(tables.clouds)
     assert (balanced.std(axis=0)[:clouds] < 0.4 * first.std(axis=0)[:clouds]).all()
-    law = np.append(tables.home_share_cloud / tables.home_share_cloud.sum(), WORLD.workload.global_share)
+    distribution = np.append(tables.home_share_cloud / tables.home_share_cloud.sum(), WORLD.workload.global_share)
     error = balanced.std(axis=0, ddof=1) / np.sqrt(len(SEEDS))
-    assert (np.abs(balanced.mean(axis=0)[: clouds + 1] - law) < 3 * error[: clouds + 1] + 0.01).all()
+    assert (np.abs(balanced.mean(axis=0)[: clouds + 1] - distribution) < 3 * error[: clouds + 1] + 0.01).all()
     assert np.abs(balanced.mean(axis=0) - first.mean(axis=0))[-1] < 3 * first.std(axis=0)[-1] / np.sqrt(len(SEEDS))
     assert balanced[:, clouds].std() > 0.05  # what is not balanced still differs between seeds
 

@@ -55,7 +55,7 @@ def test_a_block_follows_its_closure_and_what_is_below_it_stays() -> None:
 
 
 def test_what_cannot_be_edited_is_refused() -> None:
-    with pytest.raises(ParameterError, match="not a list with one entry a line"):
+    with pytest.raises(ParameterError, match="not a list with one entry per line"):
         with_blocks(TEXT.replace("deps:\n        - data/x", "deps: [data/x]"), FOUND)
     broken = "\n".join(line for line in with_blocks(TEXT, FOUND).splitlines() if line.strip() != "# end")
     with pytest.raises(ParameterError, match="has no end"):

@@ -1,4 +1,4 @@
-"""The kernels against hand-computed cases and a slow pure-Python reference, value by value."""
+"""The kernels against hand-computed cases and a slow pure-Python implementation, value by value."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CALLS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(0, 
 
 @settings(max_examples=150, deadline=None)
 @given(CALLS, st.integers(1, 14))
-def test_equals_the_slow_reference(calls: list[Call], span: int) -> None:
+def test_equals_the_slow_implementation(calls: list[Call], span: int) -> None:
     found, wanted = binned(calls, span), slow(calls, span)
     assert len(found) == len(wanted)
     for a, b in zip(found, wanted, strict=True):

@@ -201,7 +201,7 @@ def test_published_points_are_one_falling_distribution(repository: Path) -> None
     assert published_durations({}) == published_gaps({}) == {"seconds": [], "share": []}
 
 
-def test_published_points_stand_beside_the_curve_of_their_trace_only(tmp_path: Path) -> None:
+def test_published_points_are_beside_the_curve_of_their_trace_only(tmp_path: Path) -> None:
     eda = eda_inputs()
     for source in ("azure2021", "azure2019"):
         write_inputs(tmp_path, eda=eda | {"volumes": eda["volumes"] | {"source": source}})
@@ -228,7 +228,7 @@ def test_forecasts_show_their_quartiles(tmp_path: Path) -> None:
         assert 0 <= start <= low < high < end
 
 
-def test_a_page_without_any_answer_still_stands(tmp_path: Path) -> None:
+def test_a_page_without_any_answer_is_still_built(tmp_path: Path) -> None:
     write_inputs(tmp_path, eda={})
     (tmp_path / "reports" / "validation" / "twin_fit.json").unlink()
     text = build(tmp_path).read_text(encoding="utf-8")

@@ -92,15 +92,15 @@ def test_a_file_read_beside_the_door_is_seen(tree: Path) -> None:
 
 def test_only_the_door_has_the_means_to_read(repository: Path) -> None:
     """No other module of the page calls anything that opens or parses a file, except for its own style sheet."""
-    room = repository / "tasks" / "report"
+    package = repository / "tasks" / "report"
     found = []
-    for file in sorted(room.rglob("*.py")):
+    for file in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 through_page = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in ("page", "self.inputs")
                 if name in OPENING and not through_page:
-                    found.append((file.relative_to(room).as_posix(), ast.unparse(node)))
+                    found.append((file.relative_to(package).as_posix(), ast.unparse(node)))
     outside = [call for name, call in found if name != DOOR]
     allowed = {"(STYLE / name).read_text(encoding='utf-8')", "json.loads(figure.to_json())", "load(page)"}
     assert set(outside) == allowed

@@ -50,7 +50,7 @@ def themes(sheet: str) -> dict[str, dict[str, str]]:
 
 
 def test_contrast_formula() -> None:
-    """Black on white is 21, a colour on itself 1, and a ratio is not rounded up to its bound."""
+    """Black on white is 21, a colour on itself 1, and a ratio is not rounded up to its limit."""
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
     assert contrast("#B8137A", "#B8137A") == 1
     assert contrast("#1B7A5E", "#FFFFFF") == pytest.approx(5.2605, abs=1e-4)

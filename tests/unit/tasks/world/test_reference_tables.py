@@ -28,7 +28,7 @@ def test_the_rebuild_equals_the_tables_in_git(sources: Path) -> None:
     assert [name for name, data in found.items() if (reference / name).read_bytes() != data] == []
 
 
-def test_a_difference_is_named_and_mended(
+def test_a_difference_is_named_and_fixed(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = Paths(tmp_path).reference

@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[str | bytes, str | bytes, str]] = {
     "placements lack a column": (TRACE, PLACED.replace("metro", "city"), "column metro is missing"),
     "unknown app": (TRACE, PLACED + "c,aws,iad,0\n", "app 'c' has no call in the trace"),
     "unnamed app": (TRACE, PLACED + ",aws,iad,0\n", "line 4"),
-    "app twice": (TRACE, PLACED + "a,gcp,fra,1\n", "app 'a' stands twice"),
+    "app twice": (TRACE, PLACED + "a,gcp,fra,1\n", "app 'a' is listed twice"),
     "unknown zone": (TRACE, PLACED.replace("fra,1", "fra,7"), "no placement gcp/fra/7"),
     "zone of another region": (TRACE, PLACED.replace("aws,iad,0", "aws,iad,aws:eu-west-2a"), "no placement aws/iad/aws:eu-west-2a"),
     "unknown metro": (TRACE, PLACED.replace("fra", "muc"), "no placement gcp/muc/1"),

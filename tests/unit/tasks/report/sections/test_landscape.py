@@ -156,7 +156,7 @@ def test_a_null_effect_is_no_detectable_difference(tmp_path: Path) -> None:
 
 
 def test_no_ratio_of_a_gap_of_under_one_per_cent(tmp_path: Path) -> None:
-    """Hindsight 0.7 % below home: no share, wherever one would stand; the denominator stays."""
+    """Hindsight 0.7 % below home: no share, wherever one would be shown; the denominator stays."""
     small = {"best_static": 99.6, "hindsight": 99.3, "greedy_hysteresis": 99.8, "persistence": 99.9, "greedy_objective": 99.9}
     page = page_of(tmp_path, invented(12, spread=0.0005, **small))
     summary = found_of(page)["families"]["calm"]

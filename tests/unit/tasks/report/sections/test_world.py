@@ -51,14 +51,14 @@ def write_gap(page: Page, share: float) -> None:
 
 
 def write_runs(page: Page, binding: dict[str, float], five: float = 0.6) -> None:
-    """Home runs of two scenarios per family, of 10 and 6 USD; the five largest apps have the share `five` of the money."""
+    """Runs at home of two scenarios per family, of 10 and 6 USD; the five largest apps have the share `five` of the money."""
     for name, share in (("landscape", 1.0), ("without_five", 1 - five)):
         with (world_of(page) / f"{name}.csv").open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow(["arm", "scenario", "family", "total_usd", "binding_share"])
-            for family, felt in binding.items():
+            for family, binding_share in binding.items():
                 for i, usd in enumerate((10.0, 6.0)):
-                    writer.writerow(["home", f"{family}-{i}", family, usd * share, felt + (0.001, -0.001)[i]])
+                    writer.writerow(["home", f"{family}-{i}", family, usd * share, binding_share + (0.001, -0.001)[i]])
                     writer.writerow(["best_static", f"{family}-{i}", family, 1.0, 0.9])
 
 
@@ -112,7 +112,9 @@ def test_a_figure_just_outside_is_a_cross_in_its_colour(page: Page) -> None:
         (2.0, 3.0, 2.0, 2.0, 99.0),
     ],
 )
-def test_position_is_in_parts_of_the_bound(expected: float | None, found: float, low: float, high: float, position: float) -> None:
+def test_position_is_in_parts_of_the_allowed_distance(
+    expected: float | None, found: float, low: float, high: float, position: float
+) -> None:
     assert world_checks.position(*checks(check("a", expected, found, low, high))) == pytest.approx(position, abs=1e-9)
 
 
@@ -191,7 +193,7 @@ def test_limits_say_what_follows(page: Page) -> None:
     assert rows["Money of the five largest apps, calm"]["figure"] == "60\u00a0%"
     assert rows["Between best static and hindsight, calm"]["figure"] == "4.2\u00a0%"
     assert rows["Execution and egress at assumed prices"]["figure"] == "25\u00a0%"
-    assert rows["Carbon of two clouds in one metro"]["consequence"] == "Carbon tells metros apart, not clouds."
+    assert rows["Carbon of two clouds in one metro"]["consequence"] == "Carbon differs by metro, not by cloud."
 
 
 def test_limits_of_another_world_read_otherwise(page: Page) -> None:

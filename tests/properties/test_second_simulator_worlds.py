@@ -1,4 +1,4 @@
-"""What must hold in any world, by the slow simulator. Not here: that the kernel equals it (test_kernel_is_the_reference.py)."""
+"""What must hold in any world, by the second simulator. Not here: that the kernel equals it (test_kernel_is_the_second_simulator.py)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_any_world_adds_up(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_buckets_do_not_change_sums_and_bound_is_waiting_or_rejection(seed: int) -> None:
+def test_buckets_do_not_change_sums_and_binding_means_waiting_or_rejection(seed: int) -> None:
     small = draw_small_world(seed)
     tactical = simulate(small.scenario, **small.run | {"bucket_us": small.scenario.world.tactical_us})
     one = simulate(small.scenario, **small.run | {"bucket_us": 10**13})

@@ -18,7 +18,7 @@ TRIGGER_MIX = Path(__file__).resolve().parents[3] / "data" / "reference" / "trig
 
 
 def memory_mb(app_ids: Sequence[int], params: Params) -> list[int]:
-    """Return the drawn memory of each app in MB (simulator/draws.py has the law)."""
+    """Return the sampled memory of each app in MB (simulator/draws.py has the distribution)."""
     import numpy as np
 
     from simulator import draws
