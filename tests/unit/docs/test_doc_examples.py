@@ -1,4 +1,4 @@
-"""The Python examples of the documentation run unchanged, on a small scenario in place of data/scenario/calm-1."""
+"""The Python examples of the documentation run as written, on a small scenario in place of data/scenario/calm-1."""
 
 from __future__ import annotations
 
