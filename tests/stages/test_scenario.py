@@ -275,6 +275,7 @@ def test_the_gate_and_what_is_missing(built: Paths, params: Params, tmp_path: Pa
         scenario.run(params, without)
 
 
+@pytest.mark.slow
 def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp_path: Path, repository: Path) -> None:
     paths = copy_of(built, tmp_path)
     raw = yaml.safe_load(paths.params_file.read_text(encoding="utf-8"))

@@ -79,6 +79,7 @@ def random_calls(rng: np.random.Generator) -> list[Call]:
     ]
 
 
+@pytest.mark.slow
 def test_equals_the_slow_pool_on_many_small_cases() -> None:
     rng = np.random.Generator(np.random.PCG64(1))
     seen = {"wait": 0, "rejected": 0, "many_busy": 0, "cold": 0, "warm": 0}
