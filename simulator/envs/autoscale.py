@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from simulator.control.baseline import HOME_SEED, Stay
+from simulator.control.baseline import Stay
 from simulator.control.decision import Composite, Policy
 from simulator.control.features import operational
-from simulator.control.reward import Reward
-from simulator.control.spans import Span
 from simulator.control.view import Facts
 from simulator.envs.episodes import Episodes, Float64, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
 from simulator.objective import objective_usd
+from simulator.parameters import World
 
 
 class AutoscaleEpisodes(Episodes):
@@ -25,19 +24,16 @@ class AutoscaleEpisodes(Episodes):
     layer, role = operational, "operational"
 
     def __init__(
-        self,
-        stage: Stage,
-        *,
-        span: Span = "train",
-        intervals: int | None = None,
-        luck_seed: int = HOME_SEED,
-        reward: Reward | None = None,
-        functions: int | None = None,
-        placement: Callable[[Facts], Policy] | None = None,
+        self, stage: Stage, *, functions: int | None = None, placement: Callable[[Facts], Policy] | None = None, **options: Any
     ) -> None:
-        super().__init__(stage, period_steps=1, span=span, intervals=intervals, luck_seed=luck_seed, reward=reward or Reward())
+        super().__init__(stage, **options)
         self.functions, self.placement = functions, placement
         self.action_space = operational.actions(self.facts, functions)
+
+    @staticmethod
+    def period_of(world: World) -> int:
+        """One step."""
+        return 1
 
     def policy(self, learner: Learner) -> Policy:
         """The learner under the policy that places, if there is one."""

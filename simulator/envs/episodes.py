@@ -27,6 +27,7 @@ from simulator.control.spans import Span, span_steps
 from simulator.control.view import Facts, View
 from simulator.fleet import Fleet
 from simulator.objective import objective_usd
+from simulator.parameters import World
 from simulator.scenario import Scenario, load_scenario
 
 Int64 = NDArray[np.int64]
@@ -98,7 +99,8 @@ class Episodes(ABC):
     scope: Scope = "cloud"
     action_space: spaces.Space[Any]
 
-    def __init__(self, stage: Stage, *, period_steps: int, span: Span, intervals: int | None, luck_seed: int, reward: Reward) -> None:
+    def __init__(self, stage: Stage, *, span: Span, intervals: int | None, luck_seed: int, reward: Reward) -> None:
+        period_steps = self.period_of(stage.scenario.world)
         self.stage, self.scenario, self.period_steps, self.luck_seed = stage, stage.scenario, period_steps, luck_seed
         self.facts, self.reward = Facts.of(stage.scenario), reward
         begin, end = span_steps(self.scenario, span)
@@ -115,6 +117,11 @@ class Episodes(ABC):
         self.apps = np.arange(len(stage.apps))
         self.scale_usd = reward_scale(self.scenario, stage.home_usd, period_steps, reward.min_scale_usd)
         self.observation_space, self.action_space = self.layer.space(self.facts), self.layer.actions(self.facts)
+
+    @staticmethod
+    @abstractmethod
+    def period_of(world: World) -> int:
+        """Return the steps between two decisions."""
 
     @abstractmethod
     def policy(self, learner: Learner) -> Policy:

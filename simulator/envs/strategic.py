@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from simulator.control.baseline import HOME_SEED
 from simulator.control.decision import Composite, Policy
 from simulator.control.features import strategic
-from simulator.control.reward import Reward
-from simulator.control.spans import Span
 from simulator.control.view import Facts
 from simulator.envs.episodes import Episodes, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
+from simulator.parameters import World
 
 
 class StrategicEpisodes(Episodes):
@@ -20,19 +19,14 @@ class StrategicEpisodes(Episodes):
 
     layer, role = strategic, "strategic"
 
-    def __init__(
-        self,
-        stage: Stage,
-        *,
-        span: Span = "train",
-        intervals: int | None = None,
-        luck_seed: int = HOME_SEED,
-        reward: Reward | None = None,
-        tactical: Callable[[Facts], Policy] | None = None,
-    ) -> None:
-        period = stage.scenario.world.strategic_steps
-        super().__init__(stage, period_steps=period, span=span, intervals=intervals, luck_seed=luck_seed, reward=reward or Reward())
+    def __init__(self, stage: Stage, *, tactical: Callable[[Facts], Policy] | None = None, **options: Any) -> None:
+        super().__init__(stage, **options)
         self.tactical = tactical
+
+    @staticmethod
+    def period_of(world: World) -> int:
+        """A strategic interval."""
+        return world.strategic_steps
 
     def policy(self, learner: Learner) -> Policy:
         """The learner above the tactical policy."""

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ParameterError
-from simulator.control.baseline import HOME_SEED
 from simulator.control.decision import NEVER_STEPS, Composite, Decision, Policy, PolicyBase
 from simulator.control.features import candidates, tactical
 from simulator.control.features.estimate import Places
-from simulator.control.reward import Reward
-from simulator.control.spans import Span
 from simulator.control.view import View
 from simulator.envs.episodes import Episodes, Float64, Int64, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
+from simulator.parameters import World
 
 
 class GivenClouds(PolicyBase):
@@ -43,20 +41,16 @@ class TacticalEpisodes(Episodes):
 
     layer, role = tactical, "tactical"
 
-    def __init__(
-        self,
-        stage: Stage,
-        *,
-        span: Span = "train",
-        intervals: int | None = None,
-        luck_seed: int = HOME_SEED,
-        reward: Reward | None = None,
-    ) -> None:
-        period = stage.scenario.world.tactical_steps
-        super().__init__(stage, period_steps=period, span=span, intervals=intervals, luck_seed=luck_seed, reward=reward or Reward())
+    def __init__(self, stage: Stage, **options: Any) -> None:
+        super().__init__(stage, **options)
         self.clouds = len(self.facts.tables.clouds)
         choices = self.facts.is_allowed.astype(np.float64) @ Places.of(self.facts).is_in_cloud
         self.may_use = choices > 0  # [A, C]
+
+    @staticmethod
+    def period_of(world: World) -> int:
+        """A tactical interval."""
+        return world.tactical_steps
 
     def prepare(self, rng: np.random.Generator, options: Mapping[str, Any]) -> None:
         """Draw the cloud of every app among those that it may use, or take it from the options."""
