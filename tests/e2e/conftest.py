@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tasks.core.paths import Paths
-from tasks.evaluation.compare_outputs import landscape_folder
-from tests.worlds.page_inputs import build, write_inputs
+from tests.worlds.page_inputs import build, write_tree
 
 if TYPE_CHECKING:
     from tests.e2e.browser import Tab
@@ -20,11 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def page_file(tmp_path_factory: pytest.TempPathFactory, built_world: Paths) -> Path:
     """The page built from the invented inputs and the four small worlds of the session."""
-    root = tmp_path_factory.mktemp("page")
-    shutil.copytree(built_world.reference, root / "data" / "reference")
-    shutil.copytree(landscape_folder(built_world), root / "reports" / "world")
-    write_inputs(root)
-    return build(root)
+    return build(write_tree(tmp_path_factory.mktemp("page"), built_world))
 
 
 @pytest.fixture(scope="session")

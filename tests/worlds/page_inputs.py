@@ -20,6 +20,7 @@ from tasks.data.twin_fit_record import TwinFit
 from tasks.data.verdict import write_verdict
 from tasks.eda.eda import eda_folder
 from tasks.eda.records import QUESTIONS
+from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report import report
 from tasks.report.report_outputs import page_file
 from tests.worlds.stage_files import ingest_counts
@@ -171,6 +172,14 @@ def write_inputs(root: Path, *, eda: dict[str, Any] | None = None) -> Paths:
         else:
             write_json(file, {})
     return paths
+
+
+def write_tree(root: Path, world: Paths) -> Path:
+    """Lay out a working tree with every input that a page can have: those of `write_inputs`, and the four small worlds of the session."""
+    shutil.copytree(world.reference, root / "data" / "reference")
+    shutil.copytree(landscape_folder(world), root / "reports" / "world")
+    write_inputs(root)
+    return root
 
 
 def build(root: Path) -> Path:

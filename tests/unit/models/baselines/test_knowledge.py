@@ -14,28 +14,12 @@ from models.baselines.knowledge import LAGS, Knowledge, learn
 from simulator.control.loop import run
 from simulator.control.view import Facts
 from simulator.parameters import World
-from simulator.places.tables import Tables
 from simulator.scenario import Scenario
 from tests.worlds.drawn_worlds import draw_small_world
-from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario
+from tests.worlds.small_worlds import make_conditions, plain_scenario
 from tests.worlds.views import make_view
 
 Int64 = NDArray[np.int64]
-
-# Placements 0, 1: aws iad; 2: aws fra; 3: azure iad; 4: azure fra.
-PLACES = [(0, 0), (0, 1), (1, 0), (1, 1)]
-AWS_IAD, AWS_FRA, AZURE_IAD, AZURE_FRA = range(4)  # regions
-COPY_USD = 1e-3
-
-
-def tables(**values: Any) -> Tables:
-    """Two clouds in two metros 100 ms apart; 1 ms between clouds of one metro."""
-    metro = np.array([0, 1, 0, 1])
-    rtt = np.where(metro[None, :] == np.array([0, 1])[:, None], 2_000, 100_000)
-    data = np.where(metro[None, :] == metro[:, None], 2_000, 100_000)
-    np.fill_diagonal(data, 1_000)
-    plain = {"rtt_us": rtt, "data_rtt_us": data} | values
-    return invent_tables(("aws", "azure"), ("iad", "fra"), PLACES, zones_of_region=[2, 1, 1, 1], **plain)
 
 
 def test_what_was_learnt_is_what_hand_made_calls_cost() -> None:

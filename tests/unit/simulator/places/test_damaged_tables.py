@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,30 +9,12 @@ import pytest
 
 from simulator.parameters import World
 from simulator.places.csv_rows import TableError
-from simulator.places.table_parts import FILES
-from simulator.places.tables import Tables, load_tables
+from simulator.places.tables import load_tables
 from tests.worlds.changed_tables import Rows, rewrite
 
 ROOT = Path(__file__).resolve().parents[4]
 REFERENCE = ROOT / "data" / "reference"
 WORLD = World()
-
-
-@pytest.fixture(scope="module")
-def tables() -> Tables:
-    return load_tables(REFERENCE, WORLD)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in FILES:
-        shutil.copy(REFERENCE / name, tmp_path / name)
-    return tmp_path
-
-
-def rows_of(path: Path) -> Rows:
-    with path.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
 
 
 @pytest.mark.parametrize(

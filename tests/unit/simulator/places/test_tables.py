@@ -30,13 +30,6 @@ def tables() -> Tables:
     return load_tables(REFERENCE, WORLD)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in FILES:
-        shutil.copy(REFERENCE / name, tmp_path / name)
-    return tmp_path
-
-
 def rows_of(path: Path) -> Rows:
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))

@@ -15,11 +15,10 @@ import pytest
 
 from tasks.core import params as params_module
 from tasks.core.paths import Paths
-from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.report.page import FINGERPRINT, Page
 from tasks.report.reading import Inputs
 from tasks.report.report import found_sections
-from tests.worlds.page_inputs import build, write_inputs
+from tests.worlds.page_inputs import build, write_tree
 
 OPENED: list[Path] | None = None
 DOOR = "reading.py"
@@ -48,11 +47,7 @@ def watched() -> Iterator[list[Path]]:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory, built_world: Paths) -> Path:
     """A working tree with every input that a page can have; to be copied or read only."""
-    root = tmp_path_factory.mktemp("tree")
-    shutil.copytree(built_world.reference, root / "data" / "reference")
-    shutil.copytree(landscape_folder(built_world), root / "reports" / "world")
-    write_inputs(root)
-    return root
+    return write_tree(tmp_path_factory.mktemp("tree"), built_world)
 
 
 @pytest.fixture(scope="module")
