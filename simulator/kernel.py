@@ -225,12 +225,32 @@ def _opening(w, p, slot):
     return np.int64(w.capacity[p, slot])
 
 
+@inlined
+def _book(o, calls, rejected, cold_starts, misses, waited, wait_us, latency_us, excess_us, cost, egress,
+          carbon, idle_carbon, reject, busy_us, billed_us, energy):  # fmt: skip
+    """Add the sums of the calls of one app in one step to a row of results."""
+    o[CALLS] += calls
+    o[SERVED] += calls - rejected
+    o[REJECTED] += rejected
+    o[COLD_STARTS] += cold_starts
+    o[MISSES] += misses
+    o[WAITED] += waited
+    o[WAIT_US] += wait_us
+    o[LATENCY_US] += latency_us
+    o[EXCESS_US] += excess_us
+    o[COST] += cost
+    o[EGRESS] += egress
+    o[CARBON] += carbon
+    o[IDLE_CARBON] += idle_carbon
+    o[REJECT] += reject
+    o[BUSY_US] += busy_us
+    o[BILLED_US] += billed_us
+    o[ENERGY] += energy
+
+
 @compiled
-def _book_idle(w, out, total, a, r, idle_uw, begin, end):
-    """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
-    uj = idle_uw * (end - begin) // 1_000_000
-    ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
-    b = min(begin // w.bucket_us, out.shape[1] - 1)
+def _add_idle(out, total, a, b, uj, ng):
+    """Add the energy and carbon of an idle period to bucket b of an app, and to its total where that is kept."""
     out[a, b, ENERGY] += uj
     out[a, b, CARBON] += ng
     out[a, b, IDLE_CARBON] += ng
@@ -238,6 +258,14 @@ def _book_idle(w, out, total, a, r, idle_uw, begin, end):
         total[a, ENERGY] += uj
         total[a, CARBON] += ng
         total[a, IDLE_CARBON] += ng
+
+
+@compiled
+def _book_idle(w, out, total, a, r, idle_uw, begin, end):
+    """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
+    uj = idle_uw * (end - begin) // 1_000_000
+    ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
+    _add_idle(out, total, a, min(begin // w.bucket_us, out.shape[1] - 1), uj, ng)
 
 
 @compiled
@@ -490,14 +518,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 carbon_sum += ng
                 idle_sum += ng
             else:
-                b = min(idle_from // bucket_us, out.shape[1] - 1)
-                out[a, b, ENERGY] += uj
-                out[a, b, CARBON] += ng
-                out[a, b, IDLE_CARBON] += ng
-                if total.size:
-                    total[a, ENERGY] += uj
-                    total[a, CARBON] += ng
-                    total[a, IDLE_CARBON] += ng
+                _add_idle(out, total, a, min(idle_from // bucket_us, out.shape[1] - 1), uj, ng)
         if floor > running and old_end >= 0:  # served by a provisioned instance
             price = c[PROVISIONED]
         # execution
@@ -546,43 +567,11 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         busy_sum += busy
         if histogram.size:
             histogram[a, bucket, _bin_of(edges, latency)] += 1
-    o = out[a, bucket]
-    o[CALLS] += calls
-    o[SERVED] += calls - rejected
-    o[REJECTED] += rejected
-    o[COLD_STARTS] += cold_starts
-    o[MISSES] += misses
-    o[WAITED] += waited
-    o[WAIT_US] += wait_sum
-    o[LATENCY_US] += latency_sum
-    o[EXCESS_US] += excess_sum
-    o[COST] += cost
-    o[EGRESS] += egress
-    o[CARBON] += carbon_sum
-    o[IDLE_CARBON] += idle_sum
-    o[REJECT] += reject_cost
-    o[BUSY_US] += busy_sum
-    o[BILLED_US] += billed_sum
-    o[ENERGY] += energy
+    _book(out[a, bucket], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
+          carbon_sum, idle_sum, reject_cost, busy_sum, billed_sum, energy)  # fmt: skip
     if total.size:
-        o = total[a]
-        o[CALLS] += calls
-        o[SERVED] += calls - rejected
-        o[REJECTED] += rejected
-        o[COLD_STARTS] += cold_starts
-        o[MISSES] += misses
-        o[WAITED] += waited
-        o[WAIT_US] += wait_sum
-        o[LATENCY_US] += latency_sum
-        o[EXCESS_US] += excess_sum
-        o[COST] += cost
-        o[EGRESS] += egress
-        o[CARBON] += carbon_sum
-        o[IDLE_CARBON] += idle_sum
-        o[REJECT] += reject_cost
-        o[BUSY_US] += busy_sum
-        o[BILLED_US] += billed_sum
-        o[ENERGY] += energy
+        _book(total[a], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
+              carbon_sum, idle_sum, reject_cost, busy_sum, billed_sum, energy)  # fmt: skip
     state.binding[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BINDING if is_binding else 0)
     return created
 
@@ -780,10 +769,10 @@ def _arrive(w, state, free_at, expiry, k, is_coupled):
 
 @compiled
 def _begin_outages(w, state, free_at, expiry, k, is_coupled):
-    """The outages that begin at barrier k end the instances of the apps that run there; doing it twice changes nothing."""
+    """The outages that begin at barrier k, where a slot begins, end the instances of the apps there; doing it twice changes nothing."""
     now = k * w.step_us
     slot = now // SLOT_US
-    if now % SLOT_US or slot >= w.outage_end.shape[1]:
+    if slot >= w.outage_end.shape[1]:
         return
     for x in range(len(state.late)):
         state.alive[x] -= state.late[x]
@@ -840,7 +829,8 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
     groups = len(w.group_step)
     last_slot = w.capacity.shape[1] - 1
     while k < end:
-        _begin_outages(w, state, free_at, expiry, k, is_coupled)
+        if k * w.step_us % SLOT_US == 0:  # handing over the arrays of `w` and `state` costs more than most steps
+            _begin_outages(w, state, free_at, expiry, k, is_coupled)
         slot = min(k * w.step_us // SLOT_US, last_slot)
         begin = g
         need = state.top[0]

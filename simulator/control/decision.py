@@ -9,7 +9,7 @@ class Stay(PolicyBase):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -145,12 +145,11 @@ def merged(above: Decision, answer: Decision, role: Role) -> Decision:
     Raises:
         TrineError: the answer orders what is another layer's.
     """
-    given = {name: value for name in ("placement", "floors", "memory_class", "cloud") if (value := getattr(answer, name)) is not None}
+    given = {field.name: value for field in fields(answer) if (value := getattr(answer, field.name)) is not None}
     others = sorted(set(given) - set(_ORDERS[role]))
     if others:
         raise TrineError(f"the {role} part orders {', '.join(others)}", where="decide", how=f"it may order {', '.join(_ORDERS[role])}")
-    old = {name: getattr(above, name) for name in ("placement", "floors", "memory_class", "cloud")}
-    return Decision(**(old | given))
+    return replace(above, **given)
 
 
 class Reason(IntEnum):

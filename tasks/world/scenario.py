@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.places.tables import Tables
-    from tasks.core.app_classes import AppClasses
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 

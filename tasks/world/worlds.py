@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from tasks.core.files import read_json
+from tasks.core.records import read_record
+from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 def worlds_of(folder: Path) -> list[list[str]]:
     """Return the scenarios in groups that differ in allowed placements only (calm and fenced), so that tables serve all of a group."""
-    names = [row["id"] for row in read_json(folder / "scenarios.json")["scenarios"]]
+    names = [row.id for row in read_record(folder / "scenarios.json", ScenarioList).scenarios]
     groups: dict[str, list[str]] = {}
     for name in names:
         described = read_json(folder / name / "scenario.json")

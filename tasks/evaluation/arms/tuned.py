@@ -32,12 +32,12 @@ class Tuned(Arm):
 
 
 def greedy(facts: Facts, knowledge: Knowledge, parameters: Parameters, period_steps: int) -> Any:
-    """The greedy rule that moves only where the gain of `horizon` intervals pays for the move."""
+    """The greedy rule that moves only where `horizon` intervals like the present one pay for the move."""
     return rules.GreedyObjective(facts, knowledge, int(parameters["horizon"]), has_hysteresis=True, period_steps=period_steps)
 
 
 def persistence(facts: Facts, knowledge: Knowledge, parameters: Parameters, period_steps: int) -> Any:
-    """The rule that trusts the last interval."""
+    """The rule under which congestion fades as it did on the train span, and a move must save `margin` times its price."""
     return rules.Persistence(facts, knowledge, int(parameters["horizon"]), margin=parameters["margin"], period_steps=period_steps)
 
 

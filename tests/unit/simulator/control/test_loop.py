@@ -67,6 +67,21 @@ def test_parts_decide_on_their_own_clocks_in_order_and_a_strategic_tick_asks_the
     assert later.target.tolist() == np.where(ordered == later.placement, -1, ordered).tolist()
 
 
+def test_a_composite_that_is_asked_by_itself_asks_every_part(world: Scenario) -> None:
+    floors = np.ones(world.apps.first_function[-1], dtype=np.int64)
+    strategic = Said(lambda view: Decision(cloud=np.full(20, 2)), 1000)
+    tactical, operational = Said(lambda view: Decision(placement=first_of(view)), 100), Said(lambda view: Decision(floors=floors), 1)
+    seen = Said(nothing, 100)
+    run(world, seen, seed=3)
+    orders = Composite("all", strategic=strategic, tactical=tactical, operational=operational).decide(seen.views[1])
+    assert orders.cloud is not None
+    assert orders.placement is not None
+    assert orders.cloud.tolist() == [2] * 20
+    assert set(world.tables.cloud_of_region[world.tables.region_of_placement[orders.placement]].tolist()) == {2}
+    assert orders.floors is floors
+    assert operational.views[0].target.tolist() == orders.placement.tolist()
+
+
 def test_each_part_sees_what_happened_since_its_own_last_decision(world: Scenario) -> None:
     tactical, operational = Said(lambda view: Decision(placement=view.placement), 300), Said(nothing, 70)
     fleet = run(world, Composite("both", tactical=tactical, operational=operational), seed=3, bucket_us=world.world.step_us)
