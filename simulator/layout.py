@@ -101,6 +101,11 @@ def floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
     return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
 
 
+def most_floored(scenario: Scenario) -> int:
+    """Most instances that floors may keep at one placement: a quarter of its capacity; at least 1, so that arrays have a size."""
+    return max(1, int(scenario.conditions.capacity.max(initial=0)) // 4)
+
+
 def ring_steps(scenario: Scenario) -> int:
     """Length of the ring of ends: the longest time from a call's step to the end of its instance, as a power of two of steps."""
     t, world, calls = scenario.tables, scenario.world, scenario.calls
