@@ -19,6 +19,7 @@ import yaml
 
 from core.errors import GateError, ParameterError, RawDataError
 from core.units import DAY_US
+from simulator.control.spans import span_steps
 from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
@@ -32,7 +33,7 @@ from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.sources.sampled import memory_mb
 from tasks.data.verdict import verdict_file, write_verdict
 from tasks.world import scenario
-from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.scenario_settings import ScenarioSettings
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 from tests.worlds.families import FAMILIES
@@ -40,6 +41,7 @@ from tests.worlds.stage_files import ingest_counts
 
 DAYS, APPS, RATE = 3, 12, 0.2
 SPLITS = (12_000, 14_000, 16_000)
+TRAINING = {"seeds": (101, 102), "families": ("calm",)}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,7 @@ def small(params: Params, **changes: Any) -> Params:
         "split_steps": SPLITS,
         "seeds": (1, 2),
         "families": {"calm": Family(), "fenced": FAMILIES["fenced"]},
+        "training": {"seeds": (), "families": ()},
     } | changes
     sections = {f"scenario.{name}": value for name, value in settings.items()}
     return params.changed({"as_of_day": DAYS, "traces.azure2021.apps": APPS} | sections)
@@ -103,8 +106,8 @@ def stage(root: Path, repository: Path, params: Params, google: bool = True) -> 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, repository: Path, params: Params) -> Paths:
     paths = stage(tmp_path_factory.mktemp("built"), repository, params)
-    summary = scenario.run(params, paths)
-    assert re.fullmatch(r"\d+ calls of 2 seeds in 4 scenarios, 0 calls after the end left out", summary)
+    summary = scenario.run(small(params, training=TRAINING), paths)
+    assert re.fullmatch(r"\d+ calls of 2 seeds in 4 scenarios, 0 calls after the end left out, 2 training fleets", summary)
     return paths
 
 
@@ -169,6 +172,29 @@ def test_scenarios_and_what_is_said_of_them(built: Paths) -> None:
         assert (found.seed, found.steps, found.split_steps, found.family) == (row["seed"], DAYS * 5760, SPLITS, row["family"])
         assert found.conditions.utilisation_ppm.shape == (72, DAYS * 288)
         assert row["from"] == "twin"
+
+
+def test_training_fleets_are_train_spans_apart_from_the_judged_worlds(built: Paths) -> None:
+    names = sorted(p.name for p in training_folder(built).iterdir())
+    assert names == ["apps.parquet", "calm-101", "calm-102", "scenarios.json", "workload-101", "workload-102"]
+    for row in read_json(training_folder(built) / "scenarios.json")["scenarios"]:
+        folder = training_folder(built) / row["id"]
+        fleet, whole = load_scenario(folder), generate_azure2021(row["seed"], DAYS, APPS, RATE)
+        end_us = SPLITS[0] * fleet.world.step_us
+        assert fleet.until == "train"
+        assert len(fleet.calls.arrival_us) == (whole.arrival_us < end_us).sum() > 100
+        assert fleet.calls.arrival_us.max() < end_us
+        assert fleet.steps == SPLITS[0] + DAYS * 5760 - SPLITS[2]
+        assert np.load(folder / "home.npy").shape == (APPS, -(-fleet.steps // fleet.world.tactical_steps))
+        for span in ("valid", "test", "all"):
+            with pytest.raises(ParameterError, match="until the end of 'train'"):
+                span_steps(fleet, span)
+
+
+@pytest.mark.parametrize("training", [{"seeds": (2, 101), "families": ("calm",)}, {"seeds": (101,), "families": ("storm",)}])
+def test_a_judged_seed_and_an_unknown_family_are_refused_for_training(params: Params, training: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match="training"):
+        small(params, training=training).section("scenario", ScenarioSettings)
 
 
 def test_the_staged_twin_is_the_twin_of_the_seed(built: Paths, params: Params, tmp_path: Path) -> None:
@@ -287,6 +313,7 @@ def test_equal_bytes_on_one_and_four_threads_in_another_folder(built: Paths, tmp
         "rate": RATE,
         "split_steps": list(SPLITS),
         "families": {"calm": {}, "fenced": {"is_fenced": True}},
+        "training": {"seeds": [], "families": []},
     }
     paths.params_file.write_text(yaml.safe_dump(raw), encoding="utf-8")
     seen = []
