@@ -41,12 +41,17 @@ def _read_sections(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "section"):
             continue
-        name, kind = (*node.args, None, None)[:2]
+        if len(node.args) != 2:
+            continue
+        name, kind = node.args
         if isinstance(kind, ast.Name) and isinstance(name, ast.Constant):
             yield str(name.value), kind.id
         elif isinstance(kind, ast.Name) and isinstance(name, ast.JoinedStr):
-            texts = (f"<{ast.unparse(part.value)}>" if isinstance(part, ast.FormattedValue) else str(part.value) for part in name.values)
-            yield "".join(texts), kind.id
+            yield "".join(map(_text_of, name.values)), kind.id
+
+
+def _text_of(part: ast.expr) -> str:
+    return f"<{ast.unparse(part.value)}>" if isinstance(part, ast.FormattedValue) else str(getattr(part, "value", ""))
 
 
 def table(root: Path) -> str:

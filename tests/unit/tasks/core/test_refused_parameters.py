@@ -1,4 +1,4 @@
-"""Every value that a stage cannot use is refused with key, value and bounds. Not here: profiles, views of what is declared (test_params)."""
+"""Every value that a stage cannot use is refused with key, value and bounds. Not here: profiles, what is declared (test_params)."""
 
 from __future__ import annotations
 
