@@ -50,7 +50,7 @@ GROUP = "bound"
 class Settings(Section):
     """The section `evaluate_bound`."""
 
-    hindsight_replays: int = Field(ge=1, description="coupled replays that coordinate the static placements of hindsight")
+    hindsight_replays: int = Field(ge=1, le=100_000, description="coupled replays that coordinate the static placements of hindsight")
 
 
 class BoundJob(NamedTuple):
