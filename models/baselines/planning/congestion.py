@@ -25,6 +25,7 @@ DAY = DAY_US // SLOT_US
 WINDOWS = ((0, 1), (0, 3), (0, 5), (5, 10), (10, 20), (20, 50), (50, 144), (144, 288))  # slots back: from, to
 FEATURES = len(WINDOWS) + 2  # and the target's time of day: yesterday, and the mean of all days
 RIDGE = 1e-3  # of the mean square of the features
+EVERY = 3  # intervals; those between say nearly the same
 NODES = np.array([-1.4652, -0.7916, -0.3661, 0.0, 0.3661, 0.7916, 1.4652])  # normal quantiles of 1/14, 3/14, ... 13/14
 NODE_SPREAD = 0.5  # of the residual's standard deviation: half of the spread is seen and left again inside the horizon
 LEAST, MOST = 0.05, 0.98  # utilisation of a zone that is not out
@@ -63,17 +64,17 @@ class Congestion:
 
 
 def fit(utilisation_ppm: Int64, is_out: Bool, slots: int, world: World) -> Congestion:
-    """Fit the regressions on all intervals of a span that has passed (int64 and bool [P, S]); targets in which a zone was out are left out."""
+    """Fit the regressions on a span that has passed (int64 and bool [P, S]); intervals in which a zone was out are no targets."""
     total, target, square = np.zeros((HORIZONS, FEATURES, FEATURES)), np.zeros((HORIZONS, FEATURES)), np.zeros(HORIZONS)
     count = np.zeros(HORIZONS)
     length = utilisation_ppm.shape[1]
-    for now in range(slots, length - slots + 1, slots):
+    for now in range(slots, length - slots + 1, EVERY * slots):
         horizon = min(HORIZONS, (length - now) // slots)
         values, mean = features(utilisation_ppm[:, :now], is_out[:, :now], slots, horizon, world)
         ahead = slice(now, now + horizon * slots)
         by_interval = (len(utilisation_ppm), horizon, slots)
         later = utilisation_ppm[:, ahead].reshape(by_interval).mean(axis=2).T / PPM - mean
-        is_used = ~is_out[:, ahead].reshape(by_interval).any(axis=2).T
+        is_used: Bool = ~np.any(is_out[:, ahead].reshape(by_interval), axis=2).T
         used = values * is_used[:, :, None]
         total[:horizon] += np.einsum("hpf,hpg->hfg", used, values)
         target[:horizon] += np.einsum("hpf,hp->hf", used, later)

@@ -1,4 +1,4 @@
-"""What the coming intervals are expected to cost every app at every placement. Not here: choosing (lookahead.py), what is learned (learned.py)."""
+"""What the coming intervals are expected to cost every app at every placement. Not here: choosing (lookahead.py), learning (learned.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call of an app costs in a region at a given slowdown, from the calls of its past. Not here: cold starts, waiting, carbon (level.py)."""
+"""What a call of an app costs in a region at a given slowdown, from the calls of its past. Not here: cold starts, waiting, carbon."""
 
 from __future__ import annotations
 

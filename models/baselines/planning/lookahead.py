@@ -66,10 +66,37 @@ def _extra(a: int, chosen: Int64, places: int, c: Crowding) -> Float64:  # pragm
 
 
 @njit(cache=True)
+def _later(cost: Float64, is_allowed: Bool, move: Float64, region: Int64) -> Float64:  # pragma: no cover
+    """Cost from the second interval on for an app (cost [H, P], move [R, R]) that spends the first one at a placement, float64 [P]."""
+    horizon, places = cost.shape
+    regions = len(move)
+    value, best, switched = np.zeros(places), np.empty(regions), np.empty(regions)
+    for h in range(horizon - 1, 0, -1):
+        best[:] = np.inf
+        for p in range(places):
+            value[p] = value[p] + cost[h, p] if is_allowed[p] else np.inf
+            best[region[p]] = min(best[region[p]], value[p])
+        for r in range(regions):  # the cheapest way on from interval h for an app that comes from region r
+            switched[r] = np.inf
+            for q in range(regions):
+                switched[r] = min(switched[r], best[q] + move[r, q])
+        for p in range(places):
+            value[p] = min(value[p], switched[region[p]])
+    return value
+
+
+@njit(cache=True)
 def choose(  # pragma: no cover
-    cost: Float64, move: Float64, region: Int64, is_allowed: Bool, placement: Int64, order: Int64, is_first: bool, crowding: Crowding | None
+    cost: Float64,
+    move: Float64,
+    region: Int64,
+    is_allowed: Bool,
+    placement: Int64,
+    order: Int64,
+    is_first: bool,
+    crowding: Crowding | None,
 ) -> Int64:
-    """Return where each app goes now, int64 [A].
+    """Return where each app goes now, int64 [A]; at equal cost it stays, else the lower placement is taken.
 
     Args:
         cost: float64 [H, A, P], of the coming intervals, USD.
@@ -81,36 +108,19 @@ def choose(  # pragma: no cover
         is_first: the first placement of a run costs nothing.
         crowding: None: apps do not mind each other.
     """
-    horizon, apps, places = cost.shape
-    regions = move.shape[1]
-    chosen = placement.copy()
-    value, best = np.empty(places), np.empty(regions)
-    switched, extra = np.empty(regions), np.zeros(places)
-    for turn in range(apps):
-        a = order[turn]
+    places = cost.shape[2]
+    chosen, extra = placement.copy(), np.zeros(places)
+    for a in order:
         if crowding is not None:
             extra = _extra(a, chosen, places, crowding)
-        value[:] = 0.0
-        for h in range(horizon - 1, 0, -1):
-            best[:] = np.inf
-            for p in range(places):
-                value[p] = value[p] + cost[h, a, p] + extra[p] if is_allowed[a, p] else np.inf
-                best[region[p]] = min(best[region[p]], value[p])
-            for r in range(regions):  # the cheapest place to be in the interval h for an app that comes from region r
-                least = np.inf
-                for q in range(regions):
-                    least = min(least, best[q] + move[a, r, q])
-                switched[r] = least
-            for p in range(places):
-                value[p] = min(value[p], switched[region[p]])
+        total = _later(cost[:, a] + extra, is_allowed[a], move[a], region) + cost[0, a] + extra
         here = placement[a]
         lowest, at = np.inf, here
         for p in range(places):
-            if is_allowed[a, p]:
-                total = cost[0, a, p] + extra[p] + value[p]
-                if not is_first and p != here:
-                    total += move[a, region[here], region[p]]
-                if total < lowest or (total == lowest and p == here):
-                    lowest, at = total, p
+            if not is_allowed[a, p]:
+                continue
+            to_p = total[p] if is_first or p == here else total[p] + move[a, region[here], region[p]]
+            if to_p < lowest or (to_p == lowest and p == here):
+                lowest, at = to_p, p
         chosen[a] = at
     return chosen

@@ -1,4 +1,4 @@
-"""What an app's calls cost beyond curve and level as a zone fills: its own bursts wait or are rejected. Not here: other apps' load (ledger.py).
+"""What an app's calls cost beyond curve and level as a zone fills, where its own bursts wait or are rejected. Not here: other apps.
 
 Learned from replays of one past at all placements: each burst then has as many outcomes as there are placements.
 """
