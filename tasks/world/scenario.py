@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
+from tasks.core.drafts import folder_draft
 from tasks.core.records import read_record, write_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
@@ -55,6 +55,11 @@ def run(params: Params, paths: Paths) -> str:
         ParameterError: `seed` is not among the seeds, a split lies outside the days, a cell or an hour of carbon is missing.
         RawDataError: a source that is used is off.
     """
+    with folder_draft(scenario_folder(paths)) as draft:
+        return _write(params, paths, draft)
+
+
+def _write(params: Params, paths: Paths, draft: Path) -> str:
     settings = params.section("scenario", ScenarioSettings)
     require_success(paths, settings.cells)
     if settings.calls == "staged":
@@ -66,9 +71,6 @@ def run(params: Params, paths: Paths) -> str:
     limits, tables = params.section("app_classes", AppClasses), load_tables(paths.reference, world)
     steps = settings.days * DAY_S // world.step_s
     cells = read_cells(paths, settings.cells)
-    draft = scenario_folder(paths).with_name(".scenario.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     rows, classes, total, clipped = [], [], 0, 0
     for seed in settings.seeds:
         is_staged = settings.calls == "staged" and seed == params.seed
@@ -104,8 +106,6 @@ def run(params: Params, paths: Paths) -> str:
     pl.concat(classes).write_parquet(draft / "apps.parquet")
     listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
     write_record(draft / "scenarios.json", ScenarioList, listed)
-    shutil.rmtree(scenario_folder(paths), ignore_errors=True)
-    draft.rename(scenario_folder(paths))
     return f"{total} calls of {len(settings.seeds)} seeds in {len(rows)} scenarios, {clipped} calls after the end left out"
 
 
