@@ -20,7 +20,7 @@ from models.baselines.knowledge import Knowledge, learn
 from simulator.control.loop import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
-from simulator.parameters import Section
+from simulator.parameters import Section, Seed
 from simulator.scenario import load_scenario
 from tasks.core.parallel import map_in_processes
 from tasks.core.records import write_record
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 class Settings(Section):
     """The section `tune_baselines`: the budget that every rule gets."""
 
-    luck_seed: int = Field(ge=0, description="of cold starts and keep-alives on the train and valid spans")
-    budget_replays: int = Field(ge=1, description="coupled replays per rule and scenario")
+    luck_seed: Seed = Field(description="of cold starts and keep-alives on the train and valid spans")
+    budget_replays: int = Field(ge=1, le=100_000, description="coupled replays per rule and scenario")
 
 
 def run(params: Params, paths: Paths) -> str:
