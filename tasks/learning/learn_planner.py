@@ -7,12 +7,12 @@ train span. Of a training fleet, only the train span is there. Nothing here sees
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from models.baselines.planning.learned import learn
 from models.baselines.planning.rows import replay_rows
 from simulator.scenario import load_scenario
+from tasks.core.drafts import folder_draft
 from tasks.core.parallel import map_in_processes
 from tasks.learning.learn_planner_outputs import planner_folder, save_arrays
 from tasks.world.scenario_outputs import scenario_folder, training_folder
@@ -36,12 +36,11 @@ class Job(NamedTuple):
 
 def run(params: Params, paths: Paths) -> str:
     """Write `data/models/baselines/planner/`; return the summary line."""
-    target = planner_folder(paths)
-    shutil.rmtree(target, ignore_errors=True)
     judged, training = scenario_folder(paths), training_folder(paths)
-    jobs = [Job(judged, target, names, False) for names in worlds_of(judged)]
-    jobs += [Job(training, target, names, True) for names in worlds_of(training)]
-    found = map_in_processes(_learn, jobs)
+    with folder_draft(planner_folder(paths)) as target:
+        jobs = [Job(judged, target, names, False) for names in worlds_of(judged)]
+        jobs += [Job(training, target, names, True) for names in worlds_of(training)]
+        found = map_in_processes(_learn, jobs, "worlds")
     return f"{sum(len(job.names) for job in jobs)} scenarios of {len(jobs)} worlds, {sum(found)} replayed intervals of apps with calls"
 
 
