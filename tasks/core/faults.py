@@ -12,15 +12,17 @@ import re
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from core.errors import RawDataError, SpaceError, TrineError
+from core.errors import ParameterError, RawDataError, SpaceError, TrineError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE_TEXTS = ("no space left", "file too large", "quota exceeded", "out of disk space")
 NO_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "malloc of size")
 GZIP_FAULTS = (EOFError, gzip.BadGzipFile, zlib.error)
 LIBRARIES = {"duckdb": "DuckDB", "_duckdb": "DuckDB", "polars": "Polars", "pyarrow": "Arrow", "pyo3_runtime": "Polars", "numba": "numba"}
-NAMED_FILE = re.compile(r"""["'](/[^"']+|[\w.-]+/[^"']+)["']""")
+NAMED_FILE = re.compile(r"""["'](/[^"']+|[\w.-]+/[^"']+)["']|: (/\S+)$""")
+NAMED_NUMBER = re.compile(r"(?:os error|errno) (\d+)", re.IGNORECASE)
 SHOWN = 600  # characters of a library's message
 
 
@@ -36,20 +38,31 @@ def explained(error: BaseException, root: Path, rerun: str = "") -> TrineError |
         return error
     text = str(error).lower()
     again = f" and run again{f': {rerun}' if rerun else ''}"
-    if getattr(error, "errno", None) in NO_SPACE or any(words in text for words in NO_SPACE_TEXTS):
+    if _number(error) in NO_SPACE or any(words in text for words in NO_SPACE_TEXTS):
         how = f"free disk space (or raise the quota){again}; what was there before is untouched"
         return SpaceError(f"a write failed for lack of space: {_first(error)}", where=_place(error, root), how=how)
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _lacks_memory(error, text):
+    if isinstance(error, MemoryError) or _number(error) == errno.ENOMEM or _lacks_memory(error, text):
         how = f"free memory, or set TRINE_THREADS=1 and a TRINE_MEMORY_LIMIT below what is free,{again}"
         return TrineError(f"out of memory: {_first(error)}", where=_place(error, root), how=how)
     if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
         return _of_the_system(error, root, again)
     if isinstance(error, UnicodeError):
         return _of_encoding(error, root)
+    if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Environment":
+        return _of_the_environment(error)
     if isinstance(error, GZIP_FAULTS):
         how = "fetch the file again (gzip -t must accept it) or take it out of the folder"
         return RawDataError(f"a compressed file is cut off or damaged: {_first(error)}", where=_place(error, root), how=how)
     return _of_a_library(error, root, again)
+
+
+def _number(error: BaseException) -> int:
+    """The number of a fault of the operating system: libraries in other languages say it in their text or by the kind alone; 0: none."""
+    if not isinstance(error, OSError):
+        return 0
+    named = NAMED_NUMBER.search(str(error))
+    kinds = {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES}
+    return error.errno or (int(named[1]) if named else kinds.get(type(error), 0))
 
 
 def _lacks_memory(error: BaseException, text: str) -> bool:
@@ -59,7 +72,7 @@ def _lacks_memory(error: BaseException, text: str) -> bool:
 def _of_the_system(error: OSError, root: Path, again: str) -> TrineError | None:
     """What the operating system refused."""
     place = _place(error, root)
-    if error.errno == errno.ENOENT:
+    if _number(error) == errno.ENOENT:
         return missing(Path(str(error.filename or place)), root)
     said = {
         errno.EROFS: ("the file system is read-only", f"make it writable, or work in a copy of the folder elsewhere,{again}"),
@@ -74,7 +87,7 @@ def _of_the_system(error: OSError, root: Path, again: str) -> TrineError | None:
         errno.EEXIST: ("something has this name already", f"move it away{again}"),
         errno.ENOTEMPTY: ("a folder holds what does not belong there", f"move that away{again}"),
         errno.ELOOP: ("a symbolic link leads in a circle", f"remove it{again}"),
-    }.get(error.errno or 0)
+    }.get(_number(error))
     if said is None:
         return None
     return TrineError(said[0], where=place, how=said[1])
@@ -124,6 +137,12 @@ def _of_encoding(error: UnicodeError, root: Path) -> TrineError | None:
     return None
 
 
+def _of_the_environment(error: Any) -> TrineError:
+    faults = [(f"TRINE_{'_'.join(map(str, fault['loc'])).upper()}", fault["input"], fault["msg"]) for fault in error.errors()]
+    what = "; ".join(f"{name} is {value!r}: {message}" for name, value, message in faults)
+    return ParameterError(what, where="environment", how="correct or unset it; docs/parameters.md lists these variables")
+
+
 def _of_a_library(error: BaseException, root: Path, again: str) -> TrineError | None:
     """What DuckDB, Polars, Arrow or numba refused."""
     library = LIBRARIES.get(type(error).__module__.split(".")[0])
@@ -133,7 +152,7 @@ def _of_a_library(error: BaseException, root: Path, again: str) -> TrineError | 
     if "no files found" in text or "no such file" in text:
         found = NAMED_FILE.search(str(error))
         if found:
-            return missing(Path(found[1]), root)
+            return missing(Path(found[1] or found[2]), root)
     kinds: tuple[tuple[str, Callable[[str], OSError]], ...] = (
         ("permission denied", lambda name: PermissionError(errno.EACCES, "", name)),
         ("read-only file system", lambda name: OSError(errno.EROFS, "", name)),
@@ -159,7 +178,7 @@ def _place(error: BaseException, root: Path) -> str:
         name = name.decode("utf-8", "backslashreplace")
     if name is None:
         found = NAMED_FILE.search(str(error))
-        name = found[1] if found else None
+        name = (found[1] or found[2]) if found else None
     return _shown(Path(str(name)), root) if name else str(root)
 
 
