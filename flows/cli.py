@@ -28,8 +28,9 @@ class _Group(typer.core.TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             from tasks.core.faults import explained
+            from tasks.core.stages import writer_of
 
-            known = explained(error, Path.cwd())
+            known = explained(error, Path.cwd(), writer_of=writer_of)
             if known is None or "TRINE_TRACEBACK" in os.environ:
                 raise
             typer.echo(f"error: {known}", err=True)

@@ -46,8 +46,9 @@ def main(argv: list[str]) -> int:
             summary = _run(stage, argv, paths)
     except BaseException as error:
         from tasks.core.faults import explained
+        from tasks.core.stages import writer_of
 
-        fault = explained(error, paths.root, f"dvc repro {'@'.join(argv)}")
+        fault = explained(error, paths.root, f"dvc repro {'@'.join(argv)}", writer_of)
         if fault is None or "TRINE_TRACEBACK" in os.environ:
             raise
         print(f"{'@'.join(argv)} failed: {fault}", file=sys.stderr)

@@ -10,7 +10,7 @@ import errno
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,17 @@ NAMED_NUMBER = re.compile(r"(?:os error|errno) (\d+)", re.IGNORECASE)
 SHOWN = 600  # characters of a library's message
 
 
-def explained(error: BaseException, root: Path, rerun: str = "") -> TrineError | None:
+Writer = Callable[[Path, Path], str]
+
+
+def explained(error: BaseException, root: Path, rerun: str = "", writer_of: Writer | None = None) -> TrineError | None:
     """Return an error of the machine or of a library as one that a user can act on; None for any other.
 
     Args:
         error: as it was caught.
         root: of the working tree, for files that a stage writes.
         rerun: the command that failed, for the remedy.
+        writer_of: names the stage that writes a file (path, root), or ""; it knows dvc.yaml, which stages must not depend on.
     """
     if isinstance(error, TrineError):
         return error
@@ -45,7 +49,7 @@ def explained(error: BaseException, root: Path, rerun: str = "") -> TrineError |
         how = f"free memory, or set TRINE_THREADS=1 and a TRINE_MEMORY_LIMIT below what is free,{again}"
         return TrineError(f"out of memory: {_first(error)}", where=_place(error, root), how=how)
     if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-        return _of_the_system(error, root, again)
+        return _of_the_system(error, root, again, writer_of)
     if isinstance(error, UnicodeError):
         return _of_encoding(error, root)
     if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Environment":
@@ -53,7 +57,7 @@ def explained(error: BaseException, root: Path, rerun: str = "") -> TrineError |
     if isinstance(error, GZIP_FAULTS):
         how = "fetch the file again (gzip -t must accept it) or take it out of the folder"
         return RawDataError(f"a compressed file is cut off or damaged: {_first(error)}", where=_place(error, root), how=how)
-    return _of_a_library(error, root, again)
+    return _of_a_library(error, root, again, writer_of)
 
 
 def _number(error: BaseException) -> int:
@@ -69,11 +73,11 @@ def _lacks_memory(error: BaseException, text: str) -> bool:
     return type(error).__name__ in ("OutOfMemoryException", "OutOfMemoryError") or any(words in text for words in NO_MEMORY_TEXTS)
 
 
-def _of_the_system(error: OSError, root: Path, again: str) -> TrineError | None:
+def _of_the_system(error: OSError, root: Path, again: str, writer_of: Writer | None) -> TrineError | None:
     """What the operating system refused."""
     place = _place(error, root)
     if _number(error) == errno.ENOENT:
-        return missing(Path(str(error.filename or place)), root)
+        return missing(Path(str(error.filename or place)), root, writer_of)
     said = {
         errno.EROFS: ("the file system is read-only", f"make it writable, or work in a copy of the folder elsewhere,{again}"),
         errno.EACCES: ("no permission", f"look at its owner and mode with ls -ld, allow yourself to read and write it{again}"),
@@ -93,38 +97,15 @@ def _of_the_system(error: OSError, root: Path, again: str) -> TrineError | None:
     return TrineError(said[0], where=place, how=said[1])
 
 
-def missing(path: Path, root: Path) -> TrineError:
+def missing(path: Path, root: Path, writer_of: Writer | None) -> TrineError:
     """The error of a file that is not there: the stage that writes it is named, if one does."""
     shown = _shown(path, root)
-    writer = writer_of(path, root)
+    writer = writer_of(path, root) if writer_of else ""
     if writer:
         return TrineError(f"what the stage {writer} writes is missing", where=shown, how=f"run: dvc repro {writer}")
     is_ours = (root / path).is_relative_to(root) and not shown.startswith(("data/inbox", ".trine"))
     how = f"if it belongs to the repository, restore it: git checkout -- {shown}; else correct the path" if is_ours else "correct the path"
     return TrineError("a file is missing", where=shown, how=how)
-
-
-def writer_of(path: Path, root: Path) -> str:
-    """Return the stage of dvc.yaml that writes a path, with its item, or an empty string."""
-    from tasks.core.stages import read_pipeline
-
-    try:
-        pipeline, name = read_pipeline(root), (root / path).relative_to(root).as_posix()
-    except (TrineError, ValueError):
-        return ""
-    for stage, body in pipeline.items():
-        for item in body.get("foreach") or [""]:
-            for out in _outs(body.get("do", body)):
-                out = out.replace("${item}", str(item))
-                if name == out or name.startswith(f"{out}/"):
-                    return f"{stage}@{item}" if item else stage
-    return ""
-
-
-def _outs(body: dict[str, list[str | dict[str, object]]]) -> Iterable[str]:
-    for key in ("outs", "metrics", "plots"):
-        for entry in body.get(key) or []:
-            yield next(iter(entry)) if isinstance(entry, dict) else str(entry)
 
 
 def _of_encoding(error: UnicodeError, root: Path) -> TrineError | None:
@@ -143,7 +124,7 @@ def _of_the_environment(error: Any) -> TrineError:
     return ParameterError(what, where="environment", how="correct or unset it; docs/parameters.md lists these variables")
 
 
-def _of_a_library(error: BaseException, root: Path, again: str) -> TrineError | None:
+def _of_a_library(error: BaseException, root: Path, again: str, writer_of: Writer | None) -> TrineError | None:
     """What DuckDB, Polars, Arrow or numba refused."""
     library = LIBRARIES.get(type(error).__module__.split(".")[0])
     if library is None:
@@ -152,7 +133,7 @@ def _of_a_library(error: BaseException, root: Path, again: str) -> TrineError | 
     if "no files found" in text or "no such file" in text:
         found = NAMED_FILE.search(str(error))
         if found:
-            return missing(Path(found[1] or found[2]), root)
+            return missing(Path(found[1] or found[2]), root, writer_of)
     kinds: tuple[tuple[str, Callable[[str], OSError]], ...] = (
         ("permission denied", lambda name: PermissionError(errno.EACCES, "", name)),
         ("read-only file system", lambda name: OSError(errno.EROFS, "", name)),
@@ -160,7 +141,7 @@ def _of_a_library(error: BaseException, root: Path, again: str) -> TrineError | 
     )
     for words, kind in kinds:
         if words in text:
-            return _of_the_system(kind(_place(error, root)), root, again)
+            return _of_the_system(kind(_place(error, root)), root, again, None)
     how = "if the message names one of your files or settings, correct it and run again; else tell the maintainers, with the message"
     return TrineError(f"{library} refuses: {_first(error)}", where=_place(error, root), how=how)
 

@@ -20,7 +20,8 @@ import pytest
 from core.errors import SpaceError, TrineError
 from tasks import __main__ as stages_main
 from tasks.core.environment import Environment
-from tasks.core.faults import explained, writer_of
+from tasks.core.faults import explained
+from tasks.core.stages import writer_of
 
 
 def caught(work: object) -> BaseException:
@@ -107,7 +108,7 @@ def test_only_a_file_that_a_stage_writes_is_said_to_be_missing_from_that_stage(r
         ("/etc/passwd", ""),
     ):
         assert writer_of(Path(name), repository) == writer
-        found = explained(FileNotFoundError(errno.ENOENT, "No such file", str(repository / name)), repository)
+        found = explained(FileNotFoundError(errno.ENOENT, "No such file", str(repository / name)), repository, "", writer_of)
         assert found is not None
         assert ("what the stage" in found.what) == bool(writer)
         assert f"dvc repro {writer}" in found.how if writer else "dvc repro" not in found.how
