@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from core.units import SLOT_US
 from models.baselines.programme import best_schedule
 from simulator import kernel
+from simulator.control.counterfactual import still_fields
 from simulator.control.spans import Span, span_steps
-from simulator.fleet import Fleet
 from simulator.objective import objective_usd
 from simulator.places.constants import app_constants
 
@@ -48,16 +48,11 @@ def coordinated_static(scenario: Scenario, seed: int, span: Span, start: Int64, 
         Placements int64 [A], their objective in USD over the span, and the replays used (the first one is that of `start`).
     """
 
-    begin, end = span_steps(scenario, span)
-
-    def replay(placement: Int64, only: NDArray[np.bool_]) -> Float64:
-        bucket_us = scenario.world.tactical_us
-        fleet = Fleet(scenario, placement, luck_seed=seed, start_step=begin, end_step=end, bucket_us=bucket_us, only=only)
-        fleet.finish()
-        return objective_usd(fleet.out.sum(axis=1), scenario.objective)
+    def replay(placement: Int64, only: NDArray[np.bool_] | None = None) -> Float64:
+        return objective_usd(still_fields(scenario, seed, span, placement, only), scenario.objective)
 
     ranked = np.where(scenario.is_allowed, score, np.inf).argsort(axis=1, kind="stable")
-    best = replay(start, np.ones(len(start), dtype=np.bool_))
+    best = replay(start)
     placement, used = start.copy(), 1
     order = (-best).argsort(kind="stable")  # the most expensive apps first
     for rank in range(ranked.shape[1]):
