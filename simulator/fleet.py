@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US
 from simulator import kernel
-from simulator.layout import calls_of, floor_seeds, most_floored, ring_steps, slab_of, static_of
+from simulator.layout import calls_of, floor_seeds, slab_of, state_of, static_of
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
@@ -103,42 +103,16 @@ class Fleet:
         self.is_coupled = is_coupled
         static = static_of(scenario, luck_seed, bucket_us)
         self.static = static if only is None else calls_of(static, only)
-        apps, step_us = len(scenario.apps.app_ids), scenario.world.step_us
-        pools = int(self.static.first_pool[-1])
-        buckets = -(-scenario.steps * step_us // bucket_us)
-        accounts = len(self.static.region) if is_coupled else apps
         self.memory_mb = scenario.apps.memory_mb.astype(np.int64).copy()
-        self.state = kernel.State(
-            place=np.asarray(placement, dtype=np.int64).copy(),
-            target=np.full(apps, -1, dtype=np.int64),
-            switch_step=np.zeros(apps, dtype=np.int64),
-            constants=app_constants(scenario, self.memory_mb),
-            pools=np.zeros((pools, 4), dtype=np.int64),
-            slab_size=np.zeros(apps, dtype=np.int64),
-            floor=np.zeros(pools, dtype=np.int64),
-            next_switch=np.full(1, kernel.NEVER, dtype=np.int64),
-            granted=np.zeros(pools, dtype=np.int64),
-            has_risen=np.zeros(pools, dtype=np.bool_),
-            units=np.zeros((pools, most_floored(scenario), 2), dtype=np.int64),
-            units_known=np.zeros(pools, dtype=np.int64),
-            alive=np.zeros(accounts, dtype=np.int64),
-            limit=np.zeros(accounts, dtype=np.int64),
-            ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
-            out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
-            binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
-            histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
-            recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
-            total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
-            peak=np.zeros(apps if is_watched else 0, dtype=np.int64),
+        self.state = state_of(
+            scenario,
+            self.static,
+            placement,
+            is_coupled=is_coupled,
             edges=LATENCY_EDGES_US,
-            on_place=np.zeros(len(self.static.region), dtype=np.int64),
-            most_calls=np.zeros(len(self.static.region), dtype=np.int64),
-            rank=np.zeros(len(self.static.region), dtype=np.int64),
-            free=np.zeros(len(self.static.region), dtype=np.int64),
-            standing=np.zeros(accounts, dtype=np.int64),
-            held=np.zeros(accounts, dtype=np.int64),
-            calls_of_pool=np.zeros(pools, dtype=np.int64),
-            top=np.zeros(1, dtype=np.int64),
+            has_histogram=has_histogram,
+            has_groups=has_groups,
+            is_watched=is_watched,
         )
         self._slab = slab_of(1024)
         self._group = int(np.searchsorted(self.static.group_step, start_step))

@@ -21,7 +21,7 @@ from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, Window, count_pools, note_arrivals
+from simulator.control.meters import Part, Window, note_arrivals, pools_of
 from simulator.control.orders import Orders
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import RUNS, UP, Facts, View
@@ -206,13 +206,8 @@ class Loop:
 
     def _pools(self) -> tuple[Int64, Int64]:
         """See `View.pools`, and the instances at each placement that would yield, int64 [P]."""
-        fleet = self.fleet
-        now, places = fleet.step * self._scenario.world.step_us, len(fleet.static.region)
-        found, yielding = count_pools(
-            *fleet.slab, fleet.state.pools, fleet.state.granted, fleet.static.first_pool, fleet.placement, places, now
-        )
-        beyond = self._orders.beyond_the_first(fleet.placement)
-        found[beyond] = 0
+        found, yielding = pools_of(self.fleet)
+        found[self._orders.beyond_the_first(self.fleet.placement)] = 0
         return found, yielding
 
     def _alive(self) -> Int64:

@@ -77,6 +77,12 @@ def count_pools(  # pragma: no cover
     return found, yielding
 
 
+def pools_of(fleet: Fleet) -> tuple[Int64, Int64]:
+    """See `count_pools`: as of the barrier that a fleet has reached."""
+    now, places = fleet.step * fleet.scenario.world.step_us, len(fleet.static.region)
+    return count_pools(*fleet.slab, fleet.state.pools, fleet.state.granted, fleet.static.first_pool, fleet.placement, places, now)
+
+
 class Part:
     """One part of a policy, and what happened since its last decision.
 

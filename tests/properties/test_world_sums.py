@@ -10,6 +10,7 @@ import pytest
 from core.units import HOUR_US, SLOT_US
 from simulator.fleet import Field, Fleet
 from simulator.objective import components_usd
+from simulator.parameters import World
 from simulator.scenario import Scenario
 from tests.worlds.kernel_play import busy_of
 from tests.worlds.world_runs import BuildTwin, run, turned
@@ -76,7 +77,7 @@ def test_records_of_groups_add_up(twin: Scenario) -> None:
 
 def test_capacity_is_kept(build_twin: BuildTwin) -> None:
     """In a tight world what is busy at a placement never grows past its capacity; idle instances may, until the next barrier."""
-    tight = build_twin(family="crunch")
+    tight = build_twin(world=World(quota_per_placement=12))
     fleet = Fleet(tight, tight.apps.home, luck_seed=2)
     fleet.advance(1)
     is_full = is_beyond = 0

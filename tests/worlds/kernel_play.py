@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import kernel
-from simulator.control.meters import count_pools
+from simulator.control.meters import pools_of
 from simulator.fleet import Field, Fleet
 from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.second_simulator import Outcome
@@ -69,6 +69,4 @@ def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
 
 def busy_of(fleet: Fleet) -> NDArray[np.int64]:
     """Instances at each placement that serve a call, are being warmed or are kept by a floor at the barrier reached, int64 [P]."""
-    first, places, now = fleet.static.first_pool, len(fleet.static.region), fleet.step * fleet.scenario.world.step_us
-    _, yielding = count_pools(*fleet.slab, fleet.state.pools, fleet.state.granted, first, fleet.placement, places, now)
-    return fleet.state.alive - yielding
+    return fleet.state.alive - pools_of(fleet)[1]

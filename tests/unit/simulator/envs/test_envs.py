@@ -16,7 +16,7 @@ from core.errors import ParameterError, TrineError
 from core.units import SLOT_US
 from simulator.control.features import tactical
 from simulator.control.features.operational import QUEUE, RATE
-from simulator.control.meters import count_pools
+from simulator.control.meters import pools_of
 from simulator.control.reward import Reward
 from simulator.control.view import UP, WORKING
 from simulator.fleet import Field, Fleet
@@ -207,10 +207,9 @@ def test_warm_counts_are_the_instances_of_the_coupled_account(scenario: Scenario
     fleet, most = Fleet(scenario, scenario.apps.home, luck_seed=1), 0
     for step in range(500, 12000, 500):
         fleet.advance(step)
-        first, places = scenario.apps.first_function, len(scenario.tables.zones)
-        pools, yielding = count_pools(*fleet.slab, fleet.state.pools, fleet.state.granted, first, fleet.placement, places, step * STEP_US)
-        home = np.repeat(scenario.apps.home, np.diff(first))
-        up, working = (np.bincount(home, pools[:, column], minlength=places) for column in (UP, WORKING))
+        pools, yielding = pools_of(fleet)
+        home = np.repeat(scenario.apps.home, np.diff(scenario.apps.first_function))
+        up, working = (np.bincount(home, pools[:, column], minlength=len(scenario.tables.zones)) for column in (UP, WORKING))
         assert np.array_equal(up, fleet.state.alive)
         assert np.array_equal(up - working, yielding)
         most = max(most, int(up.sum()))
