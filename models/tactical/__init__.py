@@ -1,0 +1,1 @@
+"""Learners that choose placements. Importing this package loads none of them."""

@@ -1,0 +1,95 @@
+"""What the candidates arm reads at a barrier: the app's own past, every placement, and what the planner expects of it. Not here: learning.
+
+The planner's expectation is the prior. Everything is in units of the app: what an interval of its usual volume costs, the mean over the
+placements that it may use. So one network serves apps that differ by a factor of a million.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baselines.planning.costs import Costs
+from models.baselines.planning.response import response_weights
+from simulator.control.features import candidates, lagged
+
+if TYPE_CHECKING:
+    from models.baselines.planning.learned import Learned
+    from simulator.control.view import Facts, View
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+VERSION = 1  # of the columns below; those of the features have versions of their own
+HORIZON = 10  # intervals: the coming one is `near`, the mean of the others `far`
+# Columns of `features.candidates` that are used. Left out is what depends on where the app and the others are now (instances up, headroom,
+# the app runs there): a replay says nothing of it.
+COLUMNS = (0, 1, 3, 4, 5, 7, 8, 9)
+PRIOR_COLUMNS = 6  # near, far, expected utilisation of the coming interval and of one further on, response, out
+OWN, PLACES = lagged.FEATURES, len(COLUMNS) + PRIOR_COLUMNS
+LATER = 5  # intervals: the further utilisation
+LEAST_SCALE_USD = 1e-9
+
+
+class Seen(NamedTuple):
+    """One barrier. A apps, P placements.
+
+    own: float32 [A, OWN], see `features.lagged`. places: float32 [A, P, PLACES]. prior_usd: float64 [HORIZON, A, P], the planner's costs of
+    the coming intervals. scale_usd: float64 [A].
+    """
+
+    own: Float32
+    places: Float32
+    prior_usd: Float64
+    scale_usd: Float64
+
+
+class Observer:
+    """Observes in one run.
+
+    Args:
+        facts: of the scenario.
+        learned: of its past, see `models.baselines.planning.learned`.
+        horizon: intervals of the prior.
+    """
+
+    def __init__(self, facts: Facts, learned: Learned, horizon: int = HORIZON) -> None:
+        self.facts, self.learned, self.horizon = facts, learned, horizon
+        self.costs = Costs(facts, learned)
+        self._places, self._own = candidates.start(facts, scope="all"), lagged.start(facts)
+
+    def observe(self, view: View) -> Seen:
+        """Read a view; the planner's expectations come from its own costs."""
+        per_call = self.costs.per_call(view, self.horizon)
+        volume = self.costs.volumes.expected(view)
+        allowed = self.facts.is_allowed
+        usual = np.maximum(volume, self.learned.calls) * _mean(per_call[0], allowed)
+        scale = np.maximum(usual, LEAST_SCALE_USD)
+        prior = per_call * volume[:, None]
+        places = np.empty((*allowed.shape, PLACES), dtype=np.float32)
+        places[:, :, : len(COLUMNS)] = candidates.observe(view, self._places)[:, :, COLUMNS]
+        more = places[:, :, len(COLUMNS) :]
+        more[:, :, 0] = _signed_log(centred(prior[0], allowed) / scale[:, None])
+        more[:, :, 1] = _signed_log(centred(prior[1:].mean(axis=0), allowed) / scale[:, None])
+        used = self.costs.utilisation(view, self.horizon)
+        more[:, :, 2], more[:, :, 3] = used[0], used[min(LATER, self.horizon - 1)]
+        response = self.learned.response_usd @ response_weights(used[0]).T
+        more[:, :, 4] = np.log1p(np.maximum(response * volume[:, None], 0.0) / scale[:, None])
+        more[:, :, 5] = ~view.is_open
+        return Seen(lagged.observe(view, self._own), places, prior, scale)
+
+
+def centred(usd: Float64, allowed: NDArray[np.bool_]) -> Float64:
+    """Return costs (float64 [A, P]) less their mean over the placements that an app may use: an interval's own effect drops out."""
+    found: Float64 = usd - _mean(usd, allowed)[:, None]
+    return found
+
+
+def _mean(usd: Float64, allowed: NDArray[np.bool_]) -> Float64:
+    found: Float64 = (usd * allowed).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1)
+    return found
+
+
+def _signed_log(x: Float64) -> Float64:
+    return np.sign(x) * np.log1p(np.abs(x))
