@@ -39,6 +39,7 @@ STAGES: Mapping[str, Stage] = {
     "features": Stage("tasks.data.features"),
     "eda": Stage("tasks.eda.eda"),
     "scenario": Stage("tasks.world.scenario"),
+    "learn_planner": Stage("tasks.learning.learn_planner"),
     "tune_baselines": Stage("tasks.learning.tune_baselines"),
     "calibrate": Stage("tasks.world.calibrate"),
     "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),

@@ -33,6 +33,7 @@ from tasks.evaluation.arms.bound import ARMS, HINDSIGHT, OPTIMISTIC
 from tasks.evaluation.evaluation_record import EvaluatedBound
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
 from tasks.learning.knowledge_files import load_knowledge
+from tasks.learning.tune_baselines_outputs import knowledge_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def _judge(piece: BoundJob) -> Found:
     stay, fresh = (objective_table(world, job.seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
     found = []
     for name in job.names:
-        scenario, knowledge = load_scenario(job.scenarios / name), load_knowledge(job.baselines / name)
+        scenario, knowledge = load_scenario(job.scenarios / name), load_knowledge(knowledge_folder(job.baselines, name))
         found.append(_hindsight(scenario, knowledge, stay, fresh, job.seed, piece.budget))
     return found
 
