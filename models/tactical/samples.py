@@ -42,6 +42,7 @@ class Samples:
         places: float32 [N, P, PLACES].
         target: float32 [N, P, 2], what near and far cost beyond the prior, in units of the app, centred and clipped.
         usd: float32 [N, P], what the coming interval cost. prior_usd: float32 [N, P], what was expected.
+        scale_usd: float32 [N], the unit.
         is_allowed: bool [N, P].
         weight: float32 [N].
     """
@@ -51,6 +52,7 @@ class Samples:
     target: Float32
     usd: Float32
     prior_usd: Float32
+    scale_usd: Float32
     is_allowed: Bool
     weight: Float32
 
@@ -61,7 +63,7 @@ class Samples:
     @classmethod
     def joined(cls, parts: list[Samples]) -> Samples:
         """The rows of several fleets."""
-        names = ("own", "places", "target", "usd", "prior_usd", "is_allowed", "weight")
+        names = ("own", "places", "target", "usd", "prior_usd", "scale_usd", "is_allowed", "weight")
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -128,6 +130,7 @@ def _rows_of(seen: Seen, cost: Float32, is_known: Bool, allowed: Bool, clip: flo
         target=target[a].astype(np.float32),
         usd=cost[0][a],
         prior_usd=seen.prior_usd[0][a].astype(np.float32),
+        scale_usd=seen.scale_usd[a].astype(np.float32),
         is_allowed=allowed[a],
         weight=np.where(has_calls[a], 1.0, QUIET_EVERY).astype(np.float32),
     )

@@ -26,10 +26,9 @@ HORIZON = 10  # intervals: the coming one is `near`, the mean of the others `far
 # Columns of `features.candidates` that are used. Left out is what depends on where the app and the others are now (instances up, headroom,
 # the app runs there): a replay says nothing of it.
 COLUMNS = (0, 1, 3, 4, 5, 7, 8, 9)
-PRIOR_COLUMNS = 6  # near, far, expected utilisation of the coming interval and of one further on, response, out
+PRIOR_COLUMNS = 5  # near, far, expected utilisation of the coming interval, response, out
 OWN, PLACES = lagged.FEATURES, len(COLUMNS) + PRIOR_COLUMNS
-LATER = 5  # intervals: the further utilisation
-LEAST_SCALE_USD = 1e-9
+LEAST_SCALE_USD, LEAST_CALLS = 1e-9, 1e-6
 
 
 class Seen(NamedTuple):
@@ -55,28 +54,25 @@ class Observer:
     """
 
     def __init__(self, facts: Facts, learned: Learned, horizon: int = HORIZON) -> None:
-        self.facts, self.learned, self.horizon = facts, learned, horizon
-        self.costs = Costs(facts, learned)
+        self.facts, self.learned = facts, learned
+        self.costs = Costs(facts, learned, horizon=horizon)
         self._places, self._own = candidates.start(facts, scope="all"), lagged.start(facts)
 
     def observe(self, view: View) -> Seen:
         """Read a view; the planner's expectations come from its own costs."""
-        per_call = self.costs.per_call(view, self.horizon)
-        volume = self.costs.volumes.expected(view)
-        allowed = self.facts.is_allowed
-        usual = np.maximum(volume, self.learned.calls) * _mean(per_call[0], allowed)
-        scale = np.maximum(usual, LEAST_SCALE_USD)
-        prior = per_call * volume[:, None]
+        expected, allowed = self.costs.expected(view), self.facts.is_allowed
+        prior, volume = expected.usd, expected.calls
+        usual = np.maximum(volume, self.learned.calls) / np.maximum(volume, LEAST_CALLS)
+        scale = np.maximum(_mean(prior[0], allowed) * usual, LEAST_SCALE_USD)
         places = np.empty((*allowed.shape, PLACES), dtype=np.float32)
         places[:, :, : len(COLUMNS)] = candidates.observe(view, self._places)[:, :, COLUMNS]
         more = places[:, :, len(COLUMNS) :]
         more[:, :, 0] = _signed_log(centred(prior[0], allowed) / scale[:, None])
         more[:, :, 1] = _signed_log(centred(prior[1:].mean(axis=0), allowed) / scale[:, None])
-        used = self.costs.utilisation(view, self.horizon)
-        more[:, :, 2], more[:, :, 3] = used[0], used[min(LATER, self.horizon - 1)]
-        response = self.learned.response_usd @ response_weights(used[0]).T
-        more[:, :, 4] = np.log1p(np.maximum(response * volume[:, None], 0.0) / scale[:, None])
-        more[:, :, 5] = ~view.is_open
+        more[:, :, 2] = expected.used
+        response = self.learned.response_usd @ response_weights(expected.used).T
+        more[:, :, 3] = np.log1p(np.maximum(response * volume[:, None], 0.0) / scale[:, None])
+        more[:, :, 4] = ~view.is_open
         return Seen(lagged.observe(view, self._own), places, prior, scale)
 
 
