@@ -7,6 +7,7 @@ knew only what came before the fold that it is asked about, as it does on a test
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,8 +41,9 @@ class Samples:
     Args:
         own: float32 [N, OWN], see `Seen`.
         places: float32 [N, P, PLACES].
-        target: float32 [N, P, 2], what near and far cost beyond the prior, in units of the app, centred and clipped.
-        usd: float32 [N, P], what the coming interval cost. prior_usd: float32 [N, P], what was expected.
+        target: float32 [N, P, 2], what near and far cost, in units of the app, centred and clipped.
+        prior: float32 [N, P, 2], what the planner expected of both, not centred; response: likewise, the part that is the app's response.
+        usd: float32 [N, P], what the coming interval cost.
         scale_usd: float32 [N], the unit.
         is_allowed: bool [N, P].
         weight: float32 [N].
@@ -50,8 +52,9 @@ class Samples:
     own: Float32
     places: Float32
     target: Float32
+    prior: Float32
+    response: Float32
     usd: Float32
-    prior_usd: Float32
     scale_usd: Float32
     is_allowed: Bool
     weight: Float32
@@ -63,7 +66,7 @@ class Samples:
     @classmethod
     def joined(cls, parts: list[Samples]) -> Samples:
         """The rows of several fleets."""
-        names = ("own", "places", "target", "usd", "prior_usd", "scale_usd", "is_allowed", "weight")
+        names = ("own", "places", "target", "prior", "response", "usd", "scale_usd", "is_allowed", "weight")
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -96,7 +99,7 @@ def samples_of(scenario: Scenario, rows: ReplayRows, end_step: int, clip: float)
     cost = _dense(rows, intervals, facts)
     edges = [int(share * intervals) for share in FOLDS]
     parts = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         learned = learn(scenario, rows, begin * world.tactical_steps)
         policy = _Observed(facts, learned)
         begin_step, last_step = begin * world.tactical_steps, end * world.tactical_steps
@@ -121,16 +124,22 @@ def _rows_of(seen: Seen, cost: Float32, is_known: Bool, allowed: Bool, clip: flo
     apps = np.arange(len(is_known))
     is_kept = is_known & (has_calls | ((apps + turn) % QUIET_EVERY == 0))
     a = np.flatnonzero(is_kept)
-    near, far = cost[0].astype(np.float64), cost[1:].mean(axis=0, dtype=np.float64)
-    beyond = [centred(found - prior, allowed) for found, prior in ((near, seen.prior_usd[0]), (far, seen.prior_usd[1:].mean(axis=0)))]
-    target = np.clip(np.stack(beyond, axis=2) / seen.scale_usd[:, None, None], -clip, clip)
+    scale = seen.scale_usd[:, None, None]
+    target = np.stack([centred(usd, allowed) for usd in _near_and_far(cost.astype(np.float64))], axis=2) / scale
+    prior, response = (np.stack(_near_and_far(usd), axis=2) / scale for usd in (seen.prior_usd, seen.response_usd))
     return Samples(
         own=seen.own[a],
         places=seen.places[a],
-        target=target[a].astype(np.float32),
+        target=np.clip(target[a], -clip, clip).astype(np.float32),
+        prior=prior[a].astype(np.float32),
+        response=response[a].astype(np.float32),
         usd=cost[0][a],
-        prior_usd=seen.prior_usd[0][a].astype(np.float32),
         scale_usd=seen.scale_usd[a].astype(np.float32),
         is_allowed=allowed[a],
         weight=np.where(has_calls[a], 1.0, QUIET_EVERY).astype(np.float32),
     )
+
+
+def _near_and_far(usd: Float64) -> tuple[Float64, Float64]:
+    """The coming interval and the mean of those that follow, of float64 [HORIZON, A, P]."""
+    return usd[0], usd[1:].mean(axis=0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.units import SLOT_US
 from models.baselines.planning.costs import Costs
 from models.baselines.planning.response import response_weights
 from simulator.control.features import candidates, lagged
@@ -34,13 +35,14 @@ LEAST_SCALE_USD, LEAST_CALLS = 1e-9, 1e-6
 class Seen(NamedTuple):
     """One barrier. A apps, P placements.
 
-    own: float32 [A, OWN], see `features.lagged`. places: float32 [A, P, PLACES]. prior_usd: float64 [HORIZON, A, P], the planner's costs of
-    the coming intervals. scale_usd: float64 [A].
+    own: float32 [A, OWN], see `features.lagged`. places: float32 [A, P, PLACES]. prior_usd: float64 [horizon, A, P], the planner's costs of
+    the coming intervals; response_usd: likewise, the part of it that is the response of the app's own bursts. scale_usd: float64 [A].
     """
 
     own: Float32
     places: Float32
     prior_usd: Float64
+    response_usd: Float64
     scale_usd: Float64
 
 
@@ -70,10 +72,19 @@ class Observer:
         more[:, :, 0] = _signed_log(centred(prior[0], allowed) / scale[:, None])
         more[:, :, 1] = _signed_log(centred(prior[1:].mean(axis=0), allowed) / scale[:, None])
         more[:, :, 2] = expected.used
-        response = self.learned.response_usd @ response_weights(expected.used).T
-        more[:, :, 3] = np.log1p(np.maximum(response * volume[:, None], 0.0) / scale[:, None])
+        response = self._response(view) * volume[:, None]
+        more[:, :, 3] = np.log1p(response[0] / scale[:, None])
         more[:, :, 4] = ~view.is_open
-        return Seen(lagged.observe(view, self._own), places, prior, scale)
+        return Seen(lagged.observe(view, self._own), places, prior, response, scale)
+
+    def _response(self, view: View) -> Float64:
+        """What an app's own bursts add to a call as the planner expects it, USD, float64 [horizon, A, P]."""
+        learned, world = self.learned, self.facts.world
+        slots = world.tactical_us // SLOT_US
+        used = learned.congestion.expected(view.utilisation_ppm, view.is_out, slots, self.costs.horizon, world)
+        weights = response_weights(learned.congestion.nodes(used)).mean(axis=2)
+        found: Float64 = learned.response_usd @ weights.transpose(0, 2, 1)
+        return found
 
 
 def centred(usd: Float64, allowed: NDArray[np.bool_]) -> Float64:
