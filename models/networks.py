@@ -55,6 +55,10 @@ class Networks:
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         """Layer `name` of every network: [S, B, inputs] -> [S, B, outputs]."""
+        if self.weight[name].shape[2] == 1:
+            # A single output of a single seed would be multiplied by another routine, which rounds differently: a seed would depend on
+            # how many others share its batch.
+            return (x * self.weight[name].transpose(1, 2)).sum(dim=2, keepdim=True) + self.bias[name]
         return torch.baddbmm(self.bias[name], x, self.weight[name])
 
     def parameters(self) -> list[Tensor]:

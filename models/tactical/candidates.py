@@ -238,16 +238,16 @@ class CandidatesAgent:
 
     Args:
         tensors: of the layers of `CandidatesNetwork`, by name.
-        strength: how much of the logarithm of every factor counts: 0 is the prior, 1 the network.
+        strength: how much of the logarithms of the factors counts, of those on the volume and those on the response: 0 the prior, 1 all.
     """
 
-    def __init__(self, tensors: Tensors, strength: float = 1.0) -> None:
+    def __init__(self, tensors: Tensors, strength: tuple[float, float] = (1.0, 1.0)) -> None:
         hidden, second = tensors["second.weight"].shape
         self.network, self.strength = CandidatesNetwork(hidden, second, generators([0]), torch.device("cpu")), strength
         self.network.load(0, tensors)
 
     @classmethod
-    def load(cls, path: Path | str, strength: float = 1.0) -> CandidatesAgent:
+    def load(cls, path: Path | str, strength: tuple[float, float] = (1.0, 1.0)) -> CandidatesAgent:
         """Read the weights at `path` and the card beside them.
 
         Raises:
@@ -259,7 +259,8 @@ class CandidatesAgent:
         """Factors on the volume, float64 [A, 1, 2], and on the response, float64 [A, P, 2]."""
         with torch.no_grad():
             found = self.network.factors(torch.from_numpy(own)[None], torch.from_numpy(places)[None])
-        volume, response = ((self.strength * part[0]).exp().numpy().astype(np.float64) for part in found)
+        parts = zip(self.strength, found, strict=True)
+        volume, response = ((strength * part[0]).exp().numpy().astype(np.float64) for strength, part in parts)
         return volume, response
 
     def policy(self, facts: Facts, learned: Learned, *, name: str = ARM, **options: Any) -> Planner:
