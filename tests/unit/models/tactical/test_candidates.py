@@ -26,6 +26,7 @@ from simulator.control.spans import span_steps
 from simulator.control.view import Facts, View
 from simulator.scenario import Scenario
 from tests.worlds.cards import write_plain_card
+from tests.worlds.networks import some_candidates
 
 CPU = torch.device("cpu")
 
@@ -41,14 +42,6 @@ def trained(samples: Samples, seeds: tuple[int, ...] = (1,), **settings: float) 
     for _ in training.run():
         pass
     return training
-
-
-def shaken(seed: int = 1) -> CandidatesAgent:
-    """An agent whose factors differ from 1."""
-    network = CandidatesNetwork(8, 4, generators([seed]), CPU)
-    noise = torch.Generator().manual_seed(seed)
-    network.put(network.flat.detach() + 0.3 * torch.randn(network.flat.shape, generator=noise))
-    return CandidatesAgent(network.tensors(0))
 
 
 class Keeps(PolicyBase):
@@ -81,7 +74,7 @@ def test_untrained_it_is_the_planner(scenario: Scenario, learned: Learned, views
     agent = CandidatesAgent(CandidatesNetwork(8, 4, generators([3]), CPU).tensors(0))
     planner = Planner(Costs(facts, learned), "planner_response")
     np.testing.assert_array_equal(decisions(scenario, agent.policy(facts, learned), views), decisions(scenario, planner, views))
-    none = shaken()
+    none = some_candidates(1)
     none.strength = (0.0, 0.0)
     np.testing.assert_allclose(none.factors(np.ones((2, OWN), np.float32), np.ones((2, 3, PLACES), np.float32))[1], 1.0)
 
@@ -89,7 +82,7 @@ def test_untrained_it_is_the_planner(scenario: Scenario, learned: Learned, views
 def test_a_trained_network_changes_decisions(scenario: Scenario, learned: Learned, views: list[View]) -> None:
     facts = Facts.of(scenario)
     plain = decisions(scenario, Planner(Costs(facts, learned), "planner_response"), views)
-    policy = shaken().policy(facts, learned)
+    policy = some_candidates(1).policy(facts, learned)
     assert (decisions(scenario, policy, views) != plain).any()
     estimates, unit = policy.estimates(views[0])
     assert unit == "USD"
@@ -97,7 +90,7 @@ def test_a_trained_network_changes_decisions(scenario: Scenario, learned: Learne
 
 
 def test_permuting_the_placements_permutes_the_factors() -> None:
-    rng, agent = np.random.default_rng(2), shaken()
+    rng, agent = np.random.default_rng(2), some_candidates(1)
     own, places = rng.normal(size=(5, OWN)).astype(np.float32), rng.normal(size=(5, 9, PLACES)).astype(np.float32)
     order = rng.permutation(9)
     volume, response = agent.factors(own, places)
@@ -126,7 +119,7 @@ def test_a_placement_that_is_not_allowed_is_never_chosen(scenario: Scenario, lea
     fenced = dataclasses.replace(facts, is_allowed=allowed)
     there = [dataclasses.replace(view, facts=fenced) for view in views]
     for seed in range(5):
-        placed = decisions(scenario, shaken(seed).policy(fenced, learned), there)
+        placed = decisions(scenario, some_candidates(seed).policy(fenced, learned), there)
         assert allowed[np.arange(allowed.shape[0]), placed].all()
 
 
@@ -135,7 +128,7 @@ def test_the_target_is_what_the_replays_say(scenario: Scenario, rows: ReplayRows
     first = scenario.split_steps[0] // scenario.world.tactical_steps // 2
     at = np.flatnonzero(rows.interval == first)
     cost = rows.usd[at] + rows.carbon_usd[at]
-    known = [i for i in range(len(samples)) if samples.weight[i] == 1.0][0]
+    known = next(i for i in range(len(samples)) if samples.weight[i] == 1.0)
     match = np.flatnonzero(np.isclose(cost, samples.usd[known][None], rtol=1e-6).all(axis=1))
     assert len(match) == 1
     usd = cost[match[0]].astype(np.float64)
