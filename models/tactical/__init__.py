@@ -1,0 +1,1 @@
+"""Learners of the tactical layer. Importing this package loads none of them."""
