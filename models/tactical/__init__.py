@@ -1,1 +1,1 @@
-"""Learners of the tactical layer. Importing this package loads none of them."""
+"""Learners of the tactical layer: where inside a cloud an app runs."""

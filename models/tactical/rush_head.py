@@ -1,8 +1,8 @@
-"""The rush head: what bursts of the coming interval will cost an app, from its own past. Not here: its features (simulator/control/bursts).
+"""The rush head: what bursts of the coming interval will cost an app. Not here: what it reads of an app's past (simulator/control/bursts.py).
 
-The planner's response is what a call of an app costs on average in a full zone, times the calls that are expected on average. But most calls
-come in bursts, and whether one is under way can be seen. One network, shared by all apps, turns an app's recent past into the response of
-its coming interval: a rising curve over the utilisation, each rise that of the planner's times a factor. It learns from replays of all
+The planner's response is what a call of an app costs on average in a full zone, times the calls that are expected on average. But most
+calls come in bursts, and whether one is under way can be seen. One network, shared by all apps, turns an app's recent past into the response
+of its coming interval: a rising curve over the utilisation, each rise that of the planner's times a factor. It learns from replays of all
 placements, where every burst has had as many outcomes as there are zones.
 """
 
