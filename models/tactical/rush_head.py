@@ -1,9 +1,9 @@
-"""The rush head: what bursts of the coming interval will cost an app. Not here: what it reads of an app's past (simulator/control/bursts.py).
+"""The rush head: what bursts of the coming interval will cost an app. Not here: what it reads of an app's past (control/bursts.py).
 
 The planner's response is what a call of an app costs on average in a full zone, times the calls that are expected on average. But most
-calls come in bursts, and whether one is under way can be seen. One network, shared by all apps, turns an app's recent past into the response
-of its coming interval: a rising curve over the utilisation, each rise that of the planner's times a factor. It learns from replays of all
-placements, where every burst has had as many outcomes as there are zones.
+calls come in bursts, and whether one is under way can be seen. One network, shared by all apps, turns an app's recent past into the
+response of its coming interval: a rising curve over the utilisation, each rise that of the planner's times a factor. It learns from
+replays of all placements, where every burst has had as many outcomes as there are zones.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from core.errors import CheckpointError
 from core.units import PPM, SLOT_US
 from models.baselines.planner import MIN_CALLS
 from models.baselines.planning.costs import HORIZON, Costs, Expected
 from models.baselines.planning.learned import Learned, beyond_curve
 from models.baselines.planning.response import KNOTS, response_weights
 from models.baselines.planning.volumes import mean_calls
-from models.checkpoints import load_model, read_card
-from models.training import Adam, History, Networks, Progress, State, generators
+from models.checkpoints import AGAIN, load_state, read_card
+from models.networks import Adam, Networks, State, generators
+from models.training import History, Progress
 from simulator.control import bursts
 from simulator.control.history import history
 
@@ -288,10 +290,12 @@ def load(path: Path | str) -> RushHead:
     Raises:
         CheckpointError: weights or card are missing, damaged, or of another model.
     """
-    card = read_card(path)
-    seeds, hidden = len(card["seeds"]), int(card["settings"]["hidden"])
-    networks = Networks(layers(hidden), generators(range(seeds)), torch.device("cpu"))
-    shapes = {"flat": tuple(networks.flat.shape), "centre": (INPUTS,), "scale": (INPUTS,)}
-    tensors = load_model(path, layer=LAYER, feature_version=VERSION, shapes=shapes)
+    card, tensors = read_card(path), load_state(path)
+    networks = Networks(layers(int(card["settings"]["hidden"])), generators(card["seeds"]), torch.device("cpu"))
+    needed = {"flat": tuple(networks.flat.shape), "centre": (INPUTS,), "scale": (INPUTS,)}
+    sizes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if (card["arm"], card["features"]["version"]) != (NAME, VERSION) or sizes != needed:
+        what = f"the model is {card['arm']}, features {card['features']['version']}, tensors {sizes}; needed: {NAME}, {VERSION}, {needed}"
+        raise CheckpointError(what, where=str(path), how=AGAIN)
     networks.put(tensors["flat"])
     return RushHead(networks, tensors["centre"], tensors["scale"])

@@ -1,7 +1,7 @@
 """Stage `train_rush_head`: the network that sees bursts coming, trained on the training fleets. Not here: the network, its features.
 
-It writes weights, card and history of the losses to `data/models/rush_head/`. It sees the train spans of the training fleets alone; a judged
-scenario adds what the planner has learned of its apps.
+It writes weights, card and history of the losses to `data/models/rush_head/`. It sees the train spans of the training fleets alone; a
+judged scenario adds what the planner has learned of its apps.
 """
 
 from __future__ import annotations

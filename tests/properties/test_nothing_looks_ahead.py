@@ -15,8 +15,8 @@ from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.learned import learn as learn_plans
 from models.baselines.planning.rows import replay_rows
+from models.networks import Networks, generators
 from models.tactical.rush_head import INPUTS, OUTPUTS, RushHead, layers
-from models.training import Networks, generators
 from simulator.control.counterfactual import Replays
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role, parts_of
 from simulator.control.loop import Loop
