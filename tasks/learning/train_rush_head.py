@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from models.checkpoints import save_state
-from models.tactical import rush_head
+from models.tactical import rush_head, rush_training
 from models.training import device_of
 from simulator.control import bursts
 from simulator.parameters import Section, Seed
@@ -61,10 +61,10 @@ def run(params: Params, paths: Paths) -> str:
     for name in names:
         scenario = load_scenario(fleets / name, until="train")
         learned, rows = load_learned(planners / name, "valid"), load_rows(planners / name)
-        data.append(rush_head.samples(scenario, learned, rows, scenario.split_steps[0]))
-    how = rush_head.Settings(settings.hidden, settings.epochs, settings.batch, settings.lr)
+        data.append(rush_training.samples(scenario, learned, rows, scenario.split_steps[0]))
+    how = rush_training.Settings(settings.hidden, settings.epochs, settings.batch, settings.lr)
     device = device_of(Environment().device)
-    training = rush_head.Training(data, settings.seeds, how, device)
+    training = rush_training.Training(data, settings.seeds, how, device)
     print_of_data = data_fingerprint([fleets / name for name in names])
     with Checkpoints(paths, "train_rush_head", fingerprint(settings.model_dump(mode="json"), print_of_data)) as checkpoints:
         checkpoints.run(rush_head.NAME, training)
@@ -77,7 +77,7 @@ def run(params: Params, paths: Paths) -> str:
     return f"{training.count} intervals of {len(names)} fleets, {training.total} updates of {len(settings.seeds)} networks, {peak_memory()}"
 
 
-def card(settings: Settings, training: rush_head.Training, trained_on: TrainedOn, device: str) -> Card:
+def card(settings: Settings, training: rush_training.Training, trained_on: TrainedOn, device: str) -> Card:
     """Return the card of the networks."""
     tensors: dict[str, Any] = training.tensors()
     last = [row["value"] for row in training.history.rows()[-len(settings.seeds) :]]

@@ -38,6 +38,12 @@ class Expected(NamedTuple):
     calls: Float64
     utilisation: Float64
 
+    @property
+    def used(self) -> Float64:
+        """Utilisation of the coming interval, float64 [P]."""
+        found: Float64 = self.utilisation[0]
+        return found
+
 
 class Costs:
     """Expected costs at the tactical barriers of a scenario, the prior of whatever improves on the planner.
