@@ -53,3 +53,11 @@ class ScenarioError(TrineError):
 
 class DamagedFileError(TrineError, ValueError):
     """A file that a stage wrote is not what the stage wrote."""
+
+
+class TrainingError(TrineError):
+    """A training went wrong in a way that more of it does not cure, e.g. its loss is not a number any more."""
+
+
+class CheckpointError(TrineError):
+    """The weights or the card of a model are missing, damaged, or not of the features, sizes or layer that are asked for."""

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 Until = Literal["train", "valid", "test"]
-FORMAT = 2  # of the folder; raise it when an array changes its meaning. 2: the tables hold the rules of the clouds
+UNTIL: tuple[Until, ...] = get_args(Until)
+FORMAT = 3  # of the folder; raise it when its content changes its meaning. 3: a scenario on disk may end with an earlier span
 DESCRIPTION = "scenario.json"
 
 
@@ -142,6 +143,7 @@ def save(scenario: Scenario, folder: Path) -> Path:
         "seed": scenario.seed,
         "steps": scenario.steps,
         "split_steps": list(scenario.split_steps),
+        "until": scenario.until,
         "world": scenario.world.model_dump(mode="json"),
         "slo": scenario.slo.model_dump(mode="json"),
         "objective": scenario.objective.model_dump(mode="json"),
@@ -163,8 +165,8 @@ def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
 
     Args:
         path: the folder.
-        until: the last span that may be seen. What is fitted loads 'train' or 'valid': no call after the end of that span is returned, and
-            conditions only for the run-out, in which the last of its calls end.
+        until: the last span that may be seen, see `cut`. What is fitted loads 'train' or 'valid'. A training fleet on disk holds no more
+            than its train span, whatever is asked for.
 
     Raises:
         ScenarioError: the folder or a file is missing, damaged, or of another format.
@@ -193,16 +195,23 @@ def load_scenario(path: Path | str, until: Until = "test") -> Scenario:
             calls=load_record(Calls, workload["calls"], beside, "calls."),
             conditions=load_record(Conditions, found["conditions"], folder, "conditions."),
             is_allowed=load_array(found["is_allowed"], folder / "is_allowed.npy"),
+            until=found["until"],
         )
-        return scenario if until == "test" else _cut(scenario, until)
+        return cut(scenario, until)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(folder / DESCRIPTION, f"{type(error).__name__}: {error}") from error
 
 
-def _cut(scenario: Scenario, until: Until) -> Scenario:
-    """The scenario without what comes after the end of a span, but for conditions of as many steps of run-out as the whole one has."""
-    end = scenario.split_steps[("train", "valid", "test").index(until)]
-    steps = min(scenario.steps, end + scenario.steps - scenario.split_steps[2])
+def cut(scenario: Scenario, until: Until) -> Scenario:
+    """Return the scenario without the calls after the end of a span, and with conditions of as many steps of run-out as the whole one has.
+
+    A scenario that holds no more than that comes back as it is.
+    """
+    if UNTIL.index(until) >= UNTIL.index(scenario.until):
+        return scenario
+    end = scenario.split_steps[UNTIL.index(until)]
+    run_out = scenario.steps - scenario.split_steps[UNTIL.index(scenario.until)]
+    steps = min(scenario.steps, end + run_out)
     calls, end_us = scenario.calls, steps * scenario.world.step_us
     is_kept, groups = calls.arrival_us < end * scenario.world.step_us, calls.group_step < end
     before = np.concatenate([[0], np.cumsum(is_kept)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -41,12 +42,20 @@ def built_world(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> I
 
     Copy it to change it; a test that wrote into it is reported at the end of the session.
     """
+    from tasks.core.paths import Paths
     from tests.worlds.report_world import write_world
 
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("TRINE_THREADS", "1")
-        paths = write_world(tmp_path_factory.mktemp("world"), repository)
-    before = contents(paths.root)
+    temporary = tmp_path_factory.getbasetemp()
+    root = (temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary) / "built_world"  # one for all workers
+    with root.with_suffix(".lock").open("w") as lock, pytest.MonkeyPatch.context() as monkeypatch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.with_suffix(".done").exists():
+            root.mkdir()
+            monkeypatch.setenv("TRINE_THREADS", "1")
+            write_world(root, repository)
+            root.with_suffix(".done").touch()
+    paths = Paths(root)
+    before = contents(root)
     yield paths
     changed = sorted({name for name, _ in before.items() ^ contents(paths.root).items()})
     assert changed == [], "a test wrote into the world that all tests share"

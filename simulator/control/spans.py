@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import ParameterError
+from simulator.scenario import UNTIL
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -20,7 +21,9 @@ def span_steps(scenario: Scenario, span: Span) -> tuple[int, int]:
     """
     train, valid, test = scenario.split_steps
     begin, end = {"train": (0, train), "valid": (train, valid), "test": (valid, test), "all": (0, test)}[span]
-    if scenario.until != "test" and span in ("test", "all"):
-        what = f"the scenario was loaded until the end of '{scenario.until}'"
-        raise ParameterError(what, where=f"{scenario.id}: span '{span}'", how="only evaluation loads it whole: load_scenario(path)")
+    needed = "test" if span == "all" else span
+    if UNTIL.index(needed) > UNTIL.index(scenario.until):
+        what = f"the scenario was loaded, or stored, until the end of '{scenario.until}'"
+        how = "only evaluation loads one whole: load_scenario(path); a training fleet has its train span only"
+        raise ParameterError(what, where=f"{scenario.id}: span '{span}'", how=how)
     return begin, end

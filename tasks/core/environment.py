@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,4 +18,5 @@ class Environment(BaseSettings):
     sample_dir: Path = Field(default=Path("../shared/data"), description="folder of the real slices that profile `sample` reads")
     memory_limit: str = Field(default="1GB", description="DuckDB's memory limit; beyond it, it spills to temp_dir")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads of DuckDB and Polars")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where networks train; auto: a CUDA device if there is one")
     temp_dir: Path | None = Field(default=None, description="spill folder; default: .trine/tmp in the working tree")

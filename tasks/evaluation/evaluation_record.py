@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tasks.core.records import Number, Record
 
@@ -40,9 +40,10 @@ class BoundFacts(Record):
     programme_usd: Number
     static_alone_usd: Number
     programme_coupled_usd: Number
-    coordinated_usd: Number
+    coordinated_programme_usd: Number
+    coordinated_static_usd: Number
     coordinated_replays: int
-    hindsight_is: str
+    hindsight_is: Literal["programme", "coordinated_programme", "coordinated_static"]
     moves: int
 
 

@@ -18,10 +18,10 @@ from core.errors import ParameterError, RawDataError
 from core.units import DAY_S, DAY_US
 from simulator.conditions import CellSeries, cell_series, hours_of, profile_carbon
 from simulator.control.baseline import record_home
-from simulator.parameters import Objective, Slo, World
+from simulator.parameters import Family, Objective, Slo, World
 from simulator.places.carbon_files import load_hourly_carbon
 from simulator.places.tables import load_tables
-from simulator.scenario import Scenario, build_scenario, save
+from simulator.scenario import Scenario, build_scenario, cut, save
 from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
 from tasks.core.app_classes import AppClasses, with_classes
@@ -32,12 +32,13 @@ from tasks.data.ingest_record import IngestReport
 from tasks.data.raw_files import resolve_folder
 from tasks.data.traces import trace_of
 from tasks.data.verdict import require_success
-from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.scenario_record import ScenarioList
-from tasks.world.scenario_settings import ScenarioSettings
+from tasks.world.scenario_settings import ScenarioSettings, TrainingFleets
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 def run(params: Params, paths: Paths) -> str:
     """Write `data/scenario/<family>-<seed>/`, the workloads they share, apps.parquet and scenarios.json; return the summary line.
+
+    `data/training` gets the same of the training fleets, which end with their train span.
 
     Raises:
         GateError: a source that is used has no successful verdict of its present data.
@@ -62,51 +65,89 @@ def run(params: Params, paths: Paths) -> str:
         if params.seed not in settings.seeds:
             how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
             raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
-    world, slo, objective = params.section("world", World), params.section("slo", Slo), params.section("objective", Objective)
-    limits, tables = params.section("app_classes", AppClasses), load_tables(paths.reference, world)
-    steps = settings.days * DAY_S // world.step_s
+    tables = load_tables(paths.reference, params.section("world", World))
     cells = read_cells(paths, settings.cells)
-    draft = scenario_folder(paths).with_name(".scenario.new")
+    rows, total, clipped = _write(params, paths, tables, cells, scenario_folder(paths))
+    fleets, _, _ = _write(params, paths, tables, cells, training_folder(paths), training=settings.training)
+    built = f"{len(settings.seeds)} seeds in {rows} scenarios, {clipped} calls after the end left out"
+    return f"{total} calls of {built}, {fleets} training fleets"
+
+
+def _write(
+    params: Params,
+    paths: Paths,
+    tables: Tables,
+    cells: dict[str, CellSeries],
+    target: Path,
+    training: TrainingFleets | None = None,
+) -> tuple[int, int, int]:
+    """Write the judged scenarios, or (training) the train spans of fleets on twins; return scenarios, calls, calls left out."""
+    settings, limits = params.section("scenario", ScenarioSettings), params.section("app_classes", AppClasses)
+    seeds = settings.seeds if training is None else training.seeds
+    families = {name: found for name, found in settings.families.items() if training is None or name in training.families}
+    draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     rows, classes, total, clipped = [], [], 0, 0
-    for seed in settings.seeds:
-        is_staged = settings.calls == "staged" and seed == params.seed
-        trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
-        first_day = _first_day(params) if is_staged else 0
-        origin = read_record(ingest_report(paths, settings.source), IngestReport).origin if is_staged else "twin"
-        if origin == "twin":  # what a real trace lacks is sampled by name alone: its next days move nothing
-            ranked = published_calls(seed, trace_of(params, settings.source).apps if is_staged else settings.apps)
-            trace = with_comparable_apps(trace, ranked, seed, tables, world, params)
-        apps, calls, left_out = build(seed, tables, world, trace, steps * world.step_us)
-        carbon = _carbon(params, paths, tables, hours_of(steps, world), first_day)
-        total, clipped = total + len(calls.arrival_us), clipped + left_out
-        for family, changes in settings.families.items():
-            scenario = build_scenario(
-                family,
-                seed,
-                changes=changes,
-                steps=steps,
-                split_steps=settings.split_steps,
-                world=world,
-                slo=slo,
-                objective=objective,
-                tables=tables,
-                apps=apps,
-                calls=calls,
-                cells=cells,
-                carbon_mg_per_kwh=carbon,
-                first_day=first_day,
-            )
+    for seed in seeds:
+        is_staged = training is None and settings.calls == "staged" and seed == params.seed
+        origin, left_out, scenarios = _scenarios_of(params, paths, seed, families, tables, cells, is_staged=is_staged)
+        for whole in scenarios:
+            scenario = cut(whole, "test" if training is None else "train")
             folder = save(scenario, draft)
             classes.append(app_classes(scenario, limits))
             rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
-    pl.concat(classes).write_parquet(draft / "apps.parquet")
+        total, clipped = total + len(scenario.calls.arrival_us), clipped + left_out
+    if classes:
+        pl.concat(classes).write_parquet(draft / "apps.parquet")
     listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
     write_record(draft / "scenarios.json", ScenarioList, listed)
-    shutil.rmtree(scenario_folder(paths), ignore_errors=True)
-    draft.rename(scenario_folder(paths))
-    return f"{total} calls of {len(settings.seeds)} seeds in {len(rows)} scenarios, {clipped} calls after the end left out"
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+    return len(rows), total, clipped
+
+
+def _scenarios_of(
+    params: Params,
+    paths: Paths,
+    seed: int,
+    families: Mapping[str, Family],
+    tables: Tables,
+    cells: dict[str, CellSeries],
+    *,
+    is_staged: bool,
+) -> tuple[str, int, list[Scenario]]:
+    """Where the calls of a seed come from, how many after the end were left out, and its scenarios, one a family."""
+    settings, world = params.section("scenario", ScenarioSettings), params.section("world", World)
+    steps = settings.days * DAY_S // world.step_s
+    trace = staged_invocations(params, paths) if is_staged else twin_invocations(params, seed)
+    first_day = _first_day(params) if is_staged else 0
+    origin = read_record(ingest_report(paths, settings.source), IngestReport).origin if is_staged else "twin"
+    if origin == "twin":  # what a real trace lacks is sampled by name alone: its next days move nothing
+        ranked = published_calls(seed, trace_of(params, settings.source).apps if is_staged else settings.apps)
+        trace = with_comparable_apps(trace, ranked, seed, tables, world, params)
+    apps, calls, left_out = build(seed, tables, world, trace, steps * world.step_us)
+    carbon = _carbon(params, paths, tables, hours_of(steps, world), first_day)
+    scenarios = [
+        build_scenario(
+            family,
+            seed,
+            changes=changes,
+            steps=steps,
+            split_steps=settings.split_steps,
+            world=world,
+            slo=params.section("slo", Slo),
+            objective=params.section("objective", Objective),
+            tables=tables,
+            apps=apps,
+            calls=calls,
+            cells=cells,
+            carbon_mg_per_kwh=carbon,
+            first_day=first_day,
+        )
+        for family, changes in families.items()
+    ]
+    return origin, left_out, scenarios
 
 
 def finish(scenario: Scenario, folder: Path) -> dict[str, Any]:

@@ -13,3 +13,8 @@ if TYPE_CHECKING:
 def scenario_folder(paths: Paths) -> Path:
     """`<family>-<seed>/` and `workload-<seed>/`: arrays that the simulator replays; scenarios.json lists them."""
     return paths.root / "data" / "scenario"
+
+
+def training_folder(paths: Paths) -> Path:
+    """The same for the fleets that learners train on: train spans only, of seeds that are never judged."""
+    return paths.root / "data" / "training"

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from simulator.parameters import Family, Section
+
+
+class TrainingFleets(Section):
+    """Worlds of their own that learners train on: their train spans only, never judged."""
+
+    seeds: tuple[int, ...] = Field(description="of twins and of everything sampled; none of them is judged")
+    families: tuple[str, ...] = Field(description="of the families of the judged worlds")
 
 
 class ScenarioSettings(Section):
@@ -26,6 +33,7 @@ class ScenarioSettings(Section):
     carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
     carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
     steady_apps: int = Field(ge=0, description="the most called apps, which use the same memory and payload class in every seed")
+    training: TrainingFleets = Field(description="fleets for learners beside the judged ones")
 
     @field_validator("seeds")
     @classmethod
@@ -41,4 +49,15 @@ class ScenarioSettings(Section):
         """Each part has at least one step."""
         if not 0 < value[0] < value[1] < value[2]:
             raise ValueError("the ends must rise from above 0")
+        return value
+
+    @field_validator("training")
+    @classmethod
+    def apart(cls, value: TrainingFleets, info: ValidationInfo) -> TrainingFleets:
+        """Training fleets have seeds of their own and known families: a judged world that was trained on would flatter its learner."""
+        seeds, families = info.data.get("seeds", ()), info.data.get("families", {})
+        if set(value.seeds) & set(seeds) or len(set(value.seeds)) != len(value.seeds) or min(value.seeds, default=0) < 0:
+            raise ValueError("seeds must differ from each other and from scenario.seeds, and be 0 or more")
+        if unknown := sorted(set(value.families) - set(families)):
+            raise ValueError(f"no such family: {', '.join(unknown)}")
         return value
