@@ -14,8 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from simulator.control.view import View
+
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 RUNS = 40  # last runs that a line goes through
 LEAST_RUNS = 6
 CLOSE_SHARE, CLOSE_PERIODS, CLOSE_US = 0.8, 0.15, 2e6  # so many residuals are within this share of the period, or this long
@@ -88,6 +91,18 @@ def next_run(line: Float64, now: float, factor: float) -> tuple[float, float]:  
             return mean, sd
         behind = math.floor((now - mean - LATE_SDS * sd) / line[PERIOD])
         number += max(1.0, behind)
+
+
+@njit(cache=True)
+def before(t: float, mean: float, sd: float) -> float:  # pragma: no cover
+    """P(the run comes by t), a run that is missed included: Normal(mean, sd), fires with FIRES."""
+    return FIRES * 0.5 * math.erfc((mean - t) / (sd * math.sqrt(2.0)))
+
+
+@njit(cache=True)
+def chance(now: float, begin: float, end: float, mean: float, sd: float) -> float:  # pragma: no cover
+    """P(the run comes in [begin, end) | it has not come by now)."""
+    return (before(end, mean, sd) - before(begin, mean, sd)) / max(1.0 - before(now, mean, sd), 1e-9)
 
 
 @njit(cache=True)
@@ -182,3 +197,70 @@ def _fire_together(one: Int64, other: Int64) -> bool:
     at = np.clip(np.searchsorted(one, last), 1, max(len(one) - 1, 1))
     nearest = np.minimum(np.abs(one[at - 1] - last), np.abs(one[np.minimum(at, len(one) - 1)] - last))
     return bool((nearest <= TOGETHER_US).mean() > 0.5)
+
+
+@njit(cache=True)
+def _update(at: Int64, lines: Float64, runs: Int64, first: Int64, members: Int64, seen: Int64, has_run: Bool) -> None:  # pragma: no cover
+    for k in range(len(seen)):
+        last = add_runs(at[k], lines[k], runs, members[first[k] : first[k + 1]], seen[k])
+        has_run[k] = last > seen[k]
+        seen[k] = last
+
+
+@njit(cache=True)
+def _chances(now: float, step_us: float, far_steps: int, lines: Float64, first: Int64, members: Int64, factor: float,
+             found: Float64) -> None:  # pragma: no cover  # fmt: skip
+    for k in range(len(lines)):
+        if lines[k, IS_TIMER] == 0.0:
+            continue
+        mean, sd = next_run(lines[k], now, factor)
+        near = chance(now, now, now + 2 * step_us, mean, sd)
+        far = chance(now, now + step_us, now + far_steps * step_us, mean, sd)
+        for i in range(first[k], first[k + 1]):
+            found[members[i], 0], found[members[i], 1] = near, far
+
+
+class Tracker:
+    """The clocks of a run, kept up to date. Good for one run.
+
+    Attributes:
+        clocks: found in the calls before the first barrier.
+        lines: float64 [K, 8], see `fit_line`.
+        has_run: bool [K], whether a run has come since the last update.
+    """
+
+    clocks: Clocks
+    lines: Float64
+    has_run: Bool
+
+    def __init__(self) -> None:
+        self._seen: Int64 | None = None
+
+    def update(self, view: View) -> None:
+        """Take in the arrivals before a barrier; the first time, find the clocks."""
+        if self._seen is None:
+            self.clocks = find_clocks(past_arrivals(view), view.facts.apps.first_function)
+            count = len(self.clocks.app)
+            self._at, self.lines = np.full((count, RUNS), -1, dtype=np.int64), np.zeros((count, COLUMNS))
+            self._seen, self.has_run = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+        _update(self._at, self.lines, view.runs, self.clocks.first, self.clocks.members, self._seen, self.has_run)
+
+    def chances(self, view: View, far_steps: int, factor: float = 0.0) -> Float64:
+        """P(a run in the coming two steps) and P(a run in the steps 1 .. far_steps - 1 from now) by function, float64 [Q, 2]; 0: no timer."""
+        found = np.zeros((len(view.facts.apps.function_ids), 2))
+        _chances(
+            float(view.now_us), float(view.facts.world.step_us), far_steps, self.lines, self.clocks.first, self.clocks.members, factor, found
+        )
+        return found
+
+
+def past_arrivals(view: View) -> list[list[Int64]]:
+    """Times of the calls before the barrier, by app and function, us."""
+    found = []
+    for a, functions in enumerate(np.diff(view.facts.apps.first_function).tolist()):
+        calls = view.past.calls(a)
+        order = np.argsort(calls.function, kind="stable")
+        edges = np.searchsorted(calls.function[order], np.arange(functions + 1))
+        at = calls.arrival_us[order]
+        found.append([at[edges[f] : edges[f + 1]] for f in range(functions)])
+    return found

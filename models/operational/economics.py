@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.units import SLOT_US
+from core.units import HOUR_US, SLOT_US
 from simulator import kernel
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
-    from simulator.control.view import Facts
+    from simulator.control.view import Facts, View
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
@@ -72,6 +72,24 @@ def step_prices(facts: Facts, constants: Int64, placement: Int64, grid_mg_per_kw
         keeps_one_pool=own[:, kernel.BY_FUNCTION] == 0,
         cloud=own[:, kernel.CLOUD],
     )
+
+
+class Prices:
+    """Prices where the apps are now, made anew when the hour or a placement changes. Good for one run."""
+
+    def __init__(self) -> None:
+        self._constants: Int64 | None = None
+        self._hour, self._placement = -1, np.zeros(0, dtype=np.int64)
+
+    def at(self, view: View) -> StepPrices:
+        """The prices at a barrier."""
+        if self._constants is None:
+            self._constants = app_constants(view.facts, view.facts.apps.memory_mb)
+        hour = view.now_us // HOUR_US
+        if hour != self._hour or (view.placement != self._placement).any():
+            self._found = step_prices(view.facts, self._constants, view.placement, view.grid_mg_per_kwh)
+            self._hour, self._placement = hour, view.placement
+        return self._found
 
 
 def cold_start_benefit(scenario: Scenario, found_nothing_idle: NDArray[np.bool_], end_step: int) -> Float64:
@@ -152,7 +170,7 @@ def saved_usd(
     is_miss = (warm_us + cold > limit[:, None]) & (warm_us <= limit[:, None])
     excess = np.maximum(warm_us + cold - duration[:, None], 0) - np.maximum(warm_us - duration[:, None], 0)
     billed = _billed(work[:, None] + cold, own) - _billed(work[:, None], own) if own[kernel.COLD_BILLED] else np.zeros_like(cold)
-    hour = np.minimum(slot * SLOT_US // 3_600_000_000, seen.carbon_mg_per_kwh.shape[1] - 1)
+    hour = np.minimum(slot * SLOT_US // HOUR_US, seen.carbon_mg_per_kwh.shape[1] - 1)
     carbon_ng = own[kernel.BUSY_UW] * cold / US_PER_S * seen.carbon_mg_per_kwh[region, hour][:, None] / NG_UJ
     saved = (
         is_miss * objective.miss_usd
@@ -169,9 +187,3 @@ def _billed(work: Float64 | Int64, own: Int64) -> Float64:
     found: Float64 = np.maximum(own[kernel.MINIMUM], np.ceil(work / granularity) * granularity)
     return found
 
-
-def still_idle(keep_alive_us: Int64, age_us: Float64) -> Float64:
-    """P(an instance is still up after `age_us` of idleness) under a table of quantiles (int64 [257]), of the shape of `age_us`."""
-    share = np.arange(len(keep_alive_us)) / (len(keep_alive_us) - 1)
-    found: Float64 = 1.0 - np.interp(age_us, keep_alive_us.astype(np.float64), share, left=0.0, right=1.0)
-    return found

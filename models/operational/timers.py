@@ -14,20 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.operational.clocks import (
-    COLUMNS,
-    FIRES,
-    IS_TIMER,
-    RUNS,
-    Clocks,
-    add_runs,
-    find_clocks,
-    next_run,
-)
-from models.operational.economics import StepPrices, step_prices
+from models.operational.clocks import FIRES, IS_TIMER, Tracker, before, chance, next_run
+from models.operational.economics import Prices
 from simulator.control.decision import Decision, PolicyBase
-from simulator.control.view import IDLE_NEWEST_US, UP, WORKING, View
-from simulator.places.constants import app_constants
+from simulator.control.features.pools import expired
+from simulator.control.view import View
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -35,37 +26,6 @@ AGAIN_STEPS = 57  # so long a pulse lasts with certainty, less a margin
 COVERED_US = 870_000_000  # and so long mostly
 MOST_STEPS = 400  # ahead that a floor is thought through
 NEVER = np.int64(-(1 << 60))
-
-
-@njit(cache=True)
-def before(t: float, mean: float, sd: float) -> float:  # pragma: no cover
-    """P(the run comes by t), a run that is missed included: Normal(mean, sd), fires with FIRES."""
-    return FIRES * 0.5 * math.erfc((mean - t) / (sd * math.sqrt(2.0)))
-
-
-@njit(cache=True)
-def survival(keep_alive: Int64, age: float) -> float:  # pragma: no cover
-    """P(an instance lives longer than `age` us of idleness), by a table of quantiles (int64 [257])."""
-    last = len(keep_alive) - 1
-    if age <= keep_alive[0]:
-        return 1.0
-    if age >= keep_alive[last]:
-        return 0.0
-    j = np.searchsorted(keep_alive, age) - 1
-    width = keep_alive[j + 1] - keep_alive[j]
-    return 1.0 - (j + ((age - keep_alive[j]) / width if width > 0 else 0.0)) / last
-
-
-@njit(cache=True)
-def expired(pool: Int64, keep_alive: Int64, ahead: float) -> float:  # pragma: no cover
-    """P(the newest instance of a pool, a row of `View.pools`, is gone `ahead` us from now)."""
-    if pool[UP] == 0:
-        return 1.0
-    if pool[WORKING] > 0 or pool[IDLE_NEWEST_US] < 0:
-        return 1.0 - survival(keep_alive, ahead)
-    age = float(pool[IDLE_NEWEST_US])
-    alive = survival(keep_alive, age)
-    return 1.0 - (survival(keep_alive, age + ahead) / alive if alive > 0 else 0.0)
 
 
 @njit(cache=True)
@@ -91,12 +51,6 @@ def worth(now: float, step_us: float, mean: float, sd: float, gain: float, price
         if none_yet * gain < price * none_yet or passed >= FIRES - 1e-6:
             break
     return best
-
-
-@njit(cache=True)
-def chance(now: float, begin: float, end: float, mean: float, sd: float) -> float:  # pragma: no cover
-    """P(the run comes in [begin, end) | it has not come by now)."""
-    return (before(end, mean, sd) - before(begin, mean, sd)) / max(1.0 - before(now, mean, sd), 1e-9)
 
 
 @njit(cache=True)
@@ -137,24 +91,22 @@ def _pulse(since: int, step: int, step_us: float, mean: float, sd: float, is_gon
 
 
 @njit(cache=True)
-def decide(step: int, step_us: int, runs: Int64, pools: Int64, first: Int64, members: Int64, app: Int64, at: Int64, lines: Float64,
-           seen: Int64, first_pool: Int64, benefit: Float64, step_usd: Float64, idle_usd: Float64, unit_steps: Int64,
-           is_drop: NDArray[np.bool_], one_pool: NDArray[np.bool_], cloud: Int64, keep_alive: Int64, factor: float, since: Int64,
+def decide(step: int, step_us: int, pools: Int64, first: Int64, members: Int64, app: Int64, lines: Float64, has_run: NDArray[np.bool_],
+           first_pool: Int64, benefit: Float64, step_usd: Float64, idle_usd: Float64, unit_steps: Int64, is_drop: NDArray[np.bool_],
+           one_pool: NDArray[np.bool_], cloud: Int64, keep_alive: Int64, factor: float, since: Int64,
            floors: Int64) -> None:  # pragma: no cover  # fmt: skip
     """Set `floors` (int64 [Q]) for the clocks at a barrier, and remember in `since` (int64 [n members]) when each floor rose.
 
-    `at`, `lines`, `seen`: of the clocks, see `add_runs`; `benefit` float64 [A, C]; the prices are those of `StepPrices`; `keep_alive`
+    `lines`, `has_run`: of the clocks, see `clocks.Tracker`; `benefit` float64 [A, C]; the prices are those of `StepPrices`; `keep_alive`
     int64 [C, 257].
     """
     floors[:] = 0
     now = float(step * step_us)
     for k in range(len(app)):
-        a, own = app[k], members[first[k] : first[k + 1]]
-        before_us = seen[k]
-        seen[k] = add_runs(at[k], lines[k], runs, own, seen[k])
+        a = app[k]
         if lines[k, IS_TIMER] == 0.0:
             continue
-        if seen[k] > before_us and is_drop[a] and unit_steps[a] <= 1:  # the run has come
+        if has_run[k] and is_drop[a] and unit_steps[a] <= 1:
             since[first[k] : first[k + 1]] = NEVER
         mean, sd = next_run(lines[k], now, factor)
         gain, price = benefit[a, cloud[a]], step_usd[a]
@@ -192,54 +144,32 @@ class Timers(PolicyBase):
         benefit_usd: float64 [A, C], see `economics.cold_start_benefit`.
         rules: see `TimerRules`.
         name: of the arm.
+        tracker: of the clocks, where another part of the policy keeps it up to date; None: the policy keeps its own.
     """
 
     period_steps = 1
 
-    def __init__(self, benefit_usd: Float64, rules: TimerRules | None = None, name: str = "timers") -> None:
+    def __init__(
+        self, benefit_usd: Float64, rules: TimerRules | None = None, name: str = "timers", tracker: Tracker | None = None
+    ) -> None:
         self.name, self.rules = name, rules or TimerRules()
         self.benefit_usd = benefit_usd * self.rules.benefit_share
-        self.clocks: Clocks | None = None
+        self.tracker, self._is_own = tracker or Tracker(), tracker is None
+        self.prices = Prices()
+        self._since: Int64 | None = None
 
     def decide(self, view: View) -> Decision:
         """Order the floors that pay."""
-        if self.clocks is None:
-            self._start(view)
-        clocks, facts = self.clocks, view.facts
-        assert clocks is not None
-        hour = view.now_us // 3_600_000_000
-        if hour != self._priced_hour or (view.placement != self._priced_at).any():
-            self._prices: StepPrices = step_prices(facts, self._constants, view.placement, view.grid_mg_per_kwh)
-            self._priced_hour, self._priced_at = hour, view.placement
-        prices = self._prices
+        if self._is_own:
+            self.tracker.update(view)
+        clocks, facts = self.tracker.clocks, view.facts
+        if self._since is None:
+            self._since = np.full(len(clocks.members), NEVER, dtype=np.int64)
+            self._floors = np.zeros(len(facts.apps.function_ids), dtype=np.int64)
+        p = self.prices.at(view)
         decide(
-            view.step, facts.world.step_us, view.runs, view.pools, clocks.first, clocks.members, clocks.app, self._at, self._lines,
-            self._seen, facts.apps.first_function, self.benefit_usd, prices.step_usd, prices.idle_usd, prices.unit_steps, prices.is_drop,
-            prices.keeps_one_pool, prices.cloud, facts.tables.keep_alive_us, self.rules.sd_factor, self._since, self._floors,
+            view.step, facts.world.step_us, view.pools, clocks.first, clocks.members, clocks.app, self.tracker.lines,
+            self.tracker.has_run, facts.apps.first_function, self.benefit_usd, p.step_usd, p.idle_usd, p.unit_steps, p.is_drop,
+            p.keeps_one_pool, p.cloud, facts.tables.keep_alive_us, self.rules.sd_factor, self._since, self._floors,
         )  # fmt: skip
         return Decision(floors=self._floors)
-
-    def _start(self, view: View) -> None:
-        """Find the clocks in the calls so far, and take over their last runs."""
-        facts = view.facts
-        arrivals = past_arrivals(view)
-        self.clocks = find_clocks(arrivals, facts.apps.first_function)
-        count = len(self.clocks.app)
-        self._at = np.full((count, RUNS), -1, dtype=np.int64)
-        self._lines, self._seen = np.zeros((count, COLUMNS)), np.full(count, -1, dtype=np.int64)
-        self._since = np.full(len(self.clocks.members), NEVER, dtype=np.int64)
-        self._floors = np.zeros(len(facts.apps.function_ids), dtype=np.int64)
-        self._constants = app_constants(facts, facts.apps.memory_mb)
-        self._priced_hour, self._priced_at = -1, view.placement
-
-
-def past_arrivals(view: View) -> list[list[Int64]]:
-    """Times of the calls before the barrier, by app and function, us."""
-    found = []
-    for a, functions in enumerate(np.diff(view.facts.apps.first_function).tolist()):
-        calls = view.past.calls(a)
-        order = np.argsort(calls.function, kind="stable")
-        edges = np.searchsorted(calls.function[order], np.arange(functions + 1))
-        at = calls.arrival_us[order]
-        found.append([at[edges[f] : edges[f + 1]] for f in range(functions)])
-    return found
