@@ -22,9 +22,11 @@ check: $(VENV)/.installed  ## lint, types, import rules, generated deps
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tasks.core.deps --check
+	@$(BIN)/python -m tasks.core.parameter_docs --check
 
-deps: $(VENV)/.installed  ## write the generated blocks of dvc.yaml, and versions.yaml
+deps: $(VENV)/.installed  ## write the generated blocks of dvc.yaml, versions.yaml and the table of docs/parameters.md
 	@$(BIN)/python -m tasks.core.deps
+	@$(BIN)/python -m tasks.core.parameter_docs
 
 verify: $(VENV)/.installed  ## the long proofs; writes reports/verification.json
 	@$(BIN)/python -m pytest tests -m slow --verification=reports/verification.json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import typer
 from core.errors import TrineError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+SHOWN_REASONS = 3  # of a stage that is out of date
 
 
 class _Group(typer.core.TyperGroup):
@@ -39,59 +39,25 @@ Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this s
 Force = Annotated[bool, typer.Option("--force", help="Run the stages even if nothing changed.")]
 
 
-def _repro(root: Path, targets: list[str], force: bool) -> None:
-    """Run `dvc repro` and say what it did.
-
-    Raises:
-        TrineError: DVC ended with an error; its lines were shown already.
-    """
-    from flows.process import Runner, dvc
-
-    ran: list[str] = []
-
-    def on_line(line: str) -> None:
-        if line.startswith("Running stage '") and line.endswith("':"):
-            ran.append(line.removeprefix("Running stage '").removesuffix("':"))
-        typer.echo(line)
-
-    runner = Runner(root, limit_s=24 * 3600)
-    for ended in (signal.SIGTERM, signal.SIGHUP):  # the child has a group of its own, which nobody else would end
-        signal.signal(ended, lambda number, _frame: sys.exit(128 + number))
-    status, _ = runner.run(dvc("--wait-for-lock", "repro", *(["--force"] if force else []), *targets), on_line)
-    if status != 0:
-        raise TrineError("the rebuild stopped", where="the stage named above", how="follow the `fix:` line above, then run it again")
-    always = _always_changed(root)
-    changed = [stage for stage in ran if stage.split("@")[0] not in always]
-    if not changed:
-        typer.echo("nothing changed: every result is up to date" + (f" (only looked at the inputs: {', '.join(ran)})" if ran else ""))
-
-
-def _always_changed(root: Path) -> set[str]:
-    """Return the stages that dvc.yaml marks `always_changed`; that they ran says nothing."""
-    import yaml
-
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    return {name for name, body in stages.items() if body.get("do", body).get("always_changed")}
-
-
 def _say_report(root: Path) -> None:
+    """Where the page is, and of which profile."""
+    from tasks.core.lineage import stamp_of
     from tasks.core.paths import Paths
-    from tasks.report.report_outputs import page_file
+    from tasks.report.report_outputs import page_file, page_numbers_file
 
-    page = page_file(Paths(root))
-    typer.echo(f"report: {page}" if page.is_file() else "report: not built (run: trine report)")
+    page, profile = page_file(Paths(root)), stamp_of(page_numbers_file(Paths(root))).get("profile")
+    of_profile = f" (profile {profile})" if profile else ""
+    typer.echo(f"report: {page}{of_profile}" if page.is_file() else "report: not built (run: trine report)")
 
 
 @app.command()
 def run(profile: Profile = None, target: Targets = None, force: Force = False) -> None:
     """Rebuild what changed."""
     from flows.process import find_root
-    from flows.profile import set_profile
+    from flows.repro import rebuild
 
     root = find_root()
-    if profile is not None and set_profile(root / "params.yaml", profile):
-        typer.echo(f"params.yaml: profile is now {profile}")
-    _repro(root, target or [], force)
+    rebuild(root, "trine run", typer.echo, profile=profile, targets=target or [], force=force)
     _say_report(root)
 
 
@@ -121,19 +87,24 @@ def flow(profile: Profile = None, target: Targets = None, force: Force = False) 
 
 @app.command()
 def status() -> None:
-    """Show which stages are out of date, what was ingested and what validation says."""
+    """Show what runs, which stages are out of date and why, what was ingested and what validation says."""
     from flows import graph
     from flows.process import find_root
     from tasks.core.paths import Paths
+    from tasks.core.run_lock import holder
     from tasks.core.sources import SOURCES
     from tasks.data.ingest_outputs import ingest_report
     from tasks.data.verdict import verdict_file
 
     root = find_root()
+    if (running := holder(root)) is not None:
+        typer.echo(f"{'running':<24}{running}")
     stages, stale = graph.read(root), graph.status(root)
     for name in stages.upstream:
-        reasons = [reason for reason in stale.get(name, []) if reason != "always changed"]
-        typer.echo(f"{name:<24}{'always runs' if name in stages.always else 'changed' if reasons else 'up to date'}")
+        reasons = graph.why(stale.get(name, []))
+        more = [f"and {len(reasons) - SHOWN_REASONS} more"] if len(reasons) > SHOWN_REASONS else []
+        because = f"changed: {'; '.join([*reasons[:SHOWN_REASONS], *more])}"
+        typer.echo(f"{name:<24}{'always runs' if name in stages.always else because if reasons else 'up to date'}")
     paths = Paths(root)
     for source in SOURCES:
         counts, verdict = _read(ingest_report(paths, source)), _read(verdict_file(paths, source))
@@ -160,9 +131,10 @@ def _read(path: Path) -> dict[str, object]:
 def report() -> None:
     """Build the report as far as needed and say where it is."""
     from flows.process import find_root
+    from flows.repro import rebuild
 
     root = find_root()
-    _repro(root, ["report"], False)
+    rebuild(root, "trine report", typer.echo, profile=None, targets=["report"], force=False)
     _say_report(root)
 
 

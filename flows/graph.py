@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from core.errors import ParameterError, TrineError
 from flows.process import dvc, environment
 
 STATUS_LIMIT_S = 300
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one where it was built: 20 times as fast
 
 
 @dataclass(frozen=True)
@@ -104,3 +107,30 @@ def status(root: Path) -> dict[str, list[Any]]:
         )
     parsed: dict[str, list[Any]] = json.loads(done.stdout)
     return parsed
+
+
+def why(reasons: Sequence[Any]) -> list[str]:
+    """Return DVC's reasons in words, e.g. `params.yaml: seed modified`; that a stage always runs is none."""
+    said = []
+    for reason in reasons:
+        if isinstance(reason, dict):
+            for kind, found in reason.items():
+                said += [_words(kind, name, what) for name, what in found.items()]
+        elif reason != "always changed":
+            said.append("the command changed" if reason == "changed command" else str(reason))
+    return said
+
+
+def _words(kind: str, name: str, what: Any) -> str:
+    if isinstance(what, dict):  # parameters, by their state
+        return f"{name}: " + ", ".join(f"{key} {state}" for key, state in what.items())
+    return f"{name} {'missing' if what == 'deleted' else what}" + (" (an output)" if kind == "changed outs" else "")
+
+
+def recorded_outputs(root: Path, stage: str) -> Any:
+    """Return what dvc.lock says of a stage's outputs; None: nothing, or another DVC is writing there just now."""
+    try:
+        with (root / "dvc.lock").open(encoding="utf-8") as file:
+            return yaml.load(file, _LOADER)["stages"][stage].get("outs")  # noqa: S506 (both loaders are safe ones)
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None

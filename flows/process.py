@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from core.errors import TrineError
 
-KILL_AFTER_S = 5.0  # a child that ignores SIGTERM this long gets SIGKILL
+KILL_AFTER_S = 3.0  # a child that ignores SIGTERM this long gets SIGKILL
 TAIL_LINES = 40  # lines of a failed stage that its error repeats
 STAGE_LIMIT_S = 6 * 3600.0  # no stage takes this long: a hanging one ends here
+BUSY = "is busy, it is being blocked by:"  # DVC's words where another DVC works on the files of a stage
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -39,15 +40,26 @@ def environment() -> dict[str, str]:
 
 
 def dvc(*arguments: str) -> list[str]:
-    """Return the command line of this environment's DVC, found beside the interpreter and not through PATH."""
-    return [sys.executable, "-m", "dvc", *arguments]
+    """Return the command line of this environment's DVC as a child of this process, which ends with it even if it is killed."""
+    return [sys.executable, "-m", "flows.follower", str(os.getpid()), "dvc", *arguments]
+
+
+def is_busy(lines: Sequence[str]) -> bool:
+    """Whether DVC stopped because another DVC works on the files of a stage."""
+    return any(BUSY in line for line in lines)
 
 
 class Runner:
-    """Runs commands in process groups of their own and can stop all of them; safe to share between threads."""
+    """Runs commands in process groups of their own and can stop all of them; safe to share between threads.
 
-    def __init__(self, root: Path, limit_s: float = STAGE_LIMIT_S) -> None:
-        self.root, self.limit_s = root, limit_s
+    Args:
+        root: where they run.
+        limit_s: after which they are ended.
+        variables: of their environment, beside those of `environment`.
+    """
+
+    def __init__(self, root: Path, limit_s: float = STAGE_LIMIT_S, variables: Mapping[str, str] | None = None) -> None:
+        self.root, self.limit_s, self._variables = root, limit_s, dict(variables or {})
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped = False
@@ -65,7 +77,7 @@ class Runner:
             process = subprocess.Popen(
                 command,
                 cwd=self.root,
-                env=environment(),
+                env={**environment(), **self._variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +14,13 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from core.errors import TrineError
 from flows import graph as graphs
-from flows.process import Runner, dvc, find_root
-from flows.profile import set_profile
+from flows.lines import Lines
+from flows.process import Runner, dvc, find_root, is_busy
+from flows.repro import change_profile
+from tasks.core.progress import duration
+from tasks.core.run_lock import Held, held
 
 WORKERS = 2  # stages at once; each may use up to TRINE_MEMORY_LIMIT
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
@@ -34,18 +39,20 @@ def rebuild(profile: str | None = None, targets: list[str] | None = None, force:
         stage -> name of its final state (`Completed`: it ran; `Cached`: nothing to do).
     """
     root, logger = find_root(), get_run_logger()
-    if profile is not None and set_profile(root / "params.yaml", profile):
-        logger.info("params.yaml: profile is now %s", profile)
-    graph = graphs.read(root)
-    if targets:
-        graph = graph.select(targets)
-    seconds: dict[str, float] = {}
-    runner = Runner(root)
     try:
-        states = _run(runner, graph, force, seconds)
-    finally:
-        runner.stop()
-    _publish(states, seconds)
+        with held(root, "trine flow", logger.info) as lock:
+            change_profile(root, profile, logger.info)
+            graph = graphs.read(root)
+            if targets:
+                graph = graph.select(targets)
+            work = _Work(root, graph, lock, force=force)
+            try:
+                states = _run(work)
+            finally:
+                work.runner.stop()
+    except TrineError as error:  # a fault that the user can fix: no traceback
+        return Failed(message=str(error))
+    _publish(states, work.seconds)
     failed = sorted(name for name, state in states.items() if state.is_failed() or state.is_crashed())
     if failed:
         waiting = sum(not state.is_final() for state in states.values())
@@ -53,33 +60,68 @@ def rebuild(profile: str | None = None, targets: list[str] | None = None, force:
     return {name: str(state.name) for name, state in states.items()}
 
 
-def _run(runner: Runner, graph: graphs.Graph, force: bool, seconds: dict[str, float]) -> dict[str, State[Any]]:
+class _Work:
+    """What the tasks of one run share: one look at what is out of date, and which stages have new outputs since.
+
+    Args:
+        root: of the working tree.
+        graph: stages of this run.
+        lock: of this run.
+        force: run every stage.
+    """
+
+    def __init__(self, root: Path, graph: graphs.Graph, lock: Held, *, force: bool) -> None:
+        self.root, self.graph, self.lock, self.force = root, graph, lock, force
+        self.seconds: dict[str, float] = {}
+        self.runner = Runner(root, variables=lock.environment())
+        self._stale = frozenset(graph.upstream if force else graphs.status(root))
+        self._renewed: set[str] = set()
+        self._parameters = (root / "params.yaml").read_bytes()
+
+    def is_unchanged(self, stage: str) -> bool:
+        """Whether there is nothing to do: it was up to date at the start, and what it reads has not changed since."""
+        return stage not in self._stale and self._renewed.isdisjoint(self.graph.upstream[stage])
+
+    def reproduce(self, stage: str, show: Callable[[str], None]) -> State[Any]:
+        """Bring one stage up to date through DVC."""
+        options, before = ["--force"] if self.force else [], graphs.recorded_outputs(self.root, stage)
+        lines = Lines(self.graph.always, show, False, self.lock.begins, self.lock.has_ended)
+        command = dvc("--wait-for-lock", "repro", "--single-item", *options, stage)
+        while True:
+            status, tail = self.runner.run(command, lines.take)
+            lines.end()
+            if status == 0 or not is_busy(tail):
+                break
+            show("a stage that was started by hand has its turn first")
+            self.lock.lend()
+            if (self.root / "params.yaml").read_bytes() != self._parameters:
+                return Failed(message=f"{stage}: params.yaml was changed by another run; start this one again")
+        if status != 0:
+            last = "\n".join(tail)
+            return Failed(message=f"{stage}: dvc ended with status {status}\n{last}")
+        after = graphs.recorded_outputs(self.root, stage)
+        if after is None or after != before:
+            self._renewed.add(stage)
+        return Completed(message="ran") if lines.ran else Completed(name="Cached", message="restored from the cache")
+
+
+def _run(work: _Work) -> dict[str, State[Any]]:
     """Submit one task per stage in running order, each waiting for its upstream ones, and return their last states."""
 
     # No retries: no stage calls a network. No Prefect cache: DVC's is the only one.
     @task(retries=0, cache_policy=NO_CACHE, persist_result=False)
     def run_stage(stage: str) -> State[Any]:
-        """Bring one stage up to date through DVC."""
+        """Bring one stage up to date."""
+        if work.is_unchanged(stage):
+            return Completed(name="Cached", message="nothing changed")
         started = time.perf_counter()
-        logger = get_run_logger()
-        ran = False
-
-        def on_line(line: str) -> None:
-            nonlocal ran
-            ran = ran or line == f"Running stage '{stage}':"
-            if line:
-                logger.info("%s", line)
-
-        options = ["--force"] if force else []
-        status, tail = runner.run(dvc("--wait-for-lock", "repro", "--single-item", *options, stage), on_line)
-        seconds[stage] = time.perf_counter() - started
-        if status != 0:
-            last = "\n".join(tail)
-            return Failed(message=f"{stage}: dvc ended with status {status}\n{last}")
-        return Completed(message="ran") if ran else Completed(name="Cached", message="nothing changed")
+        try:
+            return work.reproduce(stage, get_run_logger().info)
+        finally:
+            work.seconds[stage] = time.perf_counter() - started
 
     futures: dict[str, PrefectFuture[Any]] = {}
-    for stage, needs in graph.upstream.items():
+    for stage, needs in work.graph.upstream.items():
         named = run_stage.with_options(name=stage, task_run_name=stage)
         futures[stage] = named.submit(stage, return_state=False, wait_for=[futures[need] for need in needs])
     wait(list(futures.values()))
@@ -95,10 +137,14 @@ def _publish(states: dict[str, State[Any]], seconds: dict[str, float]) -> None:
 
 
 def main(root: Path, profile: str | None, targets: list[str] | None, force: bool) -> bool:
-    """Run the flow once and print the state of every stage; returns whether it succeeded."""
+    """Run the flow once and print what became of the stages, the unchanged ones in one line; returns whether it succeeded."""
+    started = time.perf_counter()
     state = cast("State[Any]", rebuild(profile, targets, force, return_state=True))
-    print(state.message or state.name)
-    if state.is_completed():
-        for name, outcome in state.result().items():
-            print(f"  {name}: {outcome}")
-    return bool(state.is_completed())
+    if not state.is_completed():
+        print(state.message or state.name)
+        return False
+    outcomes: dict[str, str] = state.result()
+    ran = [name for name, outcome in outcomes.items() if outcome != "Cached"]
+    print(f"ran {len(ran)} stages in {duration(time.perf_counter() - started)}: {', '.join(ran) or 'none'}")
+    print(f"{len(outcomes) - len(ran)} stages unchanged")
+    return True

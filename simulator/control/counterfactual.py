@@ -17,9 +17,10 @@ from core.errors import ParameterError, TrineError
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import CARBON_NANOUSD, OBJECTIVE_NANOUSD, REPLAYED_CALLS
 from simulator.fleet import Field, Fleet
-from simulator.objective import components_usd, objective_usd
+from simulator.objective import COMPONENTS, components_usd, objective_usd
 
 if TYPE_CHECKING:
+    from simulator.parameters import Objective
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
@@ -68,13 +69,20 @@ class Replays:
         for p, fleet in enumerate(self.fleets):
             fleet.advance(self.next_interval * self.scenario.world.tactical_steps)
             now = fleet.out[:, 0]
-            fields = now - self.known[p]
-            carbon = components_usd(fields, self.scenario.objective)["carbon"]
-            rows[p, :, OBJECTIVE_NANOUSD] = np.rint((objective_usd(fields, self.scenario.objective) - carbon) * 1e9)
-            rows[p, :, CARBON_NANOUSD] = np.rint(carbon * 1e9)
-            rows[p, :, REPLAYED_CALLS] = fields[:, Field.CALLS]
+            rows[p] = _replayed(now - self.known[p], self.scenario.objective)
             np.copyto(self.known[p], now)
         return rows
+
+
+def _replayed(fields: Int64, objective: Objective) -> Int64:
+    """What `View.replayed` says of sums of calls (int64 [..., len(Field)]), int64 [..., 3]."""
+    parts = components_usd(fields, objective)
+    rows = np.empty((*fields.shape[:-1], 3), dtype=np.int64)
+    rows[..., OBJECTIVE_NANOUSD] = np.rint(np.sum([parts[name] for name in COMPONENTS if name != "carbon"], axis=0) * 1e9)
+    of_calls = (fields[..., Field.CARBON_NG] - fields[..., Field.IDLE_CARBON_NG]) / 1e12 * objective.carbon_usd_per_kg
+    rows[..., CARBON_NANOUSD] = np.rint(of_calls * 1e9)
+    rows[..., REPLAYED_CALLS] = fields[..., Field.CALLS]
+    return rows
 
 
 class ReplaySource:
@@ -125,11 +133,14 @@ def replay_table(scenario: Scenario, span: Span, luck_seed: int = REPLAY_SEED) -
         ParameterError: the span does not begin at a tactical barrier, or it is several spans.
     """
     begin, end = span_steps(scenario, span)
-    replays = Replays(scenario, begin, luck_seed)
     first, steps = begin // scenario.world.tactical_steps, scenario.world.tactical_steps
     if span == "all":
         raise ParameterError("'all' is three spans", where="replay_table: span", how="make one table each of train, valid, test")
-    return ReplayTable(first, np.stack([replays.interval() for _ in range((end - begin) // steps)]))
+    values = np.empty(((end - begin) // steps, len(scenario.tables.zones), len(scenario.apps.app_ids), 3), dtype=np.int64)
+    for p in range(values.shape[1]):
+        fields = placement_fields(scenario, luck_seed, span, p)[:, : len(values)]
+        values[:, p] = _replayed(fields, scenario.objective).swapaxes(0, 1)
+    return ReplayTable(first, values)
 
 
 def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, *, is_fresh: bool = False) -> Int64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.units import DAY_US
 from simulator.parameters import Section
@@ -15,9 +15,17 @@ CLASS_DAYS = 14
 class AppClasses(Section):
     """Limits between the classes rare < low < mid < high, in calls per 14 days."""
 
-    rare_below: int = Field(ge=0)
-    low_below: int = Field(ge=0)
-    mid_below: int = Field(ge=0)
+    rare_below: int = Field(ge=0, le=10**9, description="an app with fewer calls is rare")
+    low_below: int = Field(ge=0, le=10**9, description="with fewer, low")
+    mid_below: int = Field(ge=0, le=10**9, description="with fewer, mid; with as many or more, high")
+
+    @model_validator(mode="after")
+    def rising(self) -> AppClasses:
+        """Each limit is above the one before."""
+        if not self.rare_below < self.low_below < self.mid_below:
+            limits = f"rare_below {self.rare_below}, low_below {self.low_below}, mid_below {self.mid_below}"
+            raise ValueError(f"the limits do not rise: {limits}")
+        return self
 
 
 def with_classes(counted: pl.DataFrame, train_us: int, limits: AppClasses) -> pl.DataFrame:

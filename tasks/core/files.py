@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DamagedFileError
+from tasks.core.drafts import draft_of
 
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path` through a temporary neighbour, so that readers see the old or the new file, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.new")
-    neighbour.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(neighbour, path)  # noqa: PTH105 (Path.replace is the same call; os.replace names the guarantee)
+    neighbour = draft_of(path)
+    try:
+        neighbour.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(neighbour, path)  # noqa: PTH105 (Path.replace is the same call; os.replace names the guarantee)
+    finally:
+        neighbour.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -15,8 +15,17 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.errors import ParameterError
+from tasks.core.bounds import allowed, field_at
 
-BY_PROFILE = "by_profile"
+BY_PROFILE, DEFAULT = "by_profile", "default"
+LARGEST_WHOLE, LAST_DAY = 2**31 - 1, 36_500
+WHOLE = {  # values outside of a section: least, most, meaning
+    "seed": (0, LARGEST_WHOLE, "seed of everything that is sampled, and of the twin"),
+    "epoch": (0, LARGEST_WHOLE, "raise it to rebuild everything"),
+    "as_of_day": (1, LAST_DAY, "the first day that features and reports do not see"),
+    "window_days": (1, LAST_DAY, "how many days before `as_of_day` they see"),
+}
+SHOWN = 80  # characters of a refused value
 RESTORE = "restore it: git checkout params.yaml"
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -70,28 +79,30 @@ class Params:
     @property
     def seed(self) -> int:
         """Of everything sampled, 0 or more."""
-        return self._whole("seed", 0)
+        return self._whole("seed")
 
     @property
     def epoch(self) -> int:
         """Raised by hand to rebuild everything, 0 or more."""
-        return self._whole("epoch", 0)
+        return self._whole("epoch")
 
     @property
     def as_of_day(self) -> int:
         """The first day that features and reports do not see, 1 or more."""
-        return self._whole("as_of_day", 1)
+        return self._whole("as_of_day")
 
     @property
     def window_days(self) -> int:
         """How many days before `as_of_day` they see, 1 or more."""
-        return self._whole("window_days", 1)
+        return self._whole("window_days")
 
-    def _whole(self, name: str, least: int) -> int:
+    def _whole(self, name: str) -> int:
         self._require(name)
+        least, most, _ = WHOLE[name]
         value = _find(self._values, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ParameterError(f"{name} is {value!r}, not a whole number", where="params.yaml", how=f"set it to {least} or more")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            what = f"{name} is {_shown(value)} (allowed: whole number, {least} to {most})"
+            raise ParameterError(what, where="params.yaml", how=f"set it to a whole number from {least} to {most}")
         return value
 
     def _require(self, name: str) -> None:
@@ -131,14 +142,31 @@ def read(path: Path) -> dict[str, Any]:
         ParameterError: the file is missing, is not YAML, has no `profile` or no list `profiles`.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
     except FileNotFoundError:
         raise ParameterError("params.yaml is missing", where=str(path), how=RESTORE) from None
+    except UnicodeDecodeError as error:
+        where = f"{path}, byte {error.start}"
+        raise ParameterError("holds bytes that are not UTF-8", where=where, how="save the file as UTF-8, or " + RESTORE) from None
     except yaml.YAMLError as error:
         raise ParameterError(f"not valid YAML: {error}", where=str(path), how="fix the line named in the message") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("profiles"), list) or "profile" not in raw:
+    names = raw.get("profiles") if isinstance(raw, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or "profile" not in raw:
         raise ParameterError("needs the keys 'profile' and 'profiles' (a list of names)", where=str(path), how=RESTORE)
-    return raw
+    return dict(raw)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that is listed twice is an error: the first value would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping of distinct keys."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' is listed twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
 
 
 def require_profile(profile: Any, known: Iterable[str], where: str) -> None:
@@ -148,8 +176,12 @@ def require_profile(profile: Any, known: Iterable[str], where: str) -> None:
         ParameterError: it is not among `known`.
     """
     names = sorted(known)
+    if not isinstance(profile, str):
+        raise ParameterError(f"the profile is {_shown(profile)}, not a name", where=where, how=f"choose one of: {', '.join(names)}")
     if profile not in names:
-        raise ParameterError(f"unknown profile '{profile}'", where=where, how=f"choose one of: {', '.join(names)}")
+        near = difflib.get_close_matches(profile, names, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ParameterError(f"unknown profile '{profile}'{hint}", where=where, how=f"choose one of: {', '.join(names)}")
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -173,9 +205,17 @@ def _resolved(value: Any, profile: str, profiles: Iterable[str], where: str) -> 
         return value
     own = {key: _resolved(inner, profile, profiles, f"{where}{key}.") for key, inner in value.items() if key != BY_PROFILE}
     overrides = value.get(BY_PROFILE) or {}
+    place = f"params.yaml: {where}{BY_PROFILE}"
+    if not isinstance(overrides, dict):
+        raise ParameterError(f"is {_shown(overrides)}, not a map of profiles", where=place, how="write it as {sample: {key: value}}")
     for name in overrides:
-        require_profile(name, profiles, f"params.yaml: {where}{BY_PROFILE}")
-    return merge(own, overrides.get(profile) or {}, where)
+        require_profile(name, profiles, place)
+    if own.keys() == {DEFAULT}:  # a value that a profile replaces as a whole
+        return overrides.get(profile, own[DEFAULT])
+    over = overrides.get(profile) or {}
+    if not isinstance(over, dict):
+        raise ParameterError(f"{profile} is {_shown(over)}, not a map of values", where=place, how="write it as {key: value}")
+    return merge(own, over, where)
 
 
 def _has_overrides(value: Any) -> bool:
@@ -199,12 +239,22 @@ def _nearest(key: Any, known: Iterable[Any]) -> str:
 
 
 def _faults(error: ValidationError, name: str, kind: type[BaseModel]) -> str:
-    """All faults in one line; an unknown key of the section itself comes with the nearest known one."""
-    known = [field.alias or key for key, field in kind.model_fields.items()]
+    """All faults in one line, each with key, value and bounds; an unknown key comes with the nearest known one."""
     listed = []
     for fault in error.errors():
-        where = ".".join((name, *map(str, fault["loc"])))
-        is_unknown = fault["type"] == "extra_forbidden"
-        hint = f" ({_nearest(fault['loc'][-1], known)})" if is_unknown and len(fault["loc"]) == 1 else ""
-        listed.append(f"{where}: {'unknown key' if is_unknown else fault['msg']}{hint}")
-    return "; ".join(listed)
+        field, known, place = field_at(kind, fault["loc"])
+        own = fault["msg"].removeprefix("Value error, ") if fault["type"] == "value_error" else ""
+        if fault["type"] == "extra_forbidden":
+            listed.append(f"{name}{place}: unknown key ({_nearest(fault['loc'][-1], known)})")
+        elif not fault["loc"]:
+            listed.append(f"{name}: {own or fault['msg']}")
+        else:
+            value = "missing" if fault["type"] == "missing" else _shown(fault["input"])
+            words = "; ".join(filter(None, (own, f"allowed: {allowed(field)}" if field else "")))
+            listed.append(f"{name}{place} is {value} ({words or fault['msg']})")
+    return "; ".join(dict.fromkeys(listed))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

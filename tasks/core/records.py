@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import DamagedFileError
 from tasks.core.files import read_json, write_json
+from tasks.core.lineage import without_stamp
 
 Number = int | float  # keeps a whole number whole, so that it is shown and written as it was
 SHOWN_FAULTS = 5  # of a damaged file, in its message
@@ -48,7 +49,7 @@ def checked(value: Any, kind: type[R], path: Path) -> R:
     """Return the record that a JSON value holds.
 
     Args:
-        value: as `json.loads` returns it.
+        value: as `json.loads` returns it; what the file was made from (lineage.py) is no part of the record.
         kind: of the record.
         path: of the file, for the message.
 
@@ -56,7 +57,7 @@ def checked(value: Any, kind: type[R], path: Path) -> R:
         DamagedFileError: keys or types are not those of the record.
     """
     try:
-        return kind.model_validate(_tuples(value))
+        return kind.model_validate(_tuples(without_stamp(value)))
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()]
         more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []

@@ -1,11 +1,11 @@
-"""The table of stages, and what each declares in dvc.yaml. Not here: edges (dvc.yaml), code deps (deps.py), settings, outputs.
+"""The table of stages, and what each declares in dvc.yaml. Not here: the edges (dvc.yaml), code deps (deps.py), settings, outputs.
 
 No stage imports this module, so that a new stage reruns no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ STAGES: Mapping[str, Stage] = {
     "features": Stage("tasks.data.features"),
     "eda": Stage("tasks.eda.eda"),
     "scenario": Stage("tasks.world.scenario"),
+    "learn_planner": Stage("tasks.learning.learn_planner"),
     "tune_baselines": Stage("tasks.learning.tune_baselines"),
     "calibrate": Stage("tasks.world.calibrate"),
     "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),
@@ -76,3 +77,26 @@ def declared_parameters(root: Path, stage: str, item: str | None = None) -> tupl
     body = pipeline[stage]
     listed = body.get("do", body).get("params") or []
     return tuple(name.replace("${item}", item or "") for name in listed if isinstance(name, str))
+
+
+def data_edges(root: Path, stage: str, item: str | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files and folders of other stages that a stage reads, and those that it writes, as dvc.yaml names them."""
+    pipeline = read_pipeline(root)
+    written = [out for _, body, one in _each(pipeline) for out in _outputs(body, one)]
+    body = pipeline[stage].get("do", pipeline[stage])
+    read = [str(dep).replace("${item}", item or "") for dep in body.get("deps") or []]
+    from_stages = [dep for dep in read if any(dep == out or dep.startswith(f"{out}/") for out in written)]
+    return tuple(from_stages), tuple(_outputs(body, item))
+
+
+def _each(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+    """Name, body and item of every stage, one per item of a `foreach`."""
+    for name, entry in pipeline.items():
+        for item in entry.get("foreach", [None]):
+            yield name, entry.get("do", entry), item
+
+
+def _outputs(body: Mapping[str, Any], item: str | None) -> list[str]:
+    """What a stage writes; an entry with options is a mapping of one key."""
+    listed = [*(body.get("outs") or []), *(body.get("metrics") or []), *(body.get("plots") or [])]
+    return [str(next(iter(out)) if isinstance(out, dict) else out).replace("${item}", item or "") for out in listed]

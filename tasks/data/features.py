@@ -8,7 +8,6 @@ another app, so the calls are read for some apps at a time: memory follows GROUP
 from __future__ import annotations
 
 import math
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from core.errors import RawDataError
 from core.units import DAY_S, DAY_US, HOUR_S, US_PER_S, WEEK_S
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
+from tasks.core.drafts import folder_draft
 from tasks.core.environment import Environment
 from tasks.core.files import write_json
 from tasks.core.records import read_record, write_record
@@ -54,18 +54,14 @@ def run(params: Params, paths: Paths) -> str:
     source = params.section("features", FeaturesSettings).source
     require_success(paths, source)
     require_success(paths, params.section("features", FeaturesSettings).cells)
-    draft = features_folder(paths).with_name(".features.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    facts = write_tables(params, paths, draft)
-    regions = region_table(params, paths, facts["span_steps"])
-    _write(regions.lazy(), draft / "regions.parquet")
-    write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
-    calls = facts.pop("calls")
-    origin = read_record(ingest_report(paths, source), IngestReport).origin
-    write_record(draft / "features.json", FeaturesSummary, {"source": source, "from": origin, **facts, "regions": regions.height})
-    shutil.rmtree(features_folder(paths), ignore_errors=True)
-    draft.rename(features_folder(paths))
+    with folder_draft(features_folder(paths)) as draft:
+        facts = write_tables(params, paths, draft)
+        regions = region_table(params, paths, facts["span_steps"])
+        _write(regions.lazy(), draft / "regions.parquet")
+        write_json(draft / "scaler.json", fit_scaler(draft / "train.parquet"))
+        calls = facts.pop("calls")
+        origin = read_record(ingest_report(paths, source), IngestReport).origin
+        write_record(draft / "features.json", FeaturesSummary, {"source": source, "from": origin, **facts, "regions": regions.height})
     return f"{calls} calls in, {sum(facts['rows'].values()) + facts['rows_run_out']} rows of app and step out"
 
 

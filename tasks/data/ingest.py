@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from core.errors import LostRowsError, RawDataError, SpaceError
+from tasks.core.drafts import draft_of, replace_folder, sweep
 from tasks.core.files import read_json, write_json
 from tasks.core.records import write_record
 from tasks.data.ingest_outputs import staged_folder
@@ -63,14 +64,13 @@ def run(params: Params, paths: Paths, source: str) -> str:
         raise RawDataError(f"{source} has not been scanned", where=str(manifest_file(paths, source)), how=f"run: dvc repro scan@{source}")
     manifest = read_json(manifest_file(paths, source))
     staged = staged_folder(paths, source)
-    draft, old = staged.with_name(f".{source}.new"), staged.with_name(f".{source}.old")
-    if old.exists() and not staged.exists():  # a run was killed between the two moves
-        old.rename(staged)
+    sweep(staged)
+    draft = draft_of(staged)
     work = paths.root / ".trine" / f"ingest-{source}"
     import duckdb
 
     try:
-        for folder in (draft, old, work):
+        for folder in (draft, work):
             shutil.rmtree(folder, ignore_errors=True)
         draft.mkdir(parents=True)
         if manifest["from"] == "off":
@@ -79,16 +79,14 @@ def run(params: Params, paths: Paths, source: str) -> str:
         else:
             work.mkdir(parents=True)
             summary = _build(params, paths, manifest, work, draft)
-        if staged.exists():
-            staged.rename(old)
-        draft.rename(staged)
+        replace_folder(draft, staged)
     except (OSError, duckdb.Error) as error:
         if getattr(error, "errno", None) in NO_SPACE or any(text in str(error).lower() for text in NO_SPACE_TEXTS):
             how = "free disk space (or raise the quota) and run again; what was staged before is untouched"
             raise SpaceError(f"a write failed for lack of space: {error}", where=str(staged), how=how) from error
         raise
     finally:
-        for folder in (draft, work, *([old] if staged.exists() else [])):
+        for folder in (draft, work):
             shutil.rmtree(folder, ignore_errors=True)
     return summary
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import RawDataError
 from tasks.core.files import read_json, write_json
+from tasks.core.lineage import without_stamp
 from tasks.data import cleaning, raw_files
 from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import Kind
@@ -246,7 +247,7 @@ class _Memory:
 
 def _read_manifest(paths: Paths, source: str) -> dict[str, Any] | None:
     try:
-        found = read_json(manifest_file(paths, source))
+        found = without_stamp(read_json(manifest_file(paths, source)))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

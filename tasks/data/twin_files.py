@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import ParameterError, SpaceError
 from core.units import DAY_US
+from tasks.core.drafts import draft_of, replace_folder, sweep
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,16 +49,15 @@ def write_twin(source: str, folder: Path, seed: int, days: int, apps: int, rate:
         raise ParameterError(f"day {only_day} is outside the twin", where="--day", how=f"use 0 to {days - 1}")
     _require_usable(folder, whole=only_day is None)
     tables = _azure2021(seed, days, apps, rate, only_day) if source == "azure2021" else _google2019(seed, days, only_day)
-    draft = folder.with_name(f".{folder.name}.new")
+    sweep(folder)
+    draft = draft_of(folder)
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         for name, table in tables:
             table.write_csv(draft / name)
         if only_day is None:
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.rename(folder)
+            replace_folder(draft, folder)
         else:
             folder.mkdir(exist_ok=True)
             for name, _ in tables:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Settings(Section):
     """The section `validate`: how much of a failure is shown."""
 
-    sample_rows: int = Field(ge=0, le=100)
+    sample_rows: int = Field(ge=0, le=100, description="offending rows shown per failed expectation")
 
 
 def run(params: Params, paths: Paths, source: str) -> str:

@@ -5,10 +5,10 @@ A question that the data cannot answer (its source is off) writes {}: the sectio
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.database import connect
+from tasks.core.drafts import folder_draft
 from tasks.core.files import write_json
 from tasks.core.records import read_record, write_record
 from tasks.core.sources import SOURCES
@@ -50,16 +50,13 @@ def run(params: Params, paths: Paths) -> str:
         answers["google2011"] = jobs_2011(con, paths)
         answers["forecasts"] = forecasts(con, params, paths, features)
         answers["quality"] = source_rows(con, paths, verdicts)
-    draft = eda_folder(paths).with_name(".eda.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    for name, answer in answers.items():
-        file = draft / f"{name}.json"
-        if answer:
-            write_record(file, QUESTIONS[name], rounded(answer))
-        else:
-            write_json(file, {})
-    shutil.rmtree(eda_folder(paths), ignore_errors=True)
-    draft.rename(eda_folder(paths))
+    with folder_draft(eda_folder(paths)) as draft:
+        for name, answer in answers.items():
+            file = draft / f"{name}.json"
+            if answer:
+                write_record(file, QUESTIONS[name], rounded(answer))
+            else:
+                write_json(file, {})
     answered = sum(1 for a in answers.values() if a)
     size = sum(f.stat().st_size for f in eda_folder(paths).iterdir())
     return f"{answered} of {len(answers)} questions answered, {size:,} bytes"

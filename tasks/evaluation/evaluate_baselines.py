@@ -12,10 +12,13 @@ from simulator.control.view import Facts
 from simulator.scenario import load_scenario
 from tasks.core.records import read_record
 from tasks.evaluation.arms.baselines import ARMS, Judged
+from tasks.evaluation.arms.tuned import Known
 from tasks.evaluation.evaluation_record import EvaluatedBaselines
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import load_knowledge
+from tasks.learning.learn_planner_outputs import load_learned
+from tasks.learning.tune_baselines_outputs import knowledge_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +45,9 @@ def policies(scenario: Scenario, chosen: ChosenBaselines, folder: Path, seed: in
         seed: of the luck, and of the random arm.
     """
     index = {zone: p for p, zone in enumerate(scenario.tables.zones)}
+    learned = load_learned(folder / "planner" / scenario.id, "test")
     world = Judged(
-        facts=Facts.of(scenario),
-        knowledge=load_knowledge(folder / scenario.id),
+        known=Known(Facts.of(scenario), load_knowledge(knowledge_folder(folder, scenario.id)), learned),
         seed=seed,
         placements={
             name: np.array([index[placed[app]] for app in scenario.apps.app_ids], dtype=np.int64)

@@ -33,6 +33,7 @@ from tasks.evaluation.arms.bound import ARMS, HINDSIGHT, OPTIMISTIC
 from tasks.evaluation.evaluation_record import EvaluatedBound
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
 from tasks.learning.knowledge_files import load_knowledge
+from tasks.learning.tune_baselines_outputs import knowledge_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,7 @@ GROUP = "bound"
 class Settings(Section):
     """The section `evaluate_bound`."""
 
-    hindsight_replays: int = Field(ge=1, description="coupled replays that coordinate the static placements of hindsight")
+    hindsight_replays: int = Field(ge=1, le=100_000, description="coupled replays that coordinate the static placements of hindsight")
 
 
 class BoundJob(NamedTuple):
@@ -73,7 +74,7 @@ def _judge(piece: BoundJob) -> Found:
     stay, fresh = (objective_table(world, job.seed, "test", is_fresh=is_fresh) for is_fresh in (False, True))
     found = []
     for name in job.names:
-        scenario, knowledge = load_scenario(job.scenarios / name), load_knowledge(job.baselines / name)
+        scenario, knowledge = load_scenario(job.scenarios / name), load_knowledge(knowledge_folder(job.baselines, name))
         found.append(_hindsight(scenario, knowledge, stay, fresh, job.seed, piece.budget))
     return found
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from simulator.parameters import Section
+from simulator.parameters import Section, Seed
 
 
 class EvaluateSettings(Section):
     """On what luck the arms are judged."""
 
-    seeds: tuple[int, ...] = Field(min_length=1, description="of the luck; it is the same for every arm")
+    seeds: tuple[Seed, ...] = Field(min_length=1, description="of the luck; it is the same for every arm")

@@ -24,7 +24,8 @@ class ChosenRule(Record):
 class ChosenBaselines(Record):
     """What the rules may know about the past.
 
-    `replays` counts coupled replays by scenario and rule; `rules` is by family and rule; `placements` is by scenario, arm and app, as the
+    `replays` counts coupled replays by scenario and rule; `rules` is by family and rule; `planner` names the best planner of a family on
+    its valid spans; `placements` is by scenario, arm and app, as the
     name of a zone.
     """
 
@@ -34,4 +35,5 @@ class ChosenBaselines(Record):
     budget_replays: int
     replays: dict[str, dict[str, int]]
     rules: dict[str, dict[str, ChosenRule]]
+    planner: dict[str, str]
     placements: dict[str, dict[str, dict[str, str]]]

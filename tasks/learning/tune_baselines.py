@@ -20,18 +20,20 @@ from models.baselines.knowledge import Knowledge, learn
 from simulator.control.loop import run as play
 from simulator.control.view import Facts
 from simulator.objective import objective_usd
-from simulator.parameters import Section
+from simulator.parameters import Section, Seed
 from simulator.scenario import load_scenario
 from tasks.core.parallel import map_in_processes
 from tasks.core.records import write_record
-from tasks.evaluation.arms.tuned import TUNED, Tuned
+from tasks.evaluation.arms.tuned import PLANNERS, TUNED, Known, Tuned
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import save_knowledge
-from tasks.learning.tune_baselines_outputs import baselines_folder
+from tasks.learning.learn_planner_outputs import load_learned
+from tasks.learning.tune_baselines_outputs import baselines_folder, knowledge_folder
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.worlds import worlds_of
 
 if TYPE_CHECKING:
+    from models.baselines.planning.learned import Learned
     from simulator.scenario import Scenario
     from tasks.core.params import Params
     from tasks.core.paths import Paths
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
 class Settings(Section):
     """The section `tune_baselines`: the budget that every rule gets."""
 
-    luck_seed: int = Field(ge=0, description="of cold starts and keep-alives on the train and valid spans")
-    budget_replays: int = Field(ge=1, description="coupled replays per rule and scenario")
+    luck_seed: Seed = Field(description="of cold starts and keep-alives on the train and valid spans")
+    budget_replays: int = Field(ge=1, le=100_000, description="coupled replays per rule and scenario")
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -66,6 +68,7 @@ def run(params: Params, paths: Paths) -> str:
             "budget_replays": settings.budget_replays,
             "replays": replays,
             "rules": chosen,
+            "planner": {family: _best_planner(rules_of) for family, rules_of in chosen.items()},
             "placements": {name: found[name]["placements"] for name in scenarios},
         },
     )
@@ -80,16 +83,18 @@ def _tune(job: tuple[str, str, list[str], int, int]) -> dict[str, dict[str, Any]
     knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), seed)
     found = {}
     for name in names:
-        save_knowledge(knowledge, Path(target) / name)
-        found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, seed, budget)
+        save_knowledge(knowledge, knowledge_folder(Path(target), name))
+        learned = load_learned(Path(target) / "planner" / name, "valid")
+        found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, learned, seed, budget)
     return found
 
 
-def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int) -> dict[str, Any]:
+def _tune_rules(scenario: Scenario, knowledge: Knowledge, learned: Learned, seed: int, budget: int) -> dict[str, Any]:
     """Try every rule's parameters on the valid span, and coordinate static placements on the train span."""
     facts, period_steps = Facts.of(scenario), scenario.world.tactical_steps
+    known = Known(facts, knowledge, learned)
     tried = {
-        rule.name: [_valid_usd(scenario, rule.build(facts, knowledge, parameters, period_steps), seed) for parameters in rule.grid[:budget]]
+        rule.name: [_valid_usd(scenario, rule.build(known, parameters, period_steps), seed) for parameters in rule.grid[:budget]]
         for rule in TUNED
     }
     best_static = rules.best_static(facts, knowledge)
@@ -112,6 +117,11 @@ def _tune_rules(scenario: Scenario, knowledge: Knowledge, seed: int, budget: int
 def _valid_usd(scenario: Scenario, policy: Any, seed: int) -> float:
     fleet = play(scenario, policy, seed, "valid", bucket_us=scenario.world.tactical_us)
     return float(objective_usd(fleet.out.sum(axis=(0, 1)), scenario.objective))
+
+
+def _best_planner(chosen: dict[str, Any]) -> str:
+    """The planner with the lowest mean share of home on the valid spans of a family; the first of equal ones."""
+    return min(PLANNERS, key=lambda name: min(tried["valid_share_of_home"] for tried in chosen[name]["tried"]))
 
 
 def _best(rule: Tuned, found: list[dict[str, Any]]) -> dict[str, Any]:

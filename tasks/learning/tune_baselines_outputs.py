@@ -11,5 +11,10 @@ if TYPE_CHECKING:
 
 
 def baselines_folder(paths: Paths) -> Path:
-    """chosen.json (parameters and placements of the rules) and one folder of knowledge per scenario."""
+    """chosen.json (parameters and placements of the rules) and `knowledge`; `learn_planner` writes beside them."""
     return paths.root / "data" / "models" / "baselines"
+
+
+def knowledge_folder(baselines: Path, scenario: str) -> Path:
+    """What the rules know of the train span of a scenario."""
+    return baselines / "knowledge" / scenario

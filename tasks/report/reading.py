@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.errors import DamagedFileError
+from tasks.core.lineage import without_stamp
 from tasks.core.records import Record, checked
 
 R = TypeVar("R", bound=Record)
@@ -69,7 +70,7 @@ class Inputs:
     def _json(self, relative: str) -> dict[str, Any] | None:
         content = self._bytes(relative)
         try:
-            found: dict[str, Any] | None = None if content is None else json.loads(content)
+            found: dict[str, Any] | None = None if content is None else without_stamp(json.loads(content))
         except ValueError as error:
             where, how = str(self._root / relative), "delete it and run: trine run"
             raise DamagedFileError(f"it is not JSON: {error}", where=where, how=how) from None

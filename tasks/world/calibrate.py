@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from core.units import DAY_S
-from simulator.parameters import Section, World
+from simulator.parameters import Section, Seed, World
 from simulator.places.csv_rows import read_rows
 from simulator.places.tables import load_tables
 from simulator.scenario import load_scenario
@@ -48,11 +48,11 @@ FULL_DAYS, FULL_APPS = 14, 119
 class Settings(Section):
     """The section `calibrate`: how much is simulated for the comparison with theory, and on what luck."""
 
-    runs: int = Field(ge=2, description="independent runs of each queue; their spread gives the standard error")
-    calls: int = Field(ge=1000, description="calls of a run")
-    draws: int = Field(ge=1000, description="draws from each distribution of cold starts and keep-alives")
-    home_seeds: tuple[int, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
-    luck_seed: int = Field(ge=0, description="of the run at home, the bill of one call and the sensitivities")
+    runs: int = Field(ge=2, le=10_000, description="independent runs of each queue; their spread gives the standard error")
+    calls: int = Field(ge=1000, le=10**8, description="calls of a run")
+    draws: int = Field(ge=1000, le=10**8, description="draws from each distribution of cold starts and keep-alives")
+    home_seeds: tuple[Seed, ...] = Field(min_length=1, description="twins over which the figures per call at home are averaged")
+    luck_seed: Seed = Field(description="of the run at home, the bill of one call and the sensitivities")
 
 
 def calibration_file(paths: Paths) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from simulator.twin.azure2021 import published_calls
 from simulator.workload import Invocations, build
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
+from tasks.core.drafts import folder_draft
 from tasks.core.records import read_record, write_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
@@ -67,8 +67,9 @@ def run(params: Params, paths: Paths) -> str:
             raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
     tables = load_tables(paths.reference, params.section("world", World))
     cells = read_cells(paths, settings.cells)
-    rows, total, clipped = _write(params, paths, tables, cells, scenario_folder(paths))
-    fleets, _, _ = _write(params, paths, tables, cells, training_folder(paths), training=settings.training)
+    with folder_draft(scenario_folder(paths)) as judged, folder_draft(training_folder(paths)) as trained:
+        rows, total, clipped = _write(params, paths, tables, cells, judged)
+        fleets, _, _ = _write(params, paths, tables, cells, trained, training=settings.training)
     built = f"{len(settings.seeds)} seeds in {rows} scenarios, {clipped} calls after the end left out"
     return f"{total} calls of {built}, {fleets} training fleets"
 
@@ -78,16 +79,13 @@ def _write(
     paths: Paths,
     tables: Tables,
     cells: dict[str, CellSeries],
-    target: Path,
+    draft: Path,
     training: TrainingFleets | None = None,
 ) -> tuple[int, int, int]:
     """Write the judged scenarios, or (training) the train spans of fleets on twins; return scenarios, calls, calls left out."""
     settings, limits = params.section("scenario", ScenarioSettings), params.section("app_classes", AppClasses)
     seeds = settings.seeds if training is None else training.seeds
     families = {name: found for name, found in settings.families.items() if training is None or name in training.families}
-    draft = target.with_name(f".{target.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     rows, classes, total, clipped = [], [], 0, 0
     for seed in seeds:
         is_staged = training is None and settings.calls == "staged" and seed == params.seed
@@ -102,8 +100,6 @@ def _write(
         pl.concat(classes).write_parquet(draft / "apps.parquet")
     listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
     write_record(draft / "scenarios.json", ScenarioList, listed)
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
     return len(rows), total, clipped
 
 

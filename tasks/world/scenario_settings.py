@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from simulator.parameters import Family, Section
+from simulator.parameters import Family, Section, Seed
 
 
 class TrainingFleets(Section):
     """Worlds of their own that learners train on: their train spans only, never judged."""
 
-    seeds: tuple[int, ...] = Field(description="of twins and of everything sampled; none of them is judged")
+    seeds: tuple[Seed, ...] = Field(description="of twins and of everything sampled; none of them is judged")
     families: tuple[str, ...] = Field(description="of the families of the judged worlds")
 
 
@@ -22,7 +22,7 @@ class ScenarioSettings(Section):
     calls: Literal["staged", "twin"] = Field(description="staged: the seed equal to `seed` replays the staged `source`; twin: none does")
     source: Literal["azure2021"] = Field(description="of the staged calls")
     cells: Literal["google2019"] = Field(description="source of the zones' utilisation")
-    seeds: tuple[int, ...] = Field(min_length=1, description="of twins and of everything sampled")
+    seeds: tuple[Seed, ...] = Field(min_length=1, description="of twins and of everything sampled, each once")
     families: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Family] = Field(
         min_length=1, description="changes of the world by name"
     )
@@ -32,7 +32,7 @@ class ScenarioSettings(Section):
     split_steps: tuple[int, int, int] = Field(description="where train, valid and test end; the rest is run-out")
     carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
     carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
-    steady_apps: int = Field(ge=0, description="the most called apps, which use the same memory and payload class in every seed")
+    steady_apps: int = Field(ge=0, le=100_000, description="most called apps that use the same memory and payload class in every seed")
     training: TrainingFleets = Field(description="fleets for learners beside the judged ones")
 
     @field_validator("seeds")

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from models.baselines.knowledge import Knowledge, learn
+from models.baselines.planning.learned import Learned
+from models.baselines.planning.learned import learn as learn_plans
+from models.baselines.planning.rows import replay_rows
 from simulator.control.counterfactual import Replays
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role, parts_of
 from simulator.control.loop import Loop
@@ -18,11 +21,12 @@ from simulator.control.view import Facts, View
 from simulator.scenario import Scenario
 from simulator.twin.fleets import twin_scenario
 from tasks.evaluation.arms.baselines import ARMS, Judged
-from tasks.evaluation.arms.tuned import TUNED
+from tasks.evaluation.arms.tuned import TUNED, Known
 from tests.worlds.families import FAMILIES
 from tests.worlds.futures import noisy_future
 from tests.worlds.networks import Network, as_policy
 
+Past = tuple[Knowledge, Learned]
 Seen = tuple[int, Role, dict[str, Any], Decision]
 FIELDS = [field.name for field in dataclasses.fields(View) if field.name not in ("facts", "past")]
 
@@ -36,8 +40,9 @@ def world() -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def knowledge(world: Scenario) -> Knowledge:
-    return learn(world, 11)
+def past(world: Scenario) -> Past:
+    """What rules know of the train and valid spans."""
+    return learn(world, 11), learn_plans(world, replay_rows(world, ("train", "valid")), world.split_steps[1])
 
 
 class CheapestReplayed(PolicyBase):
@@ -51,19 +56,20 @@ class CheapestReplayed(PolicyBase):
         return Decision(placement=np.where(view.facts.is_allowed, usd, 1 << 60).argmin(axis=1))
 
 
-def baseline(row: Any) -> Callable[[Scenario, Knowledge], Policy]:
+def baseline(row: Any) -> Callable[[Scenario, Past], Policy]:
     """An arm of the evaluation, tuned to nothing in particular."""
 
-    def build(scenario: Scenario, known: Knowledge) -> Policy:
+    def build(scenario: Scenario, past: Past) -> Policy:
         facts = Facts.of(scenario)
+        known = Known(facts, *past)
         placements = dict.fromkeys(("best_static", "coordinated_static"), facts.apps.home)
         parameters = {rule.name: rule.grid[0] for rule in TUNED}
-        return row.build(Judged(facts=facts, knowledge=known, seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
+        return row.build(Judged(known=known, seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
 
     return build
 
 
-def three_layers(scenario: Scenario, known: Knowledge) -> Policy:
+def three_layers(scenario: Scenario, past: Past) -> Policy:
     """Random networks for all layers, each on its own clock."""
     parts = {
         "strategic": as_policy(Network("Strategic", 1), scenario),
@@ -73,7 +79,7 @@ def three_layers(scenario: Scenario, known: Knowledge) -> Policy:
     return Composite("three layers", **{role: dict(parts_of(policy))[role] for role, policy in parts.items()})  # type: ignore[arg-type]
 
 
-CAUSAL: dict[str, Callable[[Scenario, Knowledge], Policy]] = {
+CAUSAL: dict[str, Callable[[Scenario, Past], Policy]] = {
     **{row.name: baseline(row) for row in ARMS if row.is_causal},
     "cheapest_replayed": lambda s, k: CheapestReplayed(),
     "strategic network": lambda s, k: as_policy(Network("Strategic", 1), s),
@@ -116,28 +122,28 @@ def _equal(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("arm", CAUSAL)
 @pytest.mark.parametrize("has_calls", [True, False], ids=["noise", "nothing"])
-def test_the_future_changes_no_view_and_no_decision(world: Scenario, knowledge: Knowledge, arm: str, has_calls: bool) -> None:
+def test_the_future_changes_no_view_and_no_decision(world: Scenario, past: Past, arm: str, has_calls: bool) -> None:
     rng = np.random.default_rng([len(arm), has_calls])
     begin, end = span_steps(world, "test")
-    period = CAUSAL[arm](world, knowledge).period_steps
+    period = CAUSAL[arm](world, past).period_steps
     # Single steps and replays are expensive: their barriers lie early in the span.
     stop = begin + 160 if period == 1 or arm == "cheapest_replayed" else end
     barriers = sorted(rng.choice(np.arange(begin, stop, min(period, 20)), size=20).tolist())
-    real = list(turns(world, CAUSAL[arm](world, knowledge), barriers[-1]))
+    real = list(turns(world, CAUSAL[arm](world, past), barriers[-1]))
     for barrier in barriers:
         changed = noisy_future(world, barrier, rng, has_calls=has_calls)
         until = [one for one in real if one[0] <= barrier]
-        for one, other in zip(until, turns(changed, CAUSAL[arm](changed, knowledge), barrier), strict=True):
+        for one, other in zip(until, turns(changed, CAUSAL[arm](changed, past), barrier), strict=True):
             assert differences(one, other) == [], f"{arm}: step {one[0]}, future from {barrier}"
 
 
-def test_the_futures_do_differ(world: Scenario, knowledge: Knowledge) -> None:
+def test_the_futures_do_differ(world: Scenario, past: Past) -> None:
     """Views after the barrier are not the same, so that the proof above could fail."""
     changed = noisy_future(world, 5000, np.random.default_rng(1))
     arm = CAUSAL["persistence"]
     later = [
         differences(one, other)
-        for one, other in zip(turns(world, arm(world, knowledge), 5600), turns(changed, arm(changed, knowledge), 5600), strict=True)
+        for one, other in zip(turns(world, arm(world, past), 5600), turns(changed, arm(changed, past), 5600), strict=True)
         if one[0] > 5000
     ]
     assert {"utilisation_ppm", "free", "recent", "runs"} <= {name for names in later for name in names}

@@ -36,15 +36,17 @@ from tasks.evaluation.evaluation_record import EvaluatedBound
 from tasks.evaluation.headline import PAIRS
 from tasks.evaluation.landscape_record import Landscape
 from tasks.evaluation.rows import KEYS
-from tasks.learning import tune_baselines
+from tasks.learning import learn_planner, tune_baselines
 from tasks.learning.baselines_record import ChosenBaselines
+from tasks.learning.learn_planner_outputs import planner_folder
 from tasks.learning.tune_baselines_outputs import baselines_folder
-from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tests.worlds.folders import contents
 from tests.worlds.report_world import NAMES, REPLAYS, run_stages, small_params
 
 FIRST = ["arm", "scenario", "family", "total_usd", "execution_usd", "egress_usd", "carbon_usd", "sla_usd", "latency_usd", "moves_usd"]
 RULES = {"greedy_objective", "greedy_hysteresis", "persistence", "greedy_locality", "greedy_cold_start"}
+RULES |= {"planner", "planner_response", "planner_price"}
 TABLES = ("classes.csv", "landscape.csv", "landscape.json", "without_five.csv")  # of `compare`
 
 
@@ -107,7 +109,8 @@ def test_equal_bytes_in_two_processes_in_another_folder(
 ) -> None:
     monkeypatch.setenv("TRINE_THREADS", "2")
     paths = Paths(tmp_path)
-    shutil.copytree(scenario_folder(built_world), scenario_folder(paths))
+    for folder in (scenario_folder, training_folder):
+        shutil.copytree(folder(built_world), folder(paths))
     run_stages(paths, params)
     assert content(paths) == content(built_world)
 
@@ -144,6 +147,9 @@ def test_tuning_does_not_see_the_test_span(built_world: Paths, params: Params, t
             seen = dataclasses.replace(seen, capacity=capacity, slowdown_permille=slowdown)
         save(dataclasses.replace(scenario, calls=changed, conditions=seen), scenario_folder(paths))
     shutil.copy(scenario_folder(built_world) / "scenarios.json", scenario_folder(paths))
+    shutil.copytree(training_folder(built_world), training_folder(paths))
+    learn_planner.run(params, paths)
+    assert contents(planner_folder(paths)) == contents(planner_folder(built_world))
     tune_baselines.run(params, paths)
     assert (baselines_folder(paths) / "chosen.json").read_bytes() == (baselines_folder(built_world) / "chosen.json").read_bytes()
 

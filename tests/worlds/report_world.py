@@ -15,10 +15,10 @@ from tasks.core.files import write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.evaluation import compare, evaluate_baselines, evaluate_bound
-from tasks.learning import tune_baselines
+from tasks.learning import learn_planner, tune_baselines
 from tasks.world import calibrate
 from tasks.world.scenario import app_classes, finish
-from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tests.worlds.families import FAMILIES
 
 WORLDS = (("calm", 1), ("calm", 2), ("fenced", 1), ("fenced", 2))
@@ -39,18 +39,21 @@ def write_scenarios(root: Path, repository: Path) -> Paths:
     paths, params = Paths(root), small_params(repository)
     shutil.copytree(repository / "data" / "reference", paths.reference, dirs_exist_ok=True)
     scenario_folder(paths).mkdir(parents=True)
+    training_folder(paths).mkdir(parents=True)
     rows, classes = [], []
     for family, seed in WORLDS:
         scenario = twin_scenario(family, seed, changes=FAMILIES[family], **SIZE)
         classes.append(app_classes(scenario, params.section("app_classes", AppClasses)))
         rows.append({"from": "twin", "calls_after_end": 0, **finish(scenario, save(scenario, scenario_folder(paths)))})
     pl.concat(classes).write_parquet(scenario_folder(paths) / "apps.parquet")
-    write_json(scenario_folder(paths) / "scenarios.json", {"days": SIZE["days"], "carbon_month": 2, "scenarios": rows})
+    for folder, listed in ((scenario_folder(paths), rows), (training_folder(paths), [])):  # no fleet is trained on
+        write_json(folder / "scenarios.json", {"days": SIZE["days"], "carbon_month": 2, "scenarios": listed})
     return paths
 
 
 def run_stages(paths: Paths, params: Params) -> None:
-    """Run tune_baselines, the evaluation and compare on the worlds of `write_scenarios`."""
+    """Run learn_planner, tune_baselines, the evaluation and compare on the worlds of `write_scenarios`."""
+    learn_planner.run(params, paths)
     tune_baselines.run(params, paths)
     evaluate_baselines.run(params, paths)
     evaluate_bound.run(params, paths)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from models.baselines import rules
 from models.baselines.coordination import NAME as COORDINATED
-from simulator.control.view import Facts
 from tasks.evaluation.arms.table import Arm, ordered
-from tasks.evaluation.arms.tuned import TUNED, Tuned
+from tasks.evaluation.arms.tuned import TUNED, Known, Tuned
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from models.baselines.knowledge import Knowledge
+    from simulator.control.view import Facts
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,26 @@ class Judged:
     """What an arm is built from in one scenario.
 
     Args:
-        facts: what does not change.
-        knowledge: of the train span.
+        known: facts, and what rules may know of the past.
         seed: of the luck, and of the random arm.
         placements: int64 [A] by name, as `tune_baselines` chose them.
         parameters: of the tuned rules, by name.
     """
 
-    facts: Facts
-    knowledge: Knowledge
+    known: Known
     seed: int
     placements: Mapping[str, NDArray[np.int64]]
     parameters: Mapping[str, Mapping[str, float]]
+
+    @property
+    def facts(self) -> Facts:
+        """What does not change."""
+        return self.known.facts
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Of the train span."""
+        return self.known.knowledge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,7 @@ def _tuned(row: Tuned) -> Baseline:
     """The row of a tuned rule, with the parameters that were chosen."""
 
     def build(world: Judged) -> Any:
-        return row.build(world.facts, world.knowledge, world.parameters[row.name], world.facts.world.tactical_steps)
+        return row.build(world.known, world.parameters[row.name], world.facts.world.tactical_steps)
 
     return Baseline(name=row.name, label=row.label, ink=row.ink, order=row.order, is_causal=row.is_causal, build=build)
 

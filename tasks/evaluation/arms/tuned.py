@@ -7,15 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 from models.baselines import rules
 from models.baselines.knowledge import Knowledge
+from models.baselines.planner import Planner
+from models.baselines.planning.costs import Costs
+from models.baselines.planning.learned import Learned
 from simulator.control.view import Facts
 from tasks.evaluation.arms.table import Arm, ordered
 
 Parameters = Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What tuned rules may know in one scenario before the span in which they decide.
+
+    Args:
+        facts: what does not change.
+        knowledge: of the train span.
+        learned: of everything before the span.
+    """
+
+    facts: Facts
+    knowledge: Knowledge
+    learned: Learned
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What intervals are expected to cost; shared by all runs of the scenario."""
+        return Costs(self.facts, self.learned)
+
+    @cached_property
+    def plain_costs(self) -> Costs:
+        """The same without the response."""
+        return Costs(self.facts, self.learned, has_response=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,24 +53,51 @@ class Tuned(Arm):
 
     Args:
         grid: what is tried, in this order; the budget cuts the grids, which are equally long, so that no rule gets more of it.
-        build: facts, knowledge, parameters and steps between decisions -> policy.
+        build: what is known, parameters and steps between decisions -> policy.
     """
 
     grid: tuple[Parameters, ...]
-    build: Callable[[Facts, Knowledge, Parameters, int], Any]
+    build: Callable[[Known, Parameters, int], Any]
 
 
-def greedy(facts: Facts, knowledge: Knowledge, parameters: Parameters, period_steps: int) -> Any:
+def greedy(known: Known, parameters: Parameters, period_steps: int) -> Any:
     """The greedy rule that moves only where `horizon` intervals like the present one pay for the move."""
-    return rules.GreedyObjective(facts, knowledge, int(parameters["horizon"]), has_hysteresis=True, period_steps=period_steps)
+    horizon = int(parameters["horizon"])
+    return rules.GreedyObjective(known.facts, known.knowledge, horizon, has_hysteresis=True, period_steps=period_steps)
 
 
-def persistence(facts: Facts, knowledge: Knowledge, parameters: Parameters, period_steps: int) -> Any:
+def persistence(known: Known, parameters: Parameters, period_steps: int) -> Any:
     """The rule under which congestion fades as it did on the train span, and a move must save `margin` times its price."""
-    return rules.Persistence(facts, knowledge, int(parameters["horizon"]), margin=parameters["margin"], period_steps=period_steps)
+    horizon, margin = int(parameters["horizon"]), parameters["margin"]
+    return rules.Persistence(known.facts, known.knowledge, horizon, margin=margin, period_steps=period_steps)
+
+
+def planner(known: Known, parameters: Parameters, period_steps: int) -> Any:
+    """The planner that knows how congestion changes, but not what an app's own bursts cost."""
+    return _planner(known.plain_costs, "planner", parameters, period_steps)
+
+
+def planner_response(known: Known, parameters: Parameters, period_steps: int) -> Any:
+    """The planner that also knows what an app's own bursts cost in a full zone."""
+    return _planner(known.costs, "planner_response", parameters, period_steps)
+
+
+def planner_price(known: Known, parameters: Parameters, period_steps: int) -> Any:
+    """That planner, with a price for the capacity that apps take from each other."""
+    return _planner(known.costs, "planner_price", parameters, period_steps)
+
+
+def _planner(costs: Costs, name: str, parameters: Parameters, period_steps: int) -> Planner:
+    horizon, switches, crowding = int(parameters["horizon"]), parameters["switches"], parameters.get("crowding", 0.0)
+    return Planner(costs, name, horizon=horizon, switches=switches, crowding=crowding, period_steps=period_steps)
 
 
 HORIZONS = (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 192, 5, 40, 10, 80, 28, 160, 14, 56)
+SWITCHES = (1.0, 2.0, 0.5, 4.0, 0.0, 8.0)
+AHEAD = (10, 3, 6, 1)
+LOOKAHEADS = tuple({"horizon": h, "switches": m} for m, h in product(SWITCHES, AHEAD))
+CROWDINGS = tuple({"horizon": h, "switches": m, "crowding": c} for m, h, c in product((1.0, 2.0), (10, 3, 6), (0.5, 0.1, 0.25, 1.0)))
+PLANNERS = ("planner", "planner_response", "planner_price")  # of these, `tune_baselines` names the best of a family
 TUNED = ordered(
     Tuned(
         name="greedy_hysteresis",
@@ -57,4 +113,7 @@ TUNED = ordered(
         grid=tuple({"horizon": h, "margin": m} for m, h in product((1.0, 4.0, 2.0, 0.5), (3, 10, 5, 1, 8, 12))),
         build=persistence,
     ),
+    Tuned(name="planner", label="Planner", order=100, grid=LOOKAHEADS, build=planner),
+    Tuned(name="planner_response", label="Planner with response", order=110, grid=LOOKAHEADS, build=planner_response),
+    Tuned(name="planner_price", label="Planner with price", order=120, grid=CROWDINGS, build=planner_price),
 )

@@ -14,7 +14,7 @@ import pytest
 from core.errors import ParameterError, ScenarioError
 from core.units import DAY_US
 from simulator.conditions import CellSeries, profile_carbon
-from simulator.parameters import Family, Objective, Slo, World
+from simulator.parameters import Objective, Slo, World
 from simulator.places.rounding import vcpus
 from simulator.places.tables import Tables, load_tables
 from simulator.scenario import Scenario, build_scenario, load_scenario, save
@@ -179,11 +179,6 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path: Path, tables: Tabl
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="there is no scenario"):
         load_scenario(tmp_path / "nowhere")
-
-
-def test_an_unknown_key_of_a_family_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="unknown key 'quota_per_placment' of a family; did you mean 'quota_per_placement'"):
-        Family.model_validate({"quota_per_placment": 45})
 
 
 def test_splits_outside_the_steps_are_refused(tables: Tables) -> None:

@@ -108,7 +108,7 @@ def test_faults_of_a_section_name_all_values_and_the_nearest_key(file: Path) -> 
     found = load(changed(changed(file, "  size: 10", "  sise: 10\n  size: 10"), "sample: {size: 5", "sample: {size: 0"))
     with pytest.raises(ParameterError) as caught:
         found.section("mix", Mix)
-    assert "mix.size: Input should be greater than or equal to 1" in str(caught.value)
+    assert "mix.size is 0 (allowed: whole number, 1 to 1e+12)" in str(caught.value)
     assert "mix.sise: unknown key (did you mean 'size'?)" in str(caught.value)
     with pytest.raises(ParameterError, match="has no 'mixx'"):
         found.section("mixx", Mix)

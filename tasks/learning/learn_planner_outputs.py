@@ -1,0 +1,46 @@
+"""What `learn_planner` writes, and reading it. Not here: learning (learn_planner.py), what the arrays mean (models/baselines/planning)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from models.baselines.planning.learned import Learned
+from models.baselines.planning.rows import ReplayRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.core.paths import Paths
+
+Record = TypeVar("Record")
+Before = Literal["valid", "test"]  # the span in which decisions are to be made
+
+
+def planner_folder(paths: Paths) -> Path:
+    """One folder per scenario, training fleets included: `rows/`, `before_valid/`, `before_test/`, each with one array per file."""
+    return paths.root / "data" / "models" / "baselines" / "planner"
+
+
+def load_rows(folder: Path) -> ReplayRows:
+    """Read the replays of the train and valid spans from the folder of one scenario (of a training fleet: of its train span)."""
+    return _load(ReplayRows, folder / "rows")
+
+
+def load_learned(folder: Path, before: Before) -> Learned:
+    """Read what was learned from everything before a span, from the folder of one scenario."""
+    return _load(Learned, folder / f"before_{before}")
+
+
+def save_arrays(record: Any, folder: Path) -> None:
+    """Write the fields of a dataclass, one array per file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for field in dataclasses.fields(record):
+        np.save(folder / f"{field.name}.npy", getattr(record, field.name), allow_pickle=False)
+
+
+def _load(kind: type[Record], folder: Path) -> Record:
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names})
