@@ -104,8 +104,7 @@ def scaled_states(operational_state: Float32, inputs: MinMax) -> Float32:
 
 def has_call(operational_state: Float32) -> NDArray[np.bool_]:
     """Which windows hold a call, bool [A]."""
-    found: NDArray[np.bool_] = (operational_state[:, :, RATE] > 0).any(axis=1)
-    return found
+    return np.asarray((operational_state[:, :, RATE] > 0).any(axis=1))
 
 
 class Allocator:
@@ -202,7 +201,9 @@ def allocate_app(
 
     Args:
         operational_state: float32 [12, 5] of the app.
-        view, facts, allocator: as for all apps.
+        view: of the barrier.
+        facts: of the scenario.
+        allocator: as for all apps.
         app: its position.
         cloud: its name.
         region: its metro, e.g. `fra`.

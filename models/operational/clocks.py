@@ -124,9 +124,10 @@ def add_runs(at: Int64, line: Float64, runs: Int64, members: Int64, seen: int) -
     `runs`: int64 [Q, n], last arrivals of each function, newest last; `members`: functions of the clock. Arrivals that are as near as
     `TOGETHER_US` to the last run belong to it.
     """
-    latest, is_new = seen, False
+    latest: int = seen
+    is_new = False
     while True:
-        following = np.int64(-1)
+        following: int = -1
         for q in members:
             for i in range(runs.shape[1]):
                 t = runs[q, i]
@@ -246,10 +247,17 @@ class Tracker:
         _update(self._at, self.lines, view.runs, self.clocks.first, self.clocks.members, self._seen, self.has_run)
 
     def chances(self, view: View, far_steps: int, factor: float = 0.0) -> Float64:
-        """P(a run in the coming two steps) and P(a run in the steps 1 .. far_steps - 1 from now) by function, float64 [Q, 2]; 0: no timer."""
+        """P(a run in the coming two steps) and P(a run in the steps 1 .. far_steps - 1 from now) by function, float64 [Q, 2]."""
         found = np.zeros((len(view.facts.apps.function_ids), 2))
         _chances(
-            float(view.now_us), float(view.facts.world.step_us), far_steps, self.lines, self.clocks.first, self.clocks.members, factor, found
+            float(view.now_us),
+            float(view.facts.world.step_us),
+            far_steps,
+            self.lines,
+            self.clocks.first,
+            self.clocks.members,
+            factor,
+            found,
         )
         return found
 

@@ -141,9 +141,7 @@ def _same_metro(scenario: Scenario, app: int) -> list[int]:
     return found
 
 
-def saved_usd(
-    scenario: Scenario, constants: Int64, app: int, calls: Int64, placement: int, cold_us: Float64 | None = None
-) -> Float64:
+def saved_usd(scenario: Scenario, constants: Int64, app: int, calls: Int64, placement: int, cold_us: Float64 | None = None) -> Float64:
     """Return what some calls of an app would save at a placement without their cold starts, USD, float64 [n].
 
     Args:
@@ -186,4 +184,3 @@ def _billed(work: Float64 | Int64, own: Int64) -> Float64:
     granularity = own[kernel.GRANULARITY]
     found: Float64 = np.maximum(own[kernel.MINIMUM], np.ceil(work / granularity) * granularity)
     return found
-

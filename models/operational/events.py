@@ -7,7 +7,7 @@ leaves an instance behind. A row is a pool that may be dead at a barrier. Not he
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from models.operational.economics import Prices
 from models.operational.timers import TimerRules, Timers
 from simulator.control.decision import Decision, PolicyBase
 from simulator.control.features import pools
-from simulator.control.view import UP, View
+from simulator.control.view import FLOOR, IDLE_NEWEST_US, UP, WORKING, View
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -39,14 +39,15 @@ class Seen:
     """What both the collector of rows and the policy make of a view. Good for one run."""
 
     def __init__(self) -> None:
-        self.tracker, self._known = Tracker(), None
+        self.tracker = Tracker()
+        self._known: pools.Known | None = None
 
     def rows(self, view: View) -> tuple[Float32, Int64]:
         """Features float32 [n, 16] of the pools that may be dead, and which pools they are, int64 [n]."""
         if self._known is None:
             self._known = pools.start(view.facts)
         self.tracker.update(view)
-        found = pools.observe(view, self._known)
+        found = pools.observe(without_floors(view), self._known)
         own = np.flatnonzero((found[:, pools.EXPIRED] > LEAST_EXPIRED) & (found[:, pools.KNOWN] > 0))
         chances = self._of_pools(view, self.tracker.chances(view, FAR_STEPS))
         return np.concatenate([found[own], chances[own].astype(np.float32)], axis=1), own
@@ -59,6 +60,16 @@ class Seen:
             most = np.maximum.reduceat(chances, first[:-1], axis=0)
             chances[first[:-1][is_shared]] = most[is_shared]
         return chances
+
+
+def without_floors(view: View) -> View:
+    """The view with pools that stand idle because of a floor shown as empty, as they would be without it."""
+    is_kept = (view.pools[:, FLOOR] > 0) & (view.pools[:, WORKING] == 0)
+    if not is_kept.any():
+        return view
+    bare = view.pools.copy()
+    bare[is_kept, UP], bare[is_kept, IDLE_NEWEST_US] = 0, -1
+    return replace(view, pools=bare)
 
 
 class Collector(PolicyBase):
@@ -136,7 +147,7 @@ class EventRules:
 
     benefit_share: float = 1.0
     far_share: float = 1.0
-    timers: TimerRules | None = TimerRules()
+    timers: TimerRules | None = field(default_factory=TimerRules)
 
 
 class EventFloors(PolicyBase):
@@ -155,17 +166,15 @@ class EventFloors(PolicyBase):
         self.heads, self.benefit_usd, self.rules, self.name = heads, benefit_usd, rules, name
         self.seen, self.prices = Seen(), Prices()
         self.timers = Timers(benefit_usd, rules.timers, tracker=self.seen.tracker) if rules.timers else None
-        self._pulsed: Int64 | None = None
+        self._pulsed = np.zeros(0, dtype=np.int64)  # when a pulse was given last; filled at the first barrier
 
     def decide(self, view: View) -> Decision:
         """Order the floors of the timers, and those of the head elsewhere."""
         x, own = self.seen.rows(view)
         floors = np.zeros(len(view.facts.apps.function_ids), dtype=np.int64)
         if self.timers:
-            ordered = self.timers.decide(view).floors
-            assert ordered is not None
-            floors += ordered
-        if self._pulsed is None:
+            floors += self.timers.floors(view)
+        if not len(self._pulsed):
             self._start(view)
         self._add(view, x, own, floors)
         return Decision(floors=floors)
@@ -180,7 +189,6 @@ class EventFloors(PolicyBase):
             self._is_timer[first[:-1][np.unique(self.seen.tracker.clocks.app)]] = True  # the pool of a shared app
 
     def _add(self, view: View, x: Float32, own: Int64, floors: Int64) -> None:
-        assert self._pulsed is not None
         p = self.prices.at(view)
         app = self._app_of_function[own]
         benefit = self.benefit_usd[app, p.cloud[app]]

@@ -72,7 +72,7 @@ class Network(nn.Module):
     def trunk(self, window: Tensor) -> Tensor:
         """What the LSTMs make of windows float32 [B, 12, 5]: float32 [B, 64]. A row of zeros is padding."""
         is_row = (window != 0).any(dim=2, keepdim=True).to(window.dtype)
-        angle = 2 * torch.pi * window[:, :, TIME :]
+        angle = 2 * torch.pi * window[:, :, TIME:]
         inputs = torch.cat([window[:, :, :TIME], torch.sin(angle), torch.cos(angle)], dim=2) * is_row
         hidden, _ = self.first(inputs)
         hidden, _ = self.second(hidden)
@@ -138,9 +138,7 @@ class LSTMTraining:
         best: weights of the best validation so far.
     """
 
-    def __init__(
-        self, settings: Settings, seed: int, train: Windows, valid: Windows, arm: str, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, seed: int, train: Windows, valid: Windows, arm: str, device: torch.device | None = None) -> None:
         self.settings, self.seed, self.arm = settings, seed, arm
         self.device = device or device_of("cpu")
         # The weights come from the seed alone: the global source of random numbers is put back where it was.

@@ -7,7 +7,6 @@ floor some time before the run is enough. A floor is billed in units on one clou
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,9 +148,7 @@ class Timers(PolicyBase):
 
     period_steps = 1
 
-    def __init__(
-        self, benefit_usd: Float64, rules: TimerRules | None = None, name: str = "timers", tracker: Tracker | None = None
-    ) -> None:
+    def __init__(self, benefit_usd: Float64, rules: TimerRules | None = None, name: str = "timers", tracker: Tracker | None = None) -> None:
         self.name, self.rules = name, rules or TimerRules()
         self.benefit_usd = benefit_usd * self.rules.benefit_share
         self.tracker, self._is_own = tracker or Tracker(), tracker is None
@@ -160,6 +157,10 @@ class Timers(PolicyBase):
 
     def decide(self, view: View) -> Decision:
         """Order the floors that pay."""
+        return Decision(floors=self.floors(view))
+
+    def floors(self, view: View) -> Int64:
+        """The floors that pay, int64 [Q]."""
         if self._is_own:
             self.tracker.update(view)
         clocks, facts = self.tracker.clocks, view.facts
@@ -172,4 +173,4 @@ class Timers(PolicyBase):
             self.tracker.has_run, facts.apps.first_function, self.benefit_usd, p.step_usd, p.idle_usd, p.unit_steps, p.is_drop,
             p.keeps_one_pool, p.cloud, facts.tables.keep_alive_us, self.rules.sd_factor, self._since, self._floors,
         )  # fmt: skip
-        return Decision(floors=self._floors)
+        return self._floors

@@ -31,60 +31,47 @@ IDLE_SHARE = 0.25  # of the chosen windows
 
 
 @njit(cache=True)
-def _running(
-    arrival: Int64, duration: Int64, first_call: Int64, step_us: int, steps: int, busy: Int64, most: Int64
-) -> None:  # pragma: no cover
-    """Add running time by step to `busy` and the most calls at once to `most`, int64 [A, steps]; calls of an app are sorted by arrival."""
-    for a in range(len(first_call) - 1):
-        ends = np.zeros(16, dtype=np.int64)
-        count, reached = 0, 0
-        for i in range(first_call[a], first_call[a + 1]):
-            t, end = arrival[i], arrival[i] + duration[i]
-            step = t // step_us
-            if step >= steps:
-                break
-            while reached < step:  # steps that begin with calls still running
-                reached += 1
-                j = 0
-                while j < count:
-                    if ends[j] <= reached * step_us:
-                        count -= 1
-                        ends[j] = ends[count]
-                    else:
-                        j += 1
-                if count == 0:
-                    reached = step
-                else:
-                    most[a, reached] = max(most[a, reached], count)
-            j = 0
-            while j < count:
-                if ends[j] <= t:
-                    count -= 1
-                    ends[j] = ends[count]
-                else:
-                    j += 1
-            if count == len(ends):
-                more = np.zeros(2 * count, dtype=np.int64)
-                more[:count] = ends
-                ends = more
-            ends[count] = end
-            count += 1
-            most[a, step] = max(most[a, step], count)
-            at = t
-            while at < end and at // step_us < steps:
-                until = min(end, (at // step_us + 1) * step_us)
-                busy[a, at // step_us] += until - at
-                at = until
-        while count > 0 and reached + 1 < steps:  # what still runs after the last arrival
+def _drop(ends: Int64, count: int, t: int) -> int:  # pragma: no cover
+    """Remove what has ended by t from the first `count` ends, in any order; return how many are left."""
+    j = 0
+    while j < count:
+        if ends[j] <= t:
+            count -= 1
+            ends[j] = ends[count]
+        else:
+            j += 1
+    return count
+
+
+@njit(cache=True)
+def _spread(busy: Int64, t: int, end: int, step_us: int) -> None:  # pragma: no cover
+    """Add the time from t to end to the steps (int64 [T]) in which it lies."""
+    while t < end and t // step_us < len(busy):
+        until = min(end, (t // step_us + 1) * step_us)
+        busy[t // step_us] += until - t
+        t = until
+
+
+@njit(cache=True)
+def _running(arrival: Int64, duration: Int64, step_us: int, busy: Int64, most: Int64) -> None:  # pragma: no cover
+    """Add running time by step to `busy` and the most calls at once to `most`, int64 [T], of one app, its calls sorted by arrival."""
+    ends = np.zeros(len(arrival), dtype=np.int64)
+    count, reached = 0, 0
+    for i in range(len(arrival) + 1):
+        is_call = i < len(arrival) and arrival[i] // step_us < len(busy)
+        step = arrival[i] // step_us if is_call else len(busy) - 1
+        while reached < step and count > 0:  # steps that begin with calls still running
             reached += 1
-            j = 0
-            while j < count:
-                if ends[j] <= reached * step_us:
-                    count -= 1
-                    ends[j] = ends[count]
-                else:
-                    j += 1
-            most[a, reached] = max(most[a, reached], count)
+            count = _drop(ends, count, reached * step_us)
+            most[reached] = max(most[reached], count)
+        reached = max(reached, step)
+        if not is_call:
+            break
+        count = _drop(ends, count, arrival[i])
+        ends[count] = arrival[i] + duration[i]
+        count += 1
+        most[step] = max(most[step], count)
+        _spread(busy, arrival[i], arrival[i] + duration[i], step_us)
 
 
 def demand(scenario: Scenario, steps: int) -> Float32:
@@ -96,7 +83,9 @@ def demand(scenario: Scenario, steps: int) -> Float32:
     calls, apps, world = scenario.calls, scenario.apps, scenario.world
     count, step_us = len(apps.app_ids), world.step_us
     busy, most = np.zeros((count, steps), dtype=np.int64), np.zeros((count, steps), dtype=np.int64)
-    _running(calls.arrival_us, calls.duration_us, calls.first_call, step_us, steps, busy, most)
+    for a in range(count):
+        own = slice(int(calls.first_call[a]), int(calls.first_call[a + 1]))
+        _running(calls.arrival_us[own], calls.duration_us[own], step_us, busy[a], most[a])
     cloud = scenario.tables.cloud_of_region[scenario.tables.region_of_placement[apps.home]]
     vcpu = vcpus(scenario.tables, apps.memory_mb)[np.arange(count), cloud]
     found = np.zeros((count, steps, 3), dtype=np.float32)

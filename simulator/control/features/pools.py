@@ -1,4 +1,4 @@
-"""What is known of each pool at a barrier: ages and gaps of its calls, what is up, the hour. Not here: timers (models/operational), learners.
+"""What is known of each pool at a barrier: ages and gaps of its calls, what is up, the hour. Not here: timers, learners.
 
 Pools are functions, or apps where a cloud keeps one pool an app (rows beyond the app's first are 0 then). Nothing reads a duration.
 """
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 VERSION = 1
 GAPS = 3
 (AGE, GAP_1, GAP_2, GAP_3, MEAN_GAP, SD_GAP, AGE_RATIO, IS_UP, IS_WORKING, EXPIRED, APP_AGE, KNOWN, SIN, COS) = range(14)
@@ -149,7 +150,7 @@ def expired(pool: Int64, keep_alive: Int64, ahead: float) -> float:  # pragma: n
 
 @njit(cache=True)
 def _fill(found: Float32, now: float, pools: Int64, at: Int64, gaps: Float64, app_of_function: Int64, first: Int64,
-          one_pool: NDArray[np.bool_], cloud: Int64, keep_alive: Int64, sine: float, cosine: float) -> None:  # pragma: no cover  # fmt: skip
+          one_pool: Bool, cloud: Int64, keep_alive: Int64, sine: float, cosine: float) -> None:  # pragma: no cover  # fmt: skip
     functions = len(found)
     for q in range(functions):
         a = app_of_function[q]
