@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.errors import TrineError
+from flows import traces
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 SHOWN_REASONS = 3  # of a stage that is out of date
@@ -19,22 +20,29 @@ class _Group(typer.core.TyperGroup):
     """Turns errors that a user can fix into a message and an exit code."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
-        """Run the command; a TrineError ends with 1, Ctrl-C with 130, both without a traceback."""
+        """Run the command; an error that the user can fix ends with 1, Ctrl-C with 130, both without a traceback."""
         try:
             return super().invoke(ctx)
-        except TrineError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("interrupted; finished stages are kept, `trine run` goes on from there", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            from tasks.core.faults import explained
+            from tasks.core.stages import writer_of
+
+            known = explained(error, Path.cwd(), writer_of=writer_of)
+            if known is None or "TRINE_TRACEBACK" in os.environ:
+                raise
+            typer.echo(f"error: {known}", err=True)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
     cls=_Group, no_args_is_help=True, add_completion=False, help="From raw traces to a report.", pretty_exceptions_enable=False
 )
 
-Profile = Annotated[str | None, typer.Option(help="Set this profile in params.yaml first: quick (the twin) or sample (the real slices).")]
+PROFILES = "quick (the twin), sample (the real slices) or own (the inbox)"
+Profile = Annotated[str | None, typer.Option(help=f"Set this profile in params.yaml first: {PROFILES}.")]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this stage and what it needs; may be repeated.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the stages even if nothing changed.")]
 
@@ -185,6 +193,10 @@ def doctor() -> None:
         typer.echo(f"{finding.mark:<8}{finding.what:<14}{finding.found}" + (f"  -> {finding.cost}" if finding.cost else ""))
     if any(finding.mark == "MISSING" for finding in findings):
         raise typer.Exit(1)
+
+
+app.add_typer(traces.app, name="import")
+app.command()(traces.rejects)
 
 
 if __name__ == "__main__":

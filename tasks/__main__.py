@@ -30,7 +30,6 @@ def main(argv: list[str]) -> int:
     Returns:
         0 on success, 1 on an error that the user can fix (printed without a traceback), 2 on wrong usage.
     """
-    from core.errors import TrineError
     from tasks.core.paths import Paths
     from tasks.core.run_lock import held_by_stage
     from tasks.core.stages import STAGES
@@ -45,12 +44,14 @@ def main(argv: list[str]) -> int:
         with held_by_stage(paths.root, "@".join(argv), lambda line: print(line, file=sys.stderr, flush=True)):
             started = time.perf_counter()
             summary = _run(stage, argv, paths)
-    except TrineError as error:
-        print(f"{'@'.join(argv)} failed: {error}", file=sys.stderr)
-        return 1
-    except FileNotFoundError as error:
-        how = f"  where: {error.filename}\n  fix: an output of an earlier stage is missing; run: dvc repro {'@'.join(argv)}"
-        print(f"{'@'.join(argv)} failed: {error.strerror}\n{how}", file=sys.stderr)
+    except BaseException as error:
+        from tasks.core.faults import explained
+        from tasks.core.stages import writer_of
+
+        fault = explained(error, paths.root, f"dvc repro {'@'.join(argv)}", writer_of)
+        if fault is None or "TRINE_TRACEBACK" in os.environ:
+            raise
+        print(f"{'@'.join(argv)} failed: {fault}", file=sys.stderr)
         return 1
     print(f"{'@'.join(argv)}: {summary}, {time.perf_counter() - started:.1f} s")
     return 0

@@ -89,6 +89,18 @@ def data_edges(root: Path, stage: str, item: str | None = None) -> tuple[tuple[s
     return tuple(from_stages), tuple(_outputs(body, item))
 
 
+def writer_of(path: Path, root: Path) -> str:
+    """Return the stage that writes a file, with its item (`ingest@azure2021`); empty if none does or dvc.yaml cannot be read."""
+    try:
+        pipeline, name = read_pipeline(root), (root / path).relative_to(root).as_posix()
+    except (ParameterError, ValueError):
+        return ""
+    for stage, body, item in _each(pipeline):
+        if any(name == out or name.startswith(f"{out}/") for out in _outputs(body, item)):
+            return f"{stage}@{item}" if item else stage
+    return ""
+
+
 def _each(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str | None]]:
     """Name, body and item of every stage, one per item of a `foreach`."""
     for name, entry in pipeline.items():

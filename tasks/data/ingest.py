@@ -6,7 +6,6 @@ beside the old one and moved into place at the end, so that a failure leaves the
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import shutil
@@ -16,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from core.errors import LostRowsError, RawDataError, SpaceError
+from core.errors import LostRowsError, RawDataError
 from tasks.core.drafts import draft_of, replace_folder, sweep
+from tasks.core.faults import GZIP_FAULTS, NO_SPACE_TEXTS, explained
 from tasks.core.files import read_json, write_json
 from tasks.core.records import write_record
+from tasks.data import raw_files
 from tasks.data.ingest_outputs import staged_folder
 from tasks.data.ingest_record import IngestReport
-from tasks.data.raw_files import resolve_folder
 from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import RawFile
 from tasks.data.staged_state import REJECTS, day_folder, fingerprint, hashes, last_state, sha256
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
     from tasks.core.params import Params
     from tasks.core.paths import Paths
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_SPACE_TEXTS = ("no space left", "file too large", "quota exceeded", "out of disk space")
 
 
 @dataclass
@@ -81,10 +78,10 @@ def run(params: Params, paths: Paths, source: str) -> str:
             summary = _build(params, paths, manifest, work, draft)
         replace_folder(draft, staged)
     except (OSError, duckdb.Error) as error:
-        if getattr(error, "errno", None) in NO_SPACE or any(text in str(error).lower() for text in NO_SPACE_TEXTS):
-            how = "free disk space (or raise the quota) and run again; what was staged before is untouched"
-            raise SpaceError(f"a write failed for lack of space: {error}", where=str(staged), how=how) from error
-        raise
+        known = explained(error, paths.root, f"dvc repro ingest@{source}")
+        if known is None:
+            raise
+        raise known from error
     finally:
         for folder in (draft, work):
             shutil.rmtree(folder, ignore_errors=True)
@@ -100,7 +97,7 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
     staged = staged_folder(paths, source)
     state = last_state(staged, code)
     files = [RawFile(**entry) for entry in manifest["files"]]
-    folder = resolve_folder(manifest["folder"], paths)
+    folder = raw_files.resolve_folder(manifest["folder"], paths)
     with connect(paths) as con, (work / "rejects.jsonl").open("w", encoding="utf-8") as rejects:
         job = Job(con, module, params, folder, work, draft, rejects)
         dirty = _read_changed(job, files, state)
@@ -176,6 +173,8 @@ def _attempt(job: Job, file: RawFile, path: Path, part: Path) -> tuple[int, int]
         if any(text in str(error).lower() for text in NO_SPACE_TEXTS):
             raise
         return None
+    except GZIP_FAULTS as error:
+        raise raw_files.damaged_gzip(path, file.name, error) from error
     return result
 
 

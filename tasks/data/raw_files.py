@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from core.errors import ParameterError, RawDataError
+from tasks.core.faults import GZIP_FAULTS
 from tasks.data.sources.base import Kind
 from tasks.data.traces import trace_of
 
@@ -22,7 +23,8 @@ BOM = b"\xef\xbb\xbf"
 SHOWN = 120  # characters of a header shown in a message
 LONGEST_LINE = 1 << 24  # a first line beyond 16 MiB is no header of ours
 READ_BYTES = 1 << 20
-GZIP_FAULTS = (EOFError, gzip.BadGzipFile, zlib.error)
+GZIP_BITS = 31  # of zlib: a header of gzip
+UNPACKED_AT_ONCE = 1 << 12
 
 
 def folder_text(params: Params, source: str) -> str:
@@ -87,10 +89,43 @@ def unreadable(name: str, error: OSError) -> RawDataError:
     return RawDataError(f"the file cannot be read: {error.strerror or error}", where=name, how="check its permissions and its disk")
 
 
-def broken_gzip(name: str, lines: int, error: Exception) -> RawDataError:
-    """The error of a truncated or damaged gzip file that breaks off after `lines` whole lines."""
+def damaged_gzip(path: Path, name: str, error: Exception) -> RawDataError:
+    """The error of a truncated or damaged gzip file; it is read once more to name the byte and the line that can be reached."""
+    byte, lines = _reach(path)
     how = "fetch the file again (gzip -t must accept it) or take it out of the folder"
-    return RawDataError(f"the gzip stream is cut off or damaged: {error}", where=f"{name}, after line {lines}", how=how)
+    where = f"{name}, after line {lines} (byte {byte:,} of {path.stat().st_size:,})"
+    return RawDataError(f"the gzip stream is cut off or damaged: {error}", where=where, how=how)
+
+
+def _reach(path: Path) -> tuple[int, int]:
+    """Return how many bytes of a damaged gzip file can be unpacked, and how many whole lines they hold."""
+    done, lines, unpacker = 0, 0, zlib.decompressobj(wbits=GZIP_BITS)
+    with path.open("rb") as handle:
+        while block := handle.read(UNPACKED_AT_ONCE):
+            before = unpacker.copy()
+            try:
+                unpacker, text = _unpacked(unpacker, block)
+            except zlib.error:
+                break
+            done, lines = done + len(block), lines + text.count(b"\n")
+        else:
+            return done, lines
+    for k in range(len(block)):  # the fault lies in this block
+        try:
+            before, text = _unpacked(before, block[k : k + 1])
+        except zlib.error:
+            return done + k, lines
+        lines += text.count(b"\n")
+    return done + len(block), lines
+
+
+def _unpacked(unpacker: zlib._Decompress, data: bytes) -> tuple[zlib._Decompress, bytes]:
+    """Unpack some bytes; a gzip file may have several members, each with an unpacker of its own."""
+    text = unpacker.decompress(data)
+    while unpacker.eof and unpacker.unused_data:
+        rest, unpacker = unpacker.unused_data, zlib.decompressobj(wbits=GZIP_BITS)
+        text += unpacker.decompress(rest)
+    return unpacker, text
 
 
 def raw_lines(path: Path, name: str) -> Iterator[bytes]:
@@ -106,7 +141,7 @@ def raw_lines(path: Path, name: str) -> Iterator[bytes]:
                 number += 1
                 yield line.removeprefix(BOM) if number == 1 else line
     except GZIP_FAULTS as error:
-        raise broken_gzip(name, number, error) from error
+        raise damaged_gzip(path, name, error) from error
     except OSError as error:
         raise unreadable(name, error) from error
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import RawDataError
+from tasks.core.faults import GZIP_FAULTS
 from tasks.core.files import read_json, write_json
 from tasks.core.lineage import without_stamp
 from tasks.data import cleaning, raw_files
@@ -178,8 +179,8 @@ def _stream(name: str, path: Path) -> tuple[bytes, bytes, int, str]:
                     head += block[: HEAD - len(head)]
                 tail = block[-TAIL:] if len(block) >= TAIL else (tail + block)[-TAIL:]
                 last = block[-1:]
-    except raw_files.GZIP_FAULTS as error:
-        raise raw_files.broken_gzip(name, lines, error) from error
+    except GZIP_FAULTS as error:
+        raise raw_files.damaged_gzip(path, name, error) from error
     except OSError as error:
         raise raw_files.unreadable(name, error) from error
     if not head:

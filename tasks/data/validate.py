@@ -17,11 +17,12 @@ from pydantic import Field
 from core.errors import ParameterError, RawDataError
 from core.units import US_PER_S
 from simulator.parameters import Section
-from tasks.core.database import connection_config, literal
+from tasks.core.database import connect, connection_config, literal
 from tasks.core.records import read_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
 from tasks.data.ingest_settings import IngestSettings
+from tasks.data.offenders import limit_of, place_of
 from tasks.data.verdict import describe_failures, write_verdict
 
 if TYPE_CHECKING:
@@ -78,7 +79,13 @@ def _judge(
     view = _view(paths, source, table, counts)
     raw = run_suite(view, {"name": f"{source}.{table}", "expectations": filled}, scratch / f"{table}.duckdb", connection_config(paths))
     shown = params.section("validate", Settings).sample_rows
-    return [_row(table, r, shown) for r in sorted(raw, key=lambda r: r["expectation_config"]["meta"]["position"])]
+    rows = [_row(table, r, shown) for r in sorted(raw, key=lambda r: r["expectation_config"]["meta"]["position"])]
+    with connect(paths) as con:
+        for row, expectation in zip(rows, filled, strict=True):
+            if not row["success"]:
+                kind, kwargs = expectation["type"], expectation["kwargs"]
+                row |= {"limit": limit_of(kwargs), "found_at": place_of(con, paths, source, table, kind, kwargs)}
+    return rows
 
 
 def _view(paths: Paths, source: str, table: str, counts: dict[str, Any]) -> str:
@@ -110,7 +117,10 @@ def _row(table: str, result: dict[str, Any], shown: int) -> dict[str, Any]:
     """One row of the verdict: sorted, without times and ids."""
     config, found = result["expectation_config"], result["result"]
     meta = config.get("meta") or {}
-    if "unexpected_count" in found and "element_count" in found:
+    shares = found.get("partial_unexpected_list") if table == "ingest" else None
+    if shares:  # the one row of the counts: its value says more than "1 of 1"
+        observed = str(shares[0])
+    elif "unexpected_count" in found and "element_count" in found:
         observed = f"{found['unexpected_count']} of {found['element_count']} unexpected"
     elif found.get("observed_value") is not None:
         observed = str(found["observed_value"])

@@ -26,7 +26,7 @@ def verdict_file(paths: Paths, source: str) -> Path:
 
 
 class Result(Record):
-    """One expectation, judged; `examples` are rows that do not meet it."""
+    """One expectation, judged; `examples` are rows that do not meet it, `limit` is what it allows, `found_at` where the first one is."""
 
     expectation: str
     column: str | None
@@ -35,6 +35,8 @@ class Result(Record):
     observed: str | Number | None
     table: str = ""
     examples: tuple[str, ...] = ()
+    limit: str = ""
+    found_at: str = ""
 
 
 class Verdict(Record):
@@ -112,11 +114,21 @@ def require_success(paths: Paths, source: str) -> Verdict:
 
 
 def describe_failures(results: Sequence[Mapping[str, Any]]) -> str:
-    """Name the failed critical expectations, e.g. `values_between(duration_us) observed 7 of 100 unexpected`."""
+    """Name the failed critical expectations with value, limit and place.
+
+    E.g. `column_values_to_be_between(rejected_share) observed 0.25, allowed 0 to 0.01; bad_id 5 rows, first in trace.csv line 17`.
+    """
     failed = [r for r in results if r["severity"] == "critical" and not r["success"]]
-    named = [f"{r.get('expectation')}({r.get('column') or 'table'}) observed {r.get('observed')}" for r in failed[:NAMED_FAILURES]]
+    named = [_failure(r) for r in failed[:NAMED_FAILURES]]
     more = f"; and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
     return "; ".join(named) + more if named else "no critical expectation is named"
+
+
+def _failure(result: Mapping[str, Any]) -> str:
+    text = f"{result.get('expectation')}({result.get('column') or 'table'}) observed {result.get('observed')}"
+    if result.get("limit"):
+        text += f", allowed {result['limit']}"
+    return f"{text}, {result['found_at']}" if result.get("found_at") else text
 
 
 def _relative(paths: Paths, file: Any) -> str:
