@@ -173,4 +173,4 @@ class Timers(PolicyBase):
             self.tracker.has_run, facts.apps.first_function, self.benefit_usd, p.step_usd, p.idle_usd, p.unit_steps, p.is_drop,
             p.keeps_one_pool, p.cloud, facts.tables.keep_alive_us, self.rules.sd_factor, self._since, self._floors,
         )  # fmt: skip
-        return self._floors
+        return self._floors.copy()
