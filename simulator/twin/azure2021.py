@@ -84,16 +84,17 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
     duration = _durations(function, profile, targets, rng)
     order = np.lexsort((duration, function, app, arrival))
     function_ids = [_hex_id(seed, "function", i) for i in range(int(first_function[-1]))]
-    return Calls(app[order], function[order], arrival[order], duration[order], _app_ids(seed, apps), function_ids)
+    return Calls(app[order], function[order], arrival[order], duration[order], app_names(seed, apps), function_ids)
 
 
 def published_calls(seed: int, apps: int) -> dict[str, int]:
     """Return the calls in 14 days of each app of the twin by its name, most called first: published, so no trace's future is in them."""
     targets = json.loads((REFERENCE / "azure2021.json").read_text(encoding="utf-8"))
-    return dict(zip(_app_ids(seed, apps), scaled_profile(apps, 1.0, targets).calls.tolist(), strict=True))
+    return dict(zip(app_names(seed, apps), scaled_profile(apps, 1.0, targets).calls.tolist(), strict=True))
 
 
-def _app_ids(seed: int, apps: int) -> list[str]:
+def app_names(seed: int, apps: int) -> list[str]:
+    """Return the names of the apps of the twin of a seed, most called first: 64 hexadecimal digits."""
     return [_hex_id(seed, "app", i) for i in range(apps)]
 
 

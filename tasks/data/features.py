@@ -31,7 +31,7 @@ from tasks.data.features_settings import FeaturesSettings
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
 from tasks.data.region_features import region_table
-from tasks.data.split import first_day, split_steps
+from tasks.data.split import first_day, split_steps, with_found_days
 from tasks.data.verdict import require_success
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     source = params.section("features", FeaturesSettings).source
     require_success(paths, source)
+    params = with_found_days(params, paths, source)
     require_success(paths, params.section("features", FeaturesSettings).cells)
     with folder_draft(features_folder(paths)) as draft:
         facts = write_tables(params, paths, draft)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.errors import ParameterError
+from tasks.core.records import read_record
+from tasks.data.ingest_outputs import ingest_report
+from tasks.data.ingest_record import IngestReport
+
 if TYPE_CHECKING:
     from tasks.core.params import Params
+    from tasks.core.paths import Paths
 
 STRATEGIC_STEPS, TACTICAL_STEPS = 1000, 100
 MIN_UNITS = 20
@@ -30,3 +36,23 @@ def split_steps(span_steps: int, shares: tuple[float, float, float]) -> tuple[in
 def first_day(params: Params) -> int:
     """Return the first day of the window, counted from the start of the trace."""
     return max(params.as_of_day - params.window_days, 0)
+
+
+def with_found_days(params: Params, paths: Paths, source: str) -> Params:
+    """Return the parameters with `as_of_day: latest` and `window_days` as the days that a source of calls was found to have.
+
+    Args:
+        params: of a stage that declares `as_of_day` and `window_days`.
+        paths: of the working tree.
+        source: of the calls; `scan` has looked at its days.
+
+    Raises:
+        ParameterError: the source has no days of calls.
+    """
+    if params.until_day is not None:
+        return params
+    found = read_record(ingest_report(paths, source), IngestReport).days
+    if found is None:
+        how = f"switch {source} on (traces.{source}.from), or set as_of_day to a number"
+        raise ParameterError(f"as_of_day is latest, but {source} has no day with calls", where="params.yaml: as_of_day", how=how)
+    return params.changed({"as_of_day": found.until, "window_days": min(params.window_days, found.until - found.first)})

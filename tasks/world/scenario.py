@@ -35,6 +35,7 @@ from tasks.data.verdict import require_success
 from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.scenario_record import ScenarioList
 from tasks.world.scenario_settings import ScenarioSettings, TrainingFleets
+from tasks.world.scenario_span import require_calls, with_found_span
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ def run(params: Params, paths: Paths) -> str:
     require_success(paths, settings.cells)
     if settings.calls == "staged":
         require_success(paths, settings.source)
-        if params.seed not in settings.seeds:
-            how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
-            raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
+    params = with_found_span(params, paths)
+    if settings.calls == "staged" and params.seed not in settings.seeds:
+        how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
+        raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
     tables = load_tables(paths.reference, params.section("world", World))
     cells = read_cells(paths, settings.cells)
     with folder_draft(scenario_folder(paths)) as judged, folder_draft(training_folder(paths)) as trained:
@@ -91,6 +93,8 @@ def _write(
         is_staged = training is None and settings.calls == "staged" and seed == params.seed
         origin, left_out, scenarios = _scenarios_of(params, paths, seed, families, tables, cells, is_staged=is_staged)
         for whole in scenarios:
+            if training is None:
+                require_calls(whole, _first_day(params) if is_staged else 0)
             scenario = cut(whole, "test" if training is None else "train")
             folder = save(scenario, draft)
             classes.append(app_classes(scenario, limits))
