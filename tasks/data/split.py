@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from core.errors import ParameterError
+from core.errors import ParameterError, RawDataError
 from tasks.core.records import read_record
 from tasks.data.ingest_outputs import ingest_report
 from tasks.data.ingest_record import IngestReport
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 STRATEGIC_STEPS, TACTICAL_STEPS = 1000, 100
 MIN_UNITS = 20
+SHOWN_DAYS = 20  # that a message lists
 
 
 def split_steps(span_steps: int, shares: tuple[float, float, float]) -> tuple[int, int, int, int]:
@@ -36,6 +38,18 @@ def split_steps(span_steps: int, shares: tuple[float, float, float]) -> tuple[in
 def first_day(params: Params) -> int:
     """Return the first day of the window, counted from the start of the trace."""
     return max(params.as_of_day - params.window_days, 0)
+
+
+def no_calls(what: str, days: Sequence[int]) -> RawDataError:
+    """Return the error of a span without calls.
+
+    Args:
+        what: is empty.
+        days: that have calls, ascending.
+    """
+    listed = ", ".join(map(str, days[:SHOWN_DAYS])) + (", ..." if len(days) > SHOWN_DAYS else "")
+    latest = f"set as_of_day to {days[-1] + 1} (or latest) and window_days to at most {days[-1] + 1 - days[0]}" if days else "add files"
+    return RawDataError(what, where="params.yaml: as_of_day, window_days", how=f"days with calls: {listed or 'none'}; {latest}")
 
 
 def with_found_days(params: Params, paths: Paths, source: str) -> Params:

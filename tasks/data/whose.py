@@ -10,6 +10,7 @@ from typing import Any
 from tasks.data.raw_files import open_raw
 
 TWIN_NAME = ".twin.day"
+TWIN_SERIES = '"",avgcpu,'  # the published series have no quotes there
 LOOKED_AT = 200  # rows that may show that a file is the twin's
 SAMPLES = "path:$TRINE_SAMPLE_DIR"  # the folder of the real slices
 PUBLISHED_NAME, PUBLISHED_ROWS = "AzureFunctionsInvocationTraceForTwoWeeksJan2021", 1_980_951
@@ -32,21 +33,18 @@ def whose(origin: str, files: Sequence[Mapping[str, Any]], *, has_generated: boo
 
 
 def is_generated(path: Path, kind: str) -> bool:
-    """Whether the first rows of a file are the twin's: ids that it makes, or use with its grain."""
+    """Whether the beginning of a file is the twin's: ids that it makes, or the quotes around the empty name of a series' first column."""
     if TWIN_NAME in path.name:
         return True
     if kind not in ("invocations", "utilisation"):
         return False
-    from simulator.twin.marks import has_twin_ids, has_twin_use
-
     with open_raw(path) as handle:
-        rows = [line.decode("utf-8", "replace").split(",") for line in itertools.islice(handle, 1, 1 + LOOKED_AT)]
-    if kind == "invocations":
-        return has_twin_ids({row[0] for row in rows})
-    try:
-        return has_twin_use([float(row[1]) for row in rows])
-    except (ValueError, IndexError):
-        return False
+        lines = [line.decode("utf-8", "replace") for line in itertools.islice(handle, 1 + LOOKED_AT)]
+    if kind == "utilisation":
+        return lines[0].startswith(TWIN_SERIES)
+    from simulator.twin.marks import has_twin_ids
+
+    return has_twin_ids({line.split(",", 1)[0] for line in lines[1:]})
 
 
 def _is_published(entry: Mapping[str, Any]) -> bool:
