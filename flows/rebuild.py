@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,10 +43,11 @@ def rebuild(profile: str | None = None, targets: list[str] | None = None, force:
     try:
         with held(root, "trine flow", logger.info) as lock:
             change_profile(root, profile, logger.info)
-            graph = graphs.read(root)
-            if targets:
-                graph = graph.select(targets)
-            work = _Work(root, graph, lock, force=force)
+            with ThreadPoolExecutor(1) as pool:  # DVC looks at the state in a process of its own, meanwhile this one reads the graph
+                state = pool.submit(graphs.status, root)
+                graph = graphs.read(root)
+            graph = graph.select(targets) if targets else graph
+            work = _Work(root, graph, lock, frozenset(graph.upstream if force else state.result()), force=force)
             try:
                 states = _run(work)
             finally:
@@ -67,14 +69,15 @@ class _Work:
         root: of the working tree.
         graph: stages of this run.
         lock: of this run.
+        stale: stages that are out of date.
         force: run every stage.
     """
 
-    def __init__(self, root: Path, graph: graphs.Graph, lock: Held, *, force: bool) -> None:
+    def __init__(self, root: Path, graph: graphs.Graph, lock: Held, stale: frozenset[str], *, force: bool) -> None:
         self.root, self.graph, self.lock, self.force = root, graph, lock, force
         self.seconds: dict[str, float] = {}
         self.runner = Runner(root, variables=lock.environment())
-        self._stale = frozenset(graph.upstream if force else graphs.status(root))
+        self._stale = stale
         self._renewed: set[str] = set()
         self._parameters = (root / "params.yaml").read_bytes()
 

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from core.errors import CheckpointError
 
+Widths = Mapping[str, tuple[int, int]]  # inputs and outputs of linear layers
 CARD = "card.json"
 AGAIN = "train it again: trine run"
 
@@ -50,14 +51,14 @@ def load_state(path: Path | str) -> dict[str, Any]:
     return found
 
 
-def load_model(path: Path | str, *, layer: str, feature_version: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read the tensors of a model and hold them to its card.
+def load_model(path: Path | str, layer: str, feature_version: int, widths: Callable[[dict[str, int]], Widths]) -> dict[str, Tensor]:
+    """Read the tensors of a model of linear layers and hold them to its card.
 
     Args:
         path: of the weights; `card.json` lies in the same folder.
         layer: that the model is used in.
         feature_version: of the features that it will be given.
-        shapes: of the tensors that are needed, by name.
+        widths: inputs and outputs of each linear layer by name, from the sizes that the card states.
 
     Raises:
         CheckpointError: weights or card are missing or damaged, or of another layer, version of the features, or sizes.
@@ -68,10 +69,20 @@ def load_model(path: Path | str, *, layer: str, feature_version: int, shapes: Ma
     if found != (layer, feature_version):
         what = f"the model is of layer {found[0]}, features {found[1]}; needed: layer {layer}, features {feature_version}"
         raise CheckpointError(what, where=str(path), how=AGAIN)
+    try:
+        needed = shapes(widths(card["sizes"]))
+    except KeyError as error:
+        raise CheckpointError(f"the card does not state the size {error}", where=str(path), how=AGAIN) from None
     sizes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if sizes != dict(shapes):
-        raise CheckpointError(f"the model has tensors {sizes}; needed: {dict(shapes)}", where=str(path), how=AGAIN)
+    if sizes != needed:
+        raise CheckpointError(f"the model has tensors {sizes}; needed: {needed}", where=str(path), how=AGAIN)
     return tensors
+
+
+def shapes(widths: Widths) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of linear layers: `<layer>.weight` [inputs, outputs] and `<layer>.bias` [outputs]."""
+    weights = {f"{name}.weight": width for name, width in widths.items()}
+    return weights | {f"{name}.bias": width[1:] for name, width in widths.items()}
 
 
 def read_card(path: Path | str) -> dict[str, Any]:
@@ -83,7 +94,7 @@ def read_card(path: Path | str) -> dict[str, Any]:
     file = Path(path).parent / CARD
     try:
         card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        card["layer"], card["features"]["version"]
+        card["layer"], card["features"]["version"], card["sizes"]
     except FileNotFoundError:
         raise CheckpointError("the card of the model is missing", where=str(file), how=AGAIN) from None
     except (ValueError, KeyError, TypeError) as error:

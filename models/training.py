@@ -3,7 +3,7 @@
 A training is a generator of `Progress`: after each item its `state()` holds all that it needs to go on from there, in another process,
 to the same bytes. Random numbers come from one generator per seed, so a seed does not depend on which others share its batch.
 
-Not here: a learner (ppo.py, dqn.py, lstm.py), files and the progress bar (tasks/learning), environment variables.
+Not here: networks (networks.py), a learner (ppo.py, dqn.py, lstm.py), files and the progress bar (tasks/learning), environment variables.
 
 for done, total, metrics in training.run():
     ...
@@ -11,7 +11,9 @@ for done, total, metrics in training.run():
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import ctypes
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -20,12 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import ParameterError, TrainingError
+from models.networks import Adam, Networks, State
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+Tensors = Mapping[str, Tensor]
 DeviceName = Literal["auto", "cpu", "cuda"]
-State = dict[str, Any]  # tensors, numbers, texts, and lists and dicts of them: what `torch.load(weights_only=True)` reads
-GAIN_RELU = 2.0**0.5
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 1 << 30  # of mallopt(3)
 
 
 class Progress(NamedTuple):
@@ -52,122 +55,20 @@ class Training(Protocol):
 def device_of(name: DeviceName) -> torch.device:
     """The device that is meant; pins one thread per process and deterministic algorithms, so that equal runs give equal bytes.
 
+    Freed memory is kept for the next step: with glibc's defaults a training step gives its arrays back to the system and spends a quarter
+    of its time on getting them again, page by page.
+
     Raises:
         ParameterError: cuda is asked for and there is none.
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    if hasattr(library := ctypes.CDLL(None), "mallopt"):
+        for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            library.mallopt(option, KEPT_BYTES)
     if name == "cuda" and not torch.cuda.is_available():
         raise ParameterError("no CUDA device is available", where="TRINE_DEVICE=cuda", how="set TRINE_DEVICE to auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """One source of random numbers per training seed, on the CPU whatever the device, so that all devices see the same luck."""
-    return [torch.Generator().manual_seed(seed) for seed in seeds]
-
-
-class Networks:
-    """S networks of one shape, one per training seed, which are evaluated as one: linear layers with a leading seed dimension.
-
-    All parameters of a seed are one row of one matrix, so keeping, restoring and saving a seed is copying a row.
-
-    Args:
-        layers: (inputs, outputs, gain of the orthogonal start) by name; biases start at 0.
-        random: of each seed.
-        device: where the networks are.
-
-    Attributes:
-        flat: float32 [S, parameters of one network].
-        size: parameters of one network.
-    """
-
-    def __init__(self, layers: Mapping[str, tuple[int, int, float]], random: Sequence[torch.Generator], device: torch.device) -> None:
-        self.layers = dict(layers)
-        self.size = sum(inputs * outputs + outputs for inputs, outputs, _ in self.layers.values())
-        self.flat = torch.zeros(len(random), self.size, device=device)
-        self.weight: dict[str, Tensor] = {}
-        self.bias: dict[str, Tensor] = {}
-        at = 0
-        for name, (inputs, outputs, gain) in self.layers.items():
-            weight = self.flat[:, at : at + inputs * outputs].view(-1, inputs, outputs)
-            at += inputs * outputs
-            for s, own in enumerate(random):
-                start = torch.nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=own)
-                weight[s] = start.T.to(device)
-            self.weight[name] = weight.requires_grad_()
-            self.bias[name] = self.flat[:, at : at + outputs].view(-1, 1, outputs).requires_grad_()
-            at += outputs
-
-    def linear(self, name: str, x: Tensor) -> Tensor:
-        """Layer `name` of every network: [S, B, inputs] -> [S, B, outputs]."""
-        return torch.baddbmm(self.bias[name], x, self.weight[name])
-
-    def parameters(self) -> list[Tensor]:
-        """The tensors that gradients are taken of, in the order of a row of `flat`."""
-        return [tensor for name in self.layers for tensor in (self.weight[name], self.bias[name])]
-
-    def row(self, seed: int) -> Tensor:
-        """A copy of the parameters of one network, float32 [parameters], on the CPU."""
-        return self.flat[seed].detach().cpu().clone()
-
-    def put(self, rows: Tensor) -> None:
-        """Replace the parameters of all networks, float32 [S, parameters]."""
-        self.flat.detach().copy_(rows)
-
-
-class Adam:
-    """Adam for `Networks`, with a clipped gradient and a learning rate of its own for each seed.
-
-    Args:
-        networks: whose parameters move.
-        eps: added to the root of the second moment.
-        max_norm: the gradient of a seed is scaled down to this norm; None: never.
-    """
-
-    def __init__(self, networks: Networks, eps: float = 1e-8, max_norm: float | None = None) -> None:
-        self.networks, self.max_norm = networks, max_norm
-        self._parameters, flat = networks.parameters(), networks.flat.detach()
-        self._gradient = torch.zeros_like(flat)
-        self._rows = [torch.nn.Parameter(row) for row in flat]  # the same storage as the layers'
-        for row, gradient in zip(self._rows, self._gradient, strict=True):
-            row.grad = gradient
-        self._adam = torch.optim.Adam([{"params": [row]} for row in self._rows], eps=eps, fused=True)
-
-    def step(self, losses: Tensor, lr: Tensor | Sequence[float]) -> Tensor:
-        """Move every network down the gradient of its own loss.
-
-        Args:
-            losses: float32 [S], with the graph behind them.
-            lr: learning rate of each seed.
-
-        Returns:
-            norm of the gradient of each seed before clipping, float32 [S].
-        """
-        found = torch.autograd.grad(losses.sum(), self._parameters)
-        torch.cat([part.flatten(1) for part in found], dim=1, out=self._gradient)
-        norms = torch.linalg.vector_norm(self._gradient, dim=1)
-        if self.max_norm is not None:
-            self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
-        for group, rate in zip(self._adam.param_groups, lr, strict=True):
-            group["lr"] = float(rate)
-        self._adam.step()
-        return norms
-
-    def state(self) -> State:
-        """Both moments of every parameter and the number of steps."""
-        rows = [self._adam.state[row] for row in self._rows]
-        if not rows[0]:
-            return {}
-        return {name: torch.stack([row[name].cpu() for row in rows]) for name in ("step", "exp_avg", "exp_avg_sq")}
-
-    def restore(self, state: State) -> None:
-        """Go back to what `state` returned."""
-        self._adam.state.clear()
-        for s, row in enumerate(self._rows if state else ()):
-            device = row.device
-            moments = {name: state[name][s].clone().to(device) for name in ("step", "exp_avg", "exp_avg_sq")}
-            self._adam.state[row] = moments
 
 
 class Best:
@@ -264,3 +165,88 @@ class History:
     def restore(self, state: State) -> None:
         """Go back to what `state` returned."""
         self._rows = [list(row) for row in state["rows"]]
+
+
+class SeedTraining(ABC):
+    """The training of S networks as one batch, one per seed: what PPO and DQN have in common. See `Training`.
+
+    Args:
+        network: the networks; their parameters are drawn already.
+        random: of each seed.
+        history: of this arm and these seeds.
+        units: of work in all, of `per_unit` transitions of each seed.
+        score: of the parameters of each seed by layer, on data that they are not trained on, lower is better; None: the last are the best.
+        eps: of `Adam`.
+        max_norm: of `Adam`.
+
+    Attributes:
+        done, updates: units and updates so far.
+        kept: float32 [S, parameters], of each seed's best validation.
+    """
+
+    def __init__(
+        self,
+        network: Networks,
+        random: Sequence[torch.Generator],
+        history: History,
+        *,
+        units: int,
+        per_unit: int,
+        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        eps: float,
+        max_norm: float | None,
+    ) -> None:
+        self.network, self.random, self.history, self.score, self.device = network, random, history, score, network.flat.device
+        self.adam = Adam(network, eps, max_norm)
+        self.best, self.kept = Best(len(random)), network.flat.detach().clone()
+        self.units, self.per_unit, self.done, self.updates = units, per_unit, 0, 0
+
+    @abstractmethod
+    def unit(self) -> Mapping[str, Any]:
+        """Do one unit of work and return its metrics, [S] each."""
+
+    def run(self) -> Iterator[Progress]:
+        """Train on from the present state; the last networks are validated, too."""
+        while self.done < self.units:
+            metrics = self.unit()
+            self.done += 1
+            means = self.history.add(self.updates, self.done * self.per_unit, metrics)
+            if self.done == self.units:
+                self.validate()
+            yield Progress(self.done, self.units, means)
+
+    def validate(self) -> None:
+        """Score the present networks and keep those that are the best so far."""
+        flat = self.network.flat.detach()
+        if self.score is None:
+            self.kept = flat.clone()
+            return
+        scores = self.score([self.network.tensors(s) for s in range(len(flat))])
+        is_better = torch.from_numpy(self.best.note(self.updates, scores)).to(self.device)
+        self.kept = torch.where(is_better[:, None], flat, self.kept)
+        self.history.add(self.updates, self.done * self.per_unit, {"charts/validation": scores})
+
+    def tensors(self, seed: int) -> dict[str, Tensor]:
+        """Parameters of the best validation of a seed, by its position in the batch and the names of the layers."""
+        present = self.network.flat.detach().clone()
+        self.network.put(self.kept)
+        found = self.network.tensors(seed)
+        self.network.put(present)
+        return found
+
+    def state(self) -> State:
+        """See `Training`."""
+        parts = {name: getattr(self, name).state() for name in ("adam", "best", "history")}
+        rows = {"flat": self.network.flat.detach().cpu().clone(), "kept": self.kept.cpu().clone()}
+        luck = [own.get_state() for own in self.random]
+        return parts | rows | {"luck": luck, "done": self.done, "updates": self.updates}
+
+    def restore(self, state: State) -> None:
+        """See `Training`."""
+        for name in ("adam", "best", "history"):
+            getattr(self, name).restore(state[name])
+        for own, luck in zip(self.random, state["luck"], strict=True):
+            own.set_state(luck)
+        self.network.put(state["flat"].to(self.device))
+        self.kept = state["kept"].to(self.device)
+        self.done, self.updates = state["done"], state["updates"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US
 from simulator import kernel
-from simulator.layout import floor_seeds, ring_steps, slab_of, static_of
+from simulator.layout import calls_of, floor_seeds, ring_steps, slab_of, static_of
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Fleet:
         has_histogram: count latencies, too.
         has_groups: note what happened to each group of calls (one app in one step), too.
         is_watched: keep `total` and `peak`, too, which views are made of.
+        only: bool [A], apps whose calls come; the others are there and get none. Without `has_groups`.
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
@@ -95,11 +96,13 @@ class Fleet:
         has_histogram: bool = False,
         has_groups: bool = False,
         is_watched: bool = False,
+        only: NDArray[np.bool_] | None = None,
     ) -> None:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
         self.end_step = scenario.steps if end_step is None else end_step
         self.is_coupled = is_coupled
-        self.static = static_of(scenario, luck_seed, bucket_us)
+        static = static_of(scenario, luck_seed, bucket_us)
+        self.static = static if only is None else calls_of(static, only)
         apps, step_us = len(scenario.apps.app_ids), scenario.world.step_us
         pools = int(self.static.first_pool[-1])
         buckets = -(-scenario.steps * step_us // bucket_us)
@@ -132,7 +135,7 @@ class Fleet:
             top=np.zeros(1, dtype=np.int64),
         )
         self._slab = slab_of(1024)
-        self._group = int(np.searchsorted(scenario.calls.group_step, start_step))
+        self._group = int(np.searchsorted(self.static.group_step, start_step))
         self._floor_seeds = floor_seeds(scenario, luck_seed)
         self._floored = np.zeros((0, 2), dtype=np.int64)
 
@@ -269,8 +272,8 @@ class Fleet:
             ConservationError: they are not.
         """
         total = self.out.sum(axis=(0, 1))
-        lo, hi = np.searchsorted(self.scenario.calls.group_step, (self.start_step, self.step))
-        arrived = int(self.scenario.calls.group_calls[lo:hi].sum())
+        lo, hi = np.searchsorted(self.static.group_step, (self.start_step, self.step))
+        arrived = int(self.static.group_calls[lo:hi].sum())
         if not int(total[Field.CALLS]) == arrived == int(total[Field.SERVED] + total[Field.REJECTED]):
             served, rejected = total[Field.SERVED], total[Field.REJECTED]
             raise ConservationError(

@@ -75,6 +75,13 @@ def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Stat
     )
 
 
+def calls_of(static: kernel.Static, only: NDArray[np.bool_]) -> kernel.Static:
+    """Return the same with the calls of some apps (bool [A]) alone."""
+    kept = only[static.group_app]
+    groups = {name: getattr(static, name)[kept] for name in ("group_step", "group_app", "group_first", "group_calls")}
+    return static._replace(**groups)
+
+
 def slab_of(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
     """Space for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
     free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from core.units import SLOT_US
 from models.baselines.programme import best_schedule
-from models.baselines.rules import Fixed
 from simulator import kernel
-from simulator.control.loop import run
+from simulator.control.counterfactual import still_fields
 from simulator.control.spans import Span, span_steps
 from simulator.objective import objective_usd
 from simulator.places.constants import app_constants
@@ -32,7 +31,10 @@ OVERFLOW_SHARE = 0.1  # of the charge of a reject that a call pays where the pea
 
 
 def coordinated_static(scenario: Scenario, seed: int, span: Span, start: Int64, score: Float64, budget: int) -> tuple[Int64, float, int]:
-    """Improve placements one app at a time, each trial a coupled replay of the whole fleet.
+    """Improve placements one app at a time, each trial a coupled replay.
+
+    Apps that stay where they are share nothing with those of other placements, so that a trial replays those of two placements: the one
+    that the app leaves and the one it enters. All others cost what they did.
 
     Args:
         scenario: the world.
@@ -46,9 +48,8 @@ def coordinated_static(scenario: Scenario, seed: int, span: Span, start: Int64, 
         Placements int64 [A], their objective in USD over the span, and the replays used (the first one is that of `start`).
     """
 
-    def replay(placement: Int64) -> Float64:
-        fleet = run(scenario, Fixed(NAME, placement), seed, span, bucket_us=scenario.world.tactical_us)
-        return objective_usd(fleet.out.sum(axis=1), scenario.objective)
+    def replay(placement: Int64, only: NDArray[np.bool_] | None = None) -> Float64:
+        return objective_usd(still_fields(scenario, seed, span, placement, only), scenario.objective)
 
     ranked = np.where(scenario.is_allowed, score, np.inf).argsort(axis=1, kind="stable")
     best = replay(start)
@@ -63,7 +64,8 @@ def coordinated_static(scenario: Scenario, seed: int, span: Span, start: Int64, 
                 continue
             trial = placement.copy()
             trial[a] = candidate
-            found, used = replay(trial), used + 1
+            is_touched = (trial == placement[a]) | (trial == candidate)
+            found, used = np.where(is_touched, replay(trial, is_touched), best), used + 1
             if found.sum() < best.sum():
                 placement, best = trial, found
     return placement, float(best.sum()), used

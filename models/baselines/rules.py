@@ -131,12 +131,14 @@ class _Estimator(PolicyBase):
     period_steps: int = 100
     name: str = ""
     _calls: Float64 = field(init=False)
+    _mean_usd: Float64 = field(init=False)
     _is_first: bool = field(default=True, init=False)
     _cost: Float64 = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start from the train span's volumes."""
+        """Start from the train span's volumes and mean costs."""
         self._calls = self.knowledge.calls.copy()
+        self._mean_usd = mean_cost(self.facts, self.knowledge)
 
     def estimates(self, view: View) -> tuple[Float64, str]:
         """Cost of the coming intervals at every placement as of the last decision, float64 [A, P]; NaN where an app may not run."""
@@ -154,7 +156,7 @@ class _Estimator(PolicyBase):
             self._calls = EWMA * self._calls + (1 - EWMA) * per_interval
         congestion = k.slope_usd[:, regions] * (view.slowdown_permille / 1000.0 - k.mean_slowdown) * fading
         carbon = (k.carbon_usd * (view.grid_mg_per_kwh / k.mean_carbon - 1.0))[:, regions] * self.horizon
-        self._cost = (mean_cost(self.facts, k) * self.horizon + congestion + carbon) * self._calls[:, None]
+        self._cost = (self._mean_usd * self.horizon + congestion + carbon) * self._calls[:, None]
         margin, self._is_first = (0.0 if self._is_first else margin), False
         return Decision(placement=_move_if(self._cost, view.placement, k, self.facts, margin))
 

@@ -178,6 +178,26 @@ def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, 
     return fields
 
 
+def still_fields(scenario: Scenario, seed: int, span: Span, placement: Int64, only: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Return the `Field` sums of apps that stay where they are over a span, coupled, int64 [A, len(Field)].
+
+    Apps of one placement share its capacity and nothing with those of another: with all apps of some placements as `only`, their rows are
+    those of the whole fleet.
+
+    Args:
+        scenario: the world.
+        seed: of the luck.
+        span: which part; pools are empty at its start.
+        placement: int64 [A].
+        only: bool [A], apps whose calls come; the rows of the others are 0.
+    """
+    begin, end = span_steps(scenario, span)
+    bucket_us = scenario.world.tactical_us
+    fleet = Fleet(scenario, placement, luck_seed=seed, start_step=begin, end_step=end, bucket_us=bucket_us, only=only)
+    fleet.finish()
+    return np.asarray(fleet.out.sum(axis=1))
+
+
 def objective_table(scenario: Scenario, seed: int, span: Span, *, is_fresh: bool = False) -> NDArray[np.float64]:
     """Return the objective J, USD, float64 [P, A, intervals of the span]; see `placement_fields`."""
     tables = [

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
-from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
+from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
 from simulator.control.meters import Part, Window, count_pools, note_arrivals
 from simulator.control.orders import Orders
+from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import RUNS, UP, Facts, View
 from simulator.fleet import Fleet
@@ -109,7 +110,8 @@ class Loop:
         self._until = scenario.calls.first_call[:-1].copy()
         nowhere = np.full(apps, -1, dtype=np.int64)
         note_arrivals(self.fleet.static, 0, self.fleet.group, scenario.apps.home, nowhere, nowhere, self._runs, self._until)
-        self.records: list[Record] | None = [] if has_record else None
+        self._recorder = Recorder() if has_record else None
+        self.records: list[Record] | None = self._recorder.records if self._recorder else None
         self._due = self._due_now()
         self._answered = Decision()
         self._seen: View = self._look()
@@ -141,11 +143,8 @@ class Loop:
             both = merged(self._answered, checked, part.role)
         except TrineError as error:
             raise TrineError(error.what, where=where, how=error.how) from None
-        if self.records is not None and checked.placement is not None:
-            view = self._view_of(part)
-            estimates, unit = part.policy.estimates(view) or (None, "")
-            why = reasons(view.placement, view.target, checked.placement, is_first=is_first)
-            self.records.append(Record(now, checked.placement.copy(), why, estimates, unit))
+        if self._recorder is not None:
+            self._recorder.note(self._view_of(part), part.policy, checked, is_first=is_first)
         self._answered = both
         part.has_decided(self.fleet.state.total, self._alive())
         self._due.pop(0)

@@ -23,20 +23,21 @@ def note_arrivals(  # pragma: no cover
     `place`, `target`, `switch_step`: int64 [A], as they were at the barrier where the first of these groups begins.
     """
     last = runs.shape[1] - 1
-    for g in range(first, end):
+    for g in range(end - 1, first - 1, -1):  # newest first: once the rows are full, most calls are older than all they hold
         a = w.group_app[g]
         p = target[a] if target[a] >= 0 and w.group_step[g] >= switch_step[a] else place[a]
         region = w.region[p]
-        for i in range(w.group_first[g], w.group_first[g] + w.group_calls[g]):
+        for i in range(w.group_first[g] + w.group_calls[g] - 1, w.group_first[g] - 1, -1):
             row = runs[w.first_pool[a] + w.function[i]]
             t = w.arrival_us[i] + (w.rtt_us[w.origin[i], region] >> 1)
+            if t <= row[0]:
+                continue
             j = last
             while j >= 0 and row[j] > t:
                 j -= 1
             for x in range(j):
                 row[x] = row[x + 1]
-            if j >= 0:
-                row[j] = t
+            row[j] = t
         until[a] += w.group_calls[g]
 
 

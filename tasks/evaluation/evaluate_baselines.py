@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from simulator.control.counterfactual import replay_table
 from simulator.control.judge import evaluate
 from simulator.control.view import Facts
 from simulator.scenario import load_scenario
@@ -17,7 +18,7 @@ from tasks.evaluation.evaluation_record import EvaluatedBaselines
 from tasks.evaluation.rows import Found, Job, frame_of, jobs_of, judge_group
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import load_knowledge
-from tasks.learning.learn_planner_outputs import load_learned
+from tasks.learning.learn_planner_outputs import load_learned, load_typical
 from tasks.learning.tune_baselines_outputs import knowledge_folder
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def policies(scenario: Scenario, chosen: ChosenBaselines, folder: Path, seed: in
     learned = load_learned(folder / "planner" / scenario.id, "test")
     world = Judged(
         known=Known(Facts.of(scenario), load_knowledge(knowledge_folder(folder, scenario.id)), learned),
+        typical=load_typical(folder / "planner"),
         seed=seed,
         placements={
             name: np.array([index[placed[app]] for app in scenario.apps.app_ids], dtype=np.int64)
@@ -59,11 +61,12 @@ def policies(scenario: Scenario, chosen: ChosenBaselines, folder: Path, seed: in
 
 
 def _judge(job: Job) -> Found:
-    """Judge the rules in the scenarios of one world."""
+    """Judge the rules in the scenarios of one world; they share the replays."""
     chosen, found = read_record(job.baselines / "chosen.json", ChosenBaselines), []
+    replays = replay_table(load_scenario(job.scenarios / job.names[0]), "test")
     for name in job.names:
         scenario = load_scenario(job.scenarios / name)
         arms = policies(scenario, chosen, job.baselines, job.seed)
-        rows = pl.concat([frame_of(evaluate(scenario, arm, job.seed)) for arm in arms])
+        rows = pl.concat([frame_of(evaluate(scenario, arm, job.seed, replays=replays)) for arm in arms])
         found.append((rows, {"scenario": name, "seed": job.seed}))
     return found

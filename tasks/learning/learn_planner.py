@@ -2,19 +2,22 @@
 
 Per scenario: the replays of the train and valid spans, which every learner may read; what is known at the end of the train span, for what
 is tuned on the valid span; what is known at the end of the valid span, for what is judged. The forecast of congestion is fitted on the
-train span. Of a training fleet, only the train span is there. Nothing here sees the test span.
+train span. Of a training fleet, only the train span is there; calls of the first one stand for apps without a history. Nothing here sees
+the test span.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from core.errors import ParameterError
+from models.baselines.planning.curve import typical_calls
 from models.baselines.planning.learned import learn
 from models.baselines.planning.rows import replay_rows
 from simulator.scenario import load_scenario
 from tasks.core.drafts import folder_draft
 from tasks.core.parallel import map_in_processes
-from tasks.learning.learn_planner_outputs import planner_folder, save_arrays
+from tasks.learning.learn_planner_outputs import TYPICAL, planner_folder, save_arrays
 from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.worlds import worlds_of
 
@@ -35,12 +38,22 @@ class Job(NamedTuple):
 
 
 def run(params: Params, paths: Paths) -> str:
-    """Write `data/models/baselines/planner/`; return the summary line."""
+    """Write `data/models/baselines/planner/`; return the summary line.
+
+    Raises:
+        ParameterError: there is no training fleet.
+    """
     judged, training = scenario_folder(paths), training_folder(paths)
+    fleets = worlds_of(training)
+    if not fleets:
+        how = "name a seed and a family: calls of their first fleet stand for apps without a history"
+        raise ParameterError("there is no training fleet", where="params.yaml: scenario.training", how=how)
     with folder_draft(planner_folder(paths)) as target:
         jobs = [Job(judged, target, names, False) for names in worlds_of(judged)]
-        jobs += [Job(training, target, names, True) for names in worlds_of(training)]
+        jobs += [Job(training, target, names, True) for names in fleets]
         found = map_in_processes(_learn, jobs, "worlds")
+        fleet = load_scenario(training / fleets[0][0], until="train")
+        save_arrays(typical_calls(fleet), target / TYPICAL)
     return f"{sum(len(job.names) for job in jobs)} scenarios of {len(jobs)} worlds, {sum(found)} replayed intervals of apps with calls"
 
 

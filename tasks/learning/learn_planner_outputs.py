@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.rows import ReplayRows
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
     from tasks.core.paths import Paths
 
+TYPICAL = "typical"
 Record = TypeVar("Record")
 Before = Literal["valid", "test"]  # the span in which decisions are to be made
 
 
 def planner_folder(paths: Paths) -> Path:
-    """One folder per scenario, training fleets included: `rows/`, `before_valid/`, `before_test/`, each with one array per file."""
+    """One folder per scenario, training fleets included: `rows/`, `before_valid/`, `before_test/`, one array per file; and `typical/`."""
     return paths.root / "data" / "models" / "baselines" / "planner"
 
 
@@ -32,6 +34,11 @@ def load_rows(folder: Path) -> ReplayRows:
 def load_learned(folder: Path, before: Before) -> Learned:
     """Read what was learned from everything before a span, from the folder of one scenario."""
     return _load(Learned, folder / f"before_{before}")
+
+
+def load_typical(folder: Path) -> SampledCalls:
+    """Read the calls of another fleet that stand for apps without a history; `folder`: see `planner_folder`."""
+    return _load(SampledCalls, folder / TYPICAL)
 
 
 def save_arrays(record: Any, folder: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flows.process import dvc, environment
+from tests.worlds.toy_project import write_dvc
 
 # Before the first import of prefect in this process: no analytics, state outside the user's home.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -45,10 +44,9 @@ profiles: [quick, sample]
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A DVC project of five trivial stages; the current folder is its root."""
+    write_dvc(tmp_path)
     (tmp_path / "dvc.yaml").write_text(TOY, encoding="utf-8")
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    subprocess.run(dvc("init", "--no-scm", "-q"), cwd=tmp_path, env=environment(), check=True)
-    (tmp_path / ".dvc" / "config").write_text("[core]\n analytics = false\n check_update = false\n no_scm = true\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from models.baselines.knowledge import Knowledge, learn
+from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.learned import learn as learn_plans
 from models.baselines.planning.rows import replay_rows
+from models.networks import generators
+from models.orchestrator import Orchestrator
+from models.strategic.dqn import DQNAgent, QNetwork
 from simulator.control.counterfactual import Replays
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role, parts_of
 from simulator.control.loop import Loop
@@ -24,8 +29,9 @@ from tasks.evaluation.arms.baselines import ARMS, Judged
 from tasks.evaluation.arms.tuned import TUNED, Known
 from tests.worlds.families import FAMILIES
 from tests.worlds.futures import noisy_future
-from tests.worlds.networks import Network, as_policy
+from tests.worlds.networks import Network, as_policy, some_candidates
 
+TYPICAL = SampledCalls(*(np.array([value], dtype=kind) for value, kind in ((300_000, "i8"), (4_000, "i4"), (4_000, "i4"), (0, "i1"))))
 Past = tuple[Knowledge, Learned]
 Seen = tuple[int, Role, dict[str, Any], Decision]
 FIELDS = [field.name for field in dataclasses.fields(View) if field.name not in ("facts", "past")]
@@ -64,7 +70,7 @@ def baseline(row: Any) -> Callable[[Scenario, Past], Policy]:
         known = Known(facts, *past)
         placements = dict.fromkeys(("best_static", "coordinated_static"), facts.apps.home)
         parameters = {rule.name: rule.grid[0] for rule in TUNED}
-        return row.build(Judged(known=known, seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
+        return row.build(Judged(known=known, typical=TYPICAL, seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
 
     return build
 
@@ -79,7 +85,20 @@ def three_layers(scenario: Scenario, past: Past) -> Policy:
     return Composite("three layers", **{role: dict(parts_of(policy))[role] for role, policy in parts.items()})  # type: ignore[arg-type]
 
 
+def candidates(scenario: Scenario, past: Past) -> Policy:
+    """The candidates arm with weights that correct everything a little."""
+    return some_candidates(1).policy(Facts.of(scenario), past[1])
+
+
+def orchestrated(scenario: Scenario, past: Past) -> Policy:
+    """The same below a strategic network."""
+    clouds = DQNAgent(QNetwork(20, 3, generators([1]), torch.device("cpu")).tensors(0))
+    return Orchestrator(clouds, some_candidates(2)).policy(Facts.of(scenario), past[1])
+
+
 CAUSAL: dict[str, Callable[[Scenario, Past], Policy]] = {
+    "candidates": candidates,
+    "orchestrated": orchestrated,
     **{row.name: baseline(row) for row in ARMS if row.is_causal},
     "cheapest_replayed": lambda s, k: CheapestReplayed(),
     "strategic network": lambda s, k: as_policy(Network("Strategic", 1), s),
@@ -125,9 +144,10 @@ def _equal(one: Any, other: Any) -> bool:
 def test_the_future_changes_no_view_and_no_decision(world: Scenario, past: Past, arm: str, has_calls: bool) -> None:
     rng = np.random.default_rng([len(arm), has_calls])
     begin, end = span_steps(world, "test")
-    period = CAUSAL[arm](world, past).period_steps
+    policy = CAUSAL[arm](world, past)
+    period = policy.period_steps
     # Single steps and replays are expensive: their barriers lie early in the span.
-    stop = begin + 160 if period == 1 or arm == "cheapest_replayed" else end
+    stop = begin + 160 if period == 1 or policy.needs_replays else end
     barriers = sorted(rng.choice(np.arange(begin, stop, min(period, 20)), size=20).tolist())
     real = list(turns(world, CAUSAL[arm](world, past), barriers[-1]))
     for barrier in barriers:

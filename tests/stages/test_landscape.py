@@ -46,7 +46,7 @@ from tests.worlds.report_world import NAMES, REPLAYS, run_stages, small_params
 
 FIRST = ["arm", "scenario", "family", "total_usd", "execution_usd", "egress_usd", "carbon_usd", "sla_usd", "latency_usd", "moves_usd"]
 RULES = {"greedy_objective", "greedy_hysteresis", "persistence", "greedy_locality", "greedy_cold_start"}
-RULES |= {"planner", "planner_response", "planner_price"}
+RULES |= {"planner", "planner_response", "planner_price", "fr24_heuristic", "chen25_two_tier", "follow_the_leader"}
 TABLES = ("classes.csv", "landscape.csv", "landscape.json", "without_five.csv")  # of `compare`
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from simulator.scenario import save
+from simulator.scenario import cut, save
 from simulator.twin.fleets import twin_scenario
 from tasks.core.app_classes import AppClasses
 from tasks.core.files import write_json
@@ -22,6 +22,7 @@ from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tests.worlds.families import FAMILIES
 
 WORLDS = (("calm", 1), ("calm", 2), ("fenced", 1), ("fenced", 2))
+TRAINED = (("calm", 101),)
 NAMES = tuple(f"{family}-{seed}" for family, seed in WORLDS)
 SIZE: dict[str, Any] = {"days": 3, "apps": 40, "rate": 0.2, "split_steps": (12_000, 14_000, 16_000)}
 REPLAYS, HINDSIGHT_REPLAYS = 3, 4
@@ -38,16 +39,15 @@ def write_scenarios(root: Path, repository: Path) -> Paths:
     """Write the reference tables and the four worlds below `root` as the stage `scenario` does."""
     paths, params = Paths(root), small_params(repository)
     shutil.copytree(repository / "data" / "reference", paths.reference, dirs_exist_ok=True)
-    scenario_folder(paths).mkdir(parents=True)
-    training_folder(paths).mkdir(parents=True)
-    rows, classes = [], []
-    for family, seed in WORLDS:
-        scenario = twin_scenario(family, seed, changes=FAMILIES[family], **SIZE)
-        classes.append(app_classes(scenario, params.section("app_classes", AppClasses)))
-        rows.append({"from": "twin", "calls_after_end": 0, **finish(scenario, save(scenario, scenario_folder(paths)))})
-    pl.concat(classes).write_parquet(scenario_folder(paths) / "apps.parquet")
-    for folder, listed in ((scenario_folder(paths), rows), (training_folder(paths), [])):  # no fleet is trained on
-        write_json(folder / "scenarios.json", {"days": SIZE["days"], "carbon_month": 2, "scenarios": listed})
+    for folder, worlds, until in ((scenario_folder(paths), WORLDS, "test"), (training_folder(paths), TRAINED, "train")):
+        folder.mkdir(parents=True)
+        rows, classes = [], []
+        for family, seed in worlds:
+            scenario = cut(twin_scenario(family, seed, changes=FAMILIES[family], **SIZE), until)
+            classes.append(app_classes(scenario, params.section("app_classes", AppClasses)))
+            rows.append({"from": "twin", "calls_after_end": 0, **finish(scenario, save(scenario, folder))})
+        pl.concat(classes).write_parquet(folder / "apps.parquet")
+        write_json(folder / "scenarios.json", {"days": SIZE["days"], "carbon_month": 2, "scenarios": rows})
     return paths
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,35 +13,79 @@ from simulator import kernel
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
+    from simulator.control.view import Facts
     from simulator.scenario import Scenario
+    from simulator.workload import Calls
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 # Dense around 1.5, where a call that is not otherwise delayed begins to miss (`slo.factor`).
 SLOWDOWNS = np.array([1, 1.1, 1.2, 1.3, 1.4, 1.45, 1.5, 1.52, 1.55, 1.6, 1.7, 1.85, 2, 2.3, 2.8, 3.2])
+TYPICAL_CALLS = 400
 MOST_CALLS = 20_000  # of an app; more change the mean by less than its noise over days
+
+
+@dataclass(frozen=True, eq=False)
+class SampledCalls:
+    """n calls: int64 duration_us, int32 bytes_in and bytes_out, int8 origin (the metro of the caller)."""
+
+    duration_us: Int64
+    bytes_in: NDArray[np.int32]
+    bytes_out: NDArray[np.int32]
+    origin: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, calls: Calls, part: slice) -> SampledCalls:
+        """A part of the calls of a scenario."""
+        return cls(calls.duration_us[part], calls.bytes_in[part], calls.bytes_out[part], calls.origin[part])
+
+    def called_from(self, metro: int) -> SampledCalls:
+        """The same calls, all from one metro."""
+        return replace(self, origin=np.full(len(self.origin), metro, dtype=np.int8))
+
+
+def typical_calls(scenario: Scenario, count: int = TYPICAL_CALLS) -> SampledCalls:
+    """Return calls of a fleet in which every app counts the same, however often it is called; at most about `count`."""
+    first, calls = scenario.calls.first_call, scenario.calls
+    called = np.flatnonzero(np.diff(first) > 0)
+    each = max(1, count // max(1, len(called)))
+    picked = [np.linspace(first[a], first[a + 1] - 1, min(each, first[a + 1] - first[a])).astype(np.int64) for a in called.tolist()]
+    at = np.concatenate(picked)
+    return SampledCalls(calls.duration_us[at], calls.bytes_in[at], calls.bytes_out[at], calls.origin[at])
 
 
 def cost_curve(scenario: Scenario, until: Int64) -> Float64:
     """Return the mean cost of a warm call, USD, float64 [A, R, len(SLOWDOWNS)]; 0 for an app without calls.
 
-    Request, egress, billed time, the value of the latency beyond the call's own duration, and a miss where the latency is above the limit.
-
     Args:
         scenario: the world.
         until: int64 [A], end of each app's calls that are known; with more than MOST_CALLS, every n-th is taken.
     """
-    calls, t = scenario.calls, scenario.tables
     constants = app_constants(scenario, scenario.apps.memory_mb)
-    curve = np.zeros((len(until), len(t.regions), len(SLOWDOWNS)))
-    weights = np.array([scenario.objective.latency_usd_per_s / 1e6, scenario.objective.miss_usd])
-    limit = np.array([scenario.slo.floor_us, scenario.slo.factor], dtype=np.float64)
-    for a, (lo, _) in enumerate(pairwise(calls.first_call.tolist())):
+    curve = np.zeros((len(until), len(scenario.tables.regions), len(SLOWDOWNS)))
+    for a, lo in enumerate(scenario.calls.first_call[:-1].tolist()):
         part = slice(lo, int(until[a]), max(1, -(-(int(until[a]) - lo) // MOST_CALLS)))
-        columns = (calls.duration_us[part], calls.bytes_in[part], calls.bytes_out[part], calls.origin[part])
-        if len(columns[0]):
-            _mean_cost(*columns, t.rtt_us, constants[a], SLOWDOWNS, weights, limit, curve[a])
+        if int(until[a]) > lo:
+            curve[a] = curve_of(SampledCalls.of(scenario.calls, part), scenario.tables.rtt_us, constants[a], scenario)
     return curve
+
+
+def curve_of(calls: SampledCalls, rtt_us: Int64, constants: Int64, weights: Scenario | Facts) -> Float64:
+    """Return the mean cost of calls, if they found a warm instance, USD, float64 [R, len(SLOWDOWNS)].
+
+    Request, egress, billed time, the value of the latency beyond the call's own duration, and a miss where the latency is above the limit.
+
+    Args:
+        calls: at least one.
+        rtt_us: int64 [M, R], from the origin to the region.
+        constants: int64 [R, kernel.CONSTANTS] of an app.
+        weights: its objective and limits.
+    """
+    usd = np.array([weights.objective.latency_usd_per_s / 1e6, weights.objective.miss_usd])
+    limit = np.array([weights.slo.floor_us, weights.slo.factor], dtype=np.float64)
+    out = np.zeros((len(constants), len(SLOWDOWNS)))
+    _mean_cost(calls.duration_us, calls.bytes_in, calls.bytes_out, calls.origin, rtt_us, constants, SLOWDOWNS, usd, limit, out)
+    return out
 
 
 @njit(cache=True)

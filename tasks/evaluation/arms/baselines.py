@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.baselines import rules
 from models.baselines.coordination import NAME as COORDINATED
+from models.baselines.newcomers import NAME as FOLLOW
+from models.baselines.newcomers import FollowTheLeader
 from tasks.evaluation.arms.table import Arm, ordered
 from tasks.evaluation.arms.tuned import TUNED, Known, Tuned
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.baselines.knowledge import Knowledge
+    from models.baselines.planning.curve import SampledCalls
     from simulator.control.view import Facts
 
 
@@ -25,12 +28,14 @@ class Judged:
 
     Args:
         known: facts, and what rules may know of the past.
+        typical: calls of another fleet, for apps without a history.
         seed: of the luck, and of the random arm.
         placements: int64 [A] by name, as `tune_baselines` chose them.
         parameters: of the tuned rules, by name.
     """
 
     known: Known
+    typical: SampledCalls
     seed: int
     placements: Mapping[str, NDArray[np.int64]]
     parameters: Mapping[str, Mapping[str, float]]
@@ -83,6 +88,12 @@ ARMS = ordered(
         label="Coordinated static",
         order=80,
         build=lambda w: rules.Fixed(COORDINATED, w.placements[COORDINATED]),
+    ),
+    Baseline(
+        name=FOLLOW,
+        label="Follow the leader (no history)",
+        order=96,
+        build=lambda w: FollowTheLeader(w.facts, w.typical, w.facts.world.tactical_steps),
     ),
     *map(_tuned, TUNED),
 )

@@ -12,6 +12,8 @@ from itertools import product
 from typing import Any
 
 from models.baselines import rules
+from models.baselines.chen25 import Limits, TwoTier
+from models.baselines.fr24 import WeightedScore, Weights
 from models.baselines.knowledge import Knowledge
 from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
@@ -92,11 +94,29 @@ def _planner(costs: Costs, name: str, parameters: Parameters, period_steps: int)
     return Planner(costs, name, horizon=horizon, switches=switches, crowding=crowding, period_steps=period_steps)
 
 
+def fr24(known: Known, parameters: Parameters, period_steps: int) -> Any:
+    """A weighted score of nearness, cold starts and load."""
+    weights = Weights(parameters["data"], parameters["cold_start"], 1.0, parameters["utilisation"])
+    return WeightedScore(known.facts, weights, margin=parameters["margin"], period_steps=period_steps)
+
+
+def chen25(known: Known, parameters: Parameters, period_steps: int) -> Any:
+    """Learned shares, then an assignment on the strategic clock."""
+    limits = Limits(slack=parameters["slack"], headroom=parameters["headroom"])
+    period = known.facts.world.strategic_steps // period_steps * period_steps
+    return TwoTier(known.facts, known.knowledge, limits, horizon=int(parameters["horizon"]), period_steps=period)
+
+
 HORIZONS = (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 192, 5, 40, 10, 80, 28, 160, 14, 56)
 SWITCHES = (1.0, 2.0, 0.5, 4.0, 0.0, 8.0)
 AHEAD = (10, 3, 6, 1)
 LOOKAHEADS = tuple({"horizon": h, "switches": m} for m, h in product(SWITCHES, AHEAD))
 CROWDINGS = tuple({"horizon": h, "switches": m, "crowding": c} for m, h, c in product((1.0, 2.0), (10, 3, 6), (0.5, 0.1, 0.25, 1.0)))
+SCORES = tuple(
+    {"utilisation": u, "cold_start": c, "data": d, "margin": m}
+    for m, d, u, c in product((0.05, 0.2), (1.0, 2.0), (0.5, 1.0, 2.0), (0.25, 1.0))
+)
+SHARES = tuple({"slack": s, "headroom": c, "horizon": h} for h, s, c in product((24, 8, 96), (1.5, 3.0, 1.0, 6.0), (1.0, 0.5)))
 PLANNERS = ("planner", "planner_response", "planner_price")  # of these, `tune_baselines` names the best of a family
 TUNED = ordered(
     Tuned(
@@ -113,6 +133,8 @@ TUNED = ordered(
         grid=tuple({"horizon": h, "margin": m} for m, h in product((1.0, 4.0, 2.0, 0.5), (3, 10, 5, 1, 8, 12))),
         build=persistence,
     ),
+    Tuned(name="fr24_heuristic", label="Weighted score (FR24)", order=92, grid=SCORES, build=fr24),
+    Tuned(name="chen25_two_tier", label="Two tiers (Chen25)", order=94, grid=SHARES, build=chen25),
     Tuned(name="planner", label="Planner", order=100, grid=LOOKAHEADS, build=planner),
     Tuned(name="planner_response", label="Planner with response", order=110, grid=LOOKAHEADS, build=planner_response),
     Tuned(name="planner_price", label="Planner with price", order=120, grid=CROWDINGS, build=planner_price),

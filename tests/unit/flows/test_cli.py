@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from core.errors import ParameterError
 from flows import doctor
 from flows.cli import app
-from flows.process import dvc, environment, find_root
+from flows.process import environment, find_root
 from flows.profile import set_profile
+from tests.worlds.toy_project import write_dvc
 
 PARAMS = "# first\nprofile: quick        # a comment\nseed: 1\nprofiles: [quick, sample]\n"
 STAGES = "stages:\n  one:\n    cmd: mkdir -p data && echo 1 > data/one\n    params: [seed]\n    outs: [data/one]\n"
@@ -24,9 +25,9 @@ STAGES = "stages:\n  one:\n    cmd: mkdir -p data && echo 1 > data/one\n    para
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_dvc(tmp_path)
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
     (tmp_path / "dvc.yaml").write_text(STAGES, encoding="utf-8")
-    subprocess.run(dvc("init", "--no-scm", "-q"), cwd=tmp_path, env=environment(), check=True)
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     return tmp_path

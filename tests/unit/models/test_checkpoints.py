@@ -12,12 +12,11 @@ import torch
 from core.errors import CheckpointError
 from models.checkpoints import load_model, load_state, save_state
 
-SHAPES = {"w": (2, 3)}
-FITTING = {"layer": "tactical", "features": {"name": "tactical", "version": 1}}
+FITTING = {"layer": "tactical", "features": {"name": "tactical", "version": 1}, "sizes": {"inputs": 2, "actions": 3}}
 
 
 def saved(folder: Path, card: object = FITTING, shape: tuple[int, ...] = (2, 3)) -> Path:
-    save_state(folder / "model.pt", {"w": torch.ones(shape)})
+    save_state(folder / "model.pt", {"out.weight": torch.ones(shape), "out.bias": torch.ones(shape[1])})
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     return folder / "model.pt"
 
@@ -32,26 +31,34 @@ def test_equal_states_are_equal_bytes_whatever_the_file_is_called(tmp_path: Path
     assert torch.equal(found["w"], state["w"])
 
 
+def widths(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
+    return {"out": (sizes["inputs"], sizes["actions"])}
+
+
 def test_a_model_comes_back(tmp_path: Path) -> None:
-    found = load_model(saved(tmp_path), layer="tactical", feature_version=1, shapes=SHAPES)
-    assert torch.equal(found["w"], torch.ones(2, 3))
+    found = load_model(saved(tmp_path), "tactical", 1, widths)
+    assert torch.equal(found["out.weight"], torch.ones(2, 3))
 
 
-@pytest.mark.parametrize(
-    ("layer", "version", "shapes"), [("strategic", 1, SHAPES), ("tactical", 2, SHAPES), ("tactical", 1, {"w": (3, 3)})]
-)
-def test_another_layer_version_or_size_is_an_error(tmp_path: Path, layer: str, version: int, shapes: dict[str, tuple[int, ...]]) -> None:
+@pytest.mark.parametrize(("layer", "version", "sizes"), [("strategic", 1, [2, 3]), ("tactical", 2, [2, 3]), ("tactical", 1, [3, 3])])
+def test_another_layer_version_or_size_is_an_error(tmp_path: Path, layer: str, version: int, sizes: list[int]) -> None:
+    path = saved(tmp_path, FITTING | {"sizes": dict(zip(("inputs", "actions"), sizes, strict=True))})
     with pytest.raises(CheckpointError, match="needed"):
-        load_model(saved(tmp_path), layer=layer, feature_version=version, shapes=shapes)
+        load_model(path, layer, version, widths)
+
+
+def test_a_card_without_a_size_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not state the size 'actions'"):
+        load_model(saved(tmp_path, FITTING | {"sizes": {"inputs": 2}}), "tactical", 1, widths)
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="weights are missing"):
         load_state(tmp_path / "none.pt")
     with pytest.raises(CheckpointError, match="card of the model is missing"):
-        load_model(tmp_path / "none.pt", layer="tactical", feature_version=1, shapes=SHAPES)
+        load_model(tmp_path / "none.pt", "tactical", 1, widths)
     with pytest.raises(CheckpointError, match="no card of a model"):
-        load_model(saved(tmp_path, card={"layer": "tactical"}), layer="tactical", feature_version=1, shapes=SHAPES)
+        load_model(saved(tmp_path, card={"layer": "tactical"}), "tactical", 1, widths)
     (tmp_path / "model.pt").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_state(tmp_path / "model.pt")

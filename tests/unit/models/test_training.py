@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from core.errors import ParameterError, TrainingError
-from models.training import Adam, Best, History, Networks, device_of, generators
+from models.networks import Adam, Networks, generators
+from models.training import Best, History, device_of
 
 LAYERS = {"in": (5, 16, 2**0.5), "out": (16, 2, 1.0)}
 CPU = device_of("cpu")

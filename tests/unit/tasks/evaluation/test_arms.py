@@ -31,7 +31,16 @@ def test_names_and_places_differ() -> None:
 def test_the_json_has_name_label_ink_and_whether_it_is_causal_in_the_order_of_the_tables() -> None:
     assert [arm["name"] for table in TABLES.values() for arm in described(table)] == [
         *("random", "home", "greedy_locality", "greedy_cold_start", "greedy_objective", "greedy_hysteresis", "best_static"),
-        *("coordinated_static", "persistence", "planner", "planner_response", "planner_price"),
+        *(
+            "coordinated_static",
+            "persistence",
+            "fr24_heuristic",
+            "chen25_two_tier",
+            "follow_the_leader",
+            "planner",
+            "planner_response",
+            "planner_price",
+        ),
         *("hindsight", "optimistic_bound"),
     ]
     assert described(bound.ARMS)[0] == {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False}

@@ -1,0 +1,143 @@
+"""Networks of several training seeds as one: linear layers with a leading seed dimension, their random numbers, their optimiser.
+
+The networks of this project are so small that Python, not arithmetic, is what training them one by one would spend its time on.
+Not here: what the networks are of (ppo.py, dqn.py), losses, the training loop (training.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+State = dict[str, Any]  # tensors, numbers, texts, and lists and dicts of them: what `torch.load(weights_only=True)` reads
+GAIN_RELU = 2.0**0.5
+
+
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One source of random numbers per training seed, on the CPU whatever the device, so that all devices see the same luck."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+class Networks:
+    """S networks of one shape, one per training seed, which are evaluated as one: linear layers with a leading seed dimension.
+
+    All parameters of a seed are one row of one matrix, so keeping, restoring and saving a seed is copying a row.
+
+    Args:
+        layers: (inputs, outputs, gain of the orthogonal start) by name; biases start at 0.
+        random: of each seed.
+        device: where the networks are.
+
+    Attributes:
+        flat: float32 [S, parameters of one network].
+        size: parameters of one network.
+    """
+
+    def __init__(self, layers: Mapping[str, tuple[int, int, float]], random: Sequence[torch.Generator], device: torch.device) -> None:
+        self.layers = dict(layers)
+        self.size = sum(inputs * outputs + outputs for inputs, outputs, _ in self.layers.values())
+        self.flat = torch.zeros(len(random), self.size, device=device)
+        self.weight: dict[str, Tensor] = {}
+        self.bias: dict[str, Tensor] = {}
+        at = 0
+        for name, (inputs, outputs, gain) in self.layers.items():
+            weight = self.flat[:, at : at + inputs * outputs].view(-1, inputs, outputs)
+            at += inputs * outputs
+            for s, own in enumerate(random):
+                start = torch.nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=own)
+                weight[s] = start.T.to(device)
+            self.weight[name] = weight.requires_grad_()
+            self.bias[name] = self.flat[:, at : at + outputs].view(-1, 1, outputs).requires_grad_()
+            at += outputs
+
+    def linear(self, name: str, x: Tensor) -> Tensor:
+        """Layer `name` of every network: [S, B, inputs] -> [S, B, outputs]."""
+        if self.weight[name].shape[2] == 1:
+            # A single output of a single seed would be multiplied by another routine, which rounds differently: a seed would depend on
+            # how many others share its batch.
+            return (x * self.weight[name].transpose(1, 2)).sum(dim=2, keepdim=True) + self.bias[name]
+        return torch.baddbmm(self.bias[name], x, self.weight[name])
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors that gradients are taken of, in the order of a row of `flat`."""
+        return [tensor for name in self.layers for tensor in (self.weight[name], self.bias[name])]
+
+    def row(self, seed: int) -> Tensor:
+        """A copy of the parameters of one network, float32 [parameters], on the CPU."""
+        return self.flat[seed].detach().cpu().clone()
+
+    def tensors(self, seed: int) -> dict[str, Tensor]:
+        """Copies of weights [inputs, outputs] and biases [outputs] of one network by the names of its layers: what a checkpoint holds."""
+        named = {}
+        for name in self.layers:
+            named[f"{name}.weight"] = self.weight[name][seed].detach().cpu().clone()
+            named[f"{name}.bias"] = self.bias[name][seed, 0].detach().cpu().clone()
+        return named
+
+    def load(self, seed: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `tensors` returned as one of the networks."""
+        with torch.no_grad():
+            for name in self.layers:
+                self.weight[name][seed] = tensors[f"{name}.weight"]
+                self.bias[name][seed, 0] = tensors[f"{name}.bias"]
+
+    def put(self, rows: Tensor) -> None:
+        """Replace the parameters of all networks, float32 [S, parameters]."""
+        self.flat.detach().copy_(rows)
+
+
+class Adam:
+    """Adam for `Networks`, with a clipped gradient and a learning rate of its own for each seed.
+
+    Args:
+        networks: whose parameters move.
+        eps: added to the root of the second moment.
+        max_norm: the gradient of a seed is scaled down to this norm; None: never.
+    """
+
+    def __init__(self, networks: Networks, eps: float = 1e-8, max_norm: float | None = None) -> None:
+        self.networks, self.max_norm = networks, max_norm
+        self._parameters, flat = networks.parameters(), networks.flat.detach()
+        self._gradient = torch.zeros_like(flat)
+        self._rows = [torch.nn.Parameter(row) for row in flat]  # the same storage as the layers'
+        for row, gradient in zip(self._rows, self._gradient, strict=True):
+            row.grad = gradient
+        self._adam = torch.optim.Adam([{"params": [row]} for row in self._rows], eps=eps, fused=True)
+
+    def step(self, losses: Tensor, lr: Tensor | Sequence[float]) -> Tensor:
+        """Move every network down the gradient of its own loss.
+
+        Args:
+            losses: float32 [S], with the graph behind them.
+            lr: learning rate of each seed.
+
+        Returns:
+            norm of the gradient of each seed before clipping, float32 [S].
+        """
+        found = torch.autograd.grad(losses.sum(), self._parameters)
+        torch.cat([part.flatten(1) for part in found], dim=1, out=self._gradient)
+        norms = torch.linalg.vector_norm(self._gradient, dim=1)
+        if self.max_norm is not None:
+            self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
+        for group, rate in zip(self._adam.param_groups, lr, strict=True):
+            group["lr"] = float(rate)
+        self._adam.step()
+        return norms
+
+    def state(self) -> State:
+        """Both moments of every parameter and the number of steps."""
+        rows = [self._adam.state[row] for row in self._rows]
+        if not rows[0]:
+            return {}
+        return {name: torch.stack([row[name].cpu() for row in rows]) for name in ("step", "exp_avg", "exp_avg_sq")}
+
+    def restore(self, state: State) -> None:
+        """Go back to what `state` returned."""
+        self._adam.state.clear()
+        for s, row in enumerate(self._rows if state else ()):
+            device = row.device
+            moments = {name: state[name][s].clone().to(device) for name in ("step", "exp_avg", "exp_avg_sq")}
+            self._adam.state[row] = moments

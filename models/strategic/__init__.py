@@ -1,0 +1,1 @@
+"""Learners of the strategic layer: which cloud an app runs in."""

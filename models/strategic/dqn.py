@@ -1,0 +1,299 @@
+"""DQN for clouds, read from top to bottom: settings, network, targets, replay, training (collect, update), agent.
+
+Mnih et al. (2015) with Double DQN (van Hasselt et al., 2016), the Huber loss and, if wanted, returns of n steps (Sutton, 1988). Time limits
+are no ends: the value of the last observation counts. All training seeds are one batch (models/networks.py).
+
+Not here: what is observed (simulator/control/features), the environment (models/worlds.py), validation and files (tasks/learning).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from models.checkpoints import load_model
+from models.networks import GAIN_RELU, Networks, State, generators
+from models.training import History, SeedTraining, Tensors
+from models.worlds import World, Worlds
+from simulator.control.acting import Acting
+from simulator.control.features import strategic
+from simulator.parameters import Section
+
+if TYPE_CHECKING:
+    from simulator.control.decision import Policy
+    from simulator.control.view import Facts
+
+Int64 = NDArray[np.int64]
+MASKED = -1e9  # instead of the value of an action that may not be chosen
+
+
+class DqnSettings(Section):
+    """Constants of DQN; the defaults are the specified ones."""
+
+    lr: float = Field(default=1e-3, gt=0, le=1, description="learning rate")
+    gamma: float = Field(default=0.95, ge=0, lt=1, description="discount of a decision")
+    target_every: int = Field(default=500, ge=1, le=1_000_000, description="updates between two copies into the target network")
+    replay: int = Field(default=100_000, ge=64, le=10_000_000, description="transitions that are remembered")
+    batch: int = Field(default=64, ge=1, le=65536, description="transitions of an update")
+    epsilon: float = Field(default=1.0, ge=0, le=1, description="share of random actions at the start; it falls linearly")
+    epsilon_end: float = Field(default=0.05, ge=0, le=1, description="share of random actions at the end of exploration")
+    exploration: float = Field(default=0.5, gt=0, le=1, description="share of the training over which epsilon falls")
+    n_step: int = Field(default=1, ge=1, le=1000, description="rewards of a target before the value counts")
+    is_double: bool = Field(default=True, description="the present network chooses the action whose value the target network gives")
+    updates_per_transition: float = Field(default=0.25, gt=0, le=100, description="gradient steps per transition of a seed")
+    warm_up: int = Field(default=1_000, ge=0, le=10_000_000, description="transitions before the first update")
+    max_norm: float = Field(default=10.0, gt=0, le=1000, description="largest norm of a gradient")
+    validate_every: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="updates between two validations; the best checkpoint is kept"
+    )
+
+
+class QNetwork(Networks):
+    """The specified network: 20 -> 128 -> 128 -> 3, ReLU. 19,587 parameters."""
+
+    def __init__(self, inputs: int, actions: int, random: Sequence[torch.Generator], device: torch.device) -> None:
+        gains = {"values": 1.0}
+        layers = {name: (*width, gains.get(name, GAIN_RELU)) for name, width in self.widths(inputs, actions).items()}
+        super().__init__(layers, random, device)
+        self.inputs, self.actions = inputs, actions
+
+    @staticmethod
+    def widths(inputs: int, actions: int) -> dict[str, tuple[int, int]]:
+        """Inputs and outputs of each layer."""
+        return {"hidden1": (inputs, 128), "hidden2": (128, 128), "values": (128, actions)}
+
+    def values(self, observed: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Discounted sum of rewards that is expected of each action, [S, B, inputs] -> [S, B, actions]."""
+        found = self.linear("values", torch.relu(self.linear("hidden2", torch.relu(self.linear("hidden1", observed)))))
+        return found if mask is None else found.masked_fill(~mask, MASKED)
+
+
+def n_step(rewards: Tensor, is_over: Tensor, is_terminal: Tensor, gamma: float, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what n steps from each step on earn, and where they lead; shorter where an episode or the stretch ends.
+
+    Args:
+        rewards: [..., T, N], of each step.
+        is_over: [..., T, N], an episode ended with the step.
+        is_terminal: [..., T, N], nothing can be earned after the step.
+        gamma: discount.
+        n: most steps.
+
+    Returns:
+        [..., T, N] each: discounted sum of the rewards, the last step of it, and the factor on the value of the state that step reached.
+    """
+    steps = rewards.shape[-2]
+    start = torch.arange(steps)[:, None].expand(rewards.shape)
+    total, last, is_on = torch.zeros_like(rewards), start.clone(), torch.ones_like(is_over)
+    for k in range(n):
+        at = torch.clamp(start + k, max=steps - 1)
+        is_on = is_on & (start + k < steps)
+        total = total + gamma**k * torch.where(is_on, rewards.gather(-2, at), 0.0)
+        last = torch.where(is_on, at, last)
+        is_on = is_on & ~is_over.gather(-2, at)
+    factor = torch.where(is_terminal.gather(-2, last), 0.0, gamma ** (last - start + 1))
+    return total, last, factor.to(rewards.dtype)
+
+
+class Replay:
+    """The newest transitions of every seed: columns [S, capacity, ...], filled round and round."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.at, self.held = capacity, 0, 0
+        self.columns: dict[str, Tensor] = {}
+
+    def add(self, columns: Mapping[str, Tensor]) -> None:
+        """Remember transitions, [S, n, ...] each."""
+        seeds, count = next(iter(columns.values())).shape[:2]
+        place = (self.at + torch.arange(count)) % self.capacity
+        for name, found in columns.items():
+            if name not in self.columns:
+                self.columns[name] = torch.zeros(seeds, self.capacity, *found.shape[2:], dtype=found.dtype, device=found.device)
+            self.columns[name][:, place[-self.capacity :]] = found[:, -self.capacity :]
+        self.at, self.held = (self.at + count) % self.capacity, min(self.held + count, self.capacity)
+
+
+class DqnTraining(SeedTraining):
+    """Trains S networks at once, one per pair of settings and seed.
+
+    A unit of work is one stretch of `stretch` steps in every world: it is remembered, then `updates_per_transition` updates are made for
+    each of its transitions of a seed.
+
+    Args:
+        settings: of each seed; lr and gamma may differ, the rest is that of the first.
+        worlds: of each seed, all of one size.
+        seeds: of parameters, actions, replay and worlds.
+        network: makes the networks.
+        history: of this arm and these seeds.
+        transitions: of each seed; the training ends with the stretch that reaches it.
+        stretch: steps between two starts of the worlds.
+        score: see `SeedTraining`.
+        device: see `SeedTraining`.
+    """
+
+    network: QNetwork
+
+    def __init__(
+        self,
+        settings: Sequence[DqnSettings],
+        worlds: Sequence[World],
+        seeds: Sequence[int],
+        network: Callable[[Sequence[torch.Generator], torch.device], QNetwork],
+        history: History,
+        *,
+        transitions: int,
+        stretch: int,
+        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        device: torch.device,
+    ) -> None:
+        random, self.settings, self.stretch = generators(seeds), settings[0], stretch
+        self.worlds = Worlds(worlds, random, device)
+        per_unit = self.worlds.envs * stretch
+        made, units = network(random, device), -(-transitions // per_unit)
+        super().__init__(made, random, history, units=units, per_unit=per_unit, score=score, eps=1e-8, max_norm=self.settings.max_norm)
+        self.target = network(generators(seeds), device)
+        self.target.put(self.network.flat.detach())
+        self.lr, self.gamma = [one.lr for one in settings], [one.gamma for one in settings]
+        self.replay, self.owed = Replay(self.settings.replay), 0.0
+        self._row = torch.arange(len(seeds), device=device)[:, None]
+
+    def unit(self) -> Mapping[str, Any]:
+        """Collect one stretch and learn from what is remembered."""
+        self.replay.add(self.collect())
+        metrics: Mapping[str, Any] = {}
+        if self.replay.held >= self.settings.warm_up:
+            self.owed += self.per_unit * self.settings.updates_per_transition
+            updates = int(self.owed)
+            self.owed -= updates
+            rows = [torch.randint(self.replay.held, (updates, self.settings.batch), generator=own) for own in self.random]
+            drawn = torch.stack(rows, dim=1).to(self.device)
+            for at in range(updates):
+                metrics = self.learn({name: column[self._row, drawn[at]] for name, column in self.replay.columns.items()})
+        return dict(metrics) | {
+            "charts/epsilon": [self.epsilon] * len(self.random),
+            "charts/episodic_return": self.worlds.episodic_return(),
+        }
+
+    # -- collect ---------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random actions now."""
+        share = min(1.0, self.done / (self.units * self.settings.exploration))
+        return self.settings.epsilon + share * (self.settings.epsilon_end - self.settings.epsilon)
+
+    def collect(self) -> dict[str, Tensor]:
+        """Play one stretch in every world; returns its transitions, [S, T x N, ...] each."""
+        observed, mask = self.worlds.begin()
+        rows = []
+        for _ in range(self.stretch):
+            actions = self.act(observed, mask)
+            following, mask_following, outcome = self.worlds.step(actions)
+            rows.append((observed, actions, *outcome))
+            observed, mask = following, mask_following
+        seen, actions, reached, reached_mask, rewards, is_over, is_terminal = (torch.stack(c, dim=1) for c in zip(*rows, strict=True))
+        found = [n_step(r, o, t, g, self.settings.n_step) for r, o, t, g in zip(rewards, is_over, is_terminal, self.gamma, strict=True)]
+        total, last, factor = (torch.stack(column) for column in zip(*found, strict=True))
+        place, env = torch.arange(len(last))[:, None, None], torch.arange(last.shape[2])
+        columns = {"observed": seen, "actions": actions, "total": total, "factor": factor}
+        columns |= {"reached": reached[place, last, env], "reached_mask": reached_mask[place, last, env]}
+        return {name: column.flatten(1, 2) for name, column in columns.items()}
+
+    def act(self, observed: Tensor, mask: Tensor) -> Tensor:
+        """The best or, with probability epsilon, any action that may be chosen, int64 [S, N]."""
+        with torch.no_grad():
+            best = self.network.values(observed, mask).argmax(dim=-1)
+        luck = torch.stack([torch.rand(*mask.shape[1:-1], 1 + mask.shape[-1], generator=own) for own in self.random]).to(self.device)
+        anything = (luck[..., 1:] * mask).argmax(dim=-1)
+        return torch.where(luck[..., 0] < self.epsilon, anything, best)
+
+    # -- update ----------------------------------------------------------------------------------------------------------------------
+
+    def learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Make one update with a batch, [S, B, ...]; returns metrics [S]."""
+        with torch.no_grad():
+            values = self.target.values(batch["reached"], batch["reached_mask"])
+            if self.settings.is_double:
+                chosen = self.network.values(batch["reached"], batch["reached_mask"]).argmax(dim=-1, keepdim=True)
+                value = values.gather(-1, chosen).squeeze(-1)
+            else:
+                value = values.amax(dim=-1)
+            targets = batch["total"] + batch["factor"] * value
+        expected = self.network.values(batch["observed"]).gather(-1, batch["actions"][..., None]).squeeze(-1)
+        losses = torch.nn.functional.smooth_l1_loss(expected, targets, reduction="none").mean(dim=1)
+        norms = self.adam.step(losses, self.lr)
+        self.updates += 1
+        if self.updates % self.settings.target_every == 0:
+            self.target.put(self.network.flat.detach())
+        if self.updates % self.settings.validate_every == 0:
+            self.validate()
+        return {"losses/td_loss": losses.detach(), "losses/q_values": expected.detach().mean(dim=1), "losses/gradient_norm": norms}
+
+    def state(self) -> State:
+        """See `Training`."""
+        replay = {name: column[:, : self.replay.held].cpu().clone() for name, column in self.replay.columns.items()}
+        own = {"target": self.target.flat.detach().cpu().clone(), "replay": replay, "replay_at": self.replay.at, "owed": self.owed}
+        return super().state() | own
+
+    def restore(self, state: State) -> None:
+        """See `Training`."""
+        super().restore(state)
+        self.target.put(state["target"].to(self.device))
+        self.replay = Replay(self.settings.replay)
+        if state["replay"]:
+            self.replay.add({name: column.to(self.device) for name, column in state["replay"].items()})
+        self.replay.at, self.owed = state["replay_at"], state["owed"]
+
+
+class DQNAgent:
+    """A trained network that chooses the cloud of the highest value.
+
+    Args:
+        tensors: of the layers of `QNetwork`, by name.
+    """
+
+    def __init__(self, tensors: Tensors) -> None:
+        inputs, actions = tensors["hidden1.weight"].shape[0], tensors["values.bias"].shape[0]
+        self.network = QNetwork(inputs, actions, generators([0]), torch.device("cpu"))
+        self.network.load(0, tensors)
+
+    @classmethod
+    def load(cls, path: Path | str) -> DQNAgent:
+        """Read the weights at `path` and the card beside them.
+
+        Raises:
+            CheckpointError: they are missing, damaged, or not of this layer, its features or this network.
+        """
+        return cls(load_model(path, "strategic", strategic.VERSION, lambda sizes: QNetwork.widths(sizes["inputs"], sizes["actions"])))
+
+    def select_cloud(self, strategic_state: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> int:
+        """Return the cloud, 0, 1, 2: aws, azure, gcp with the published tables.
+
+        Args:
+            strategic_state: float32 [5 clouds + 5], see `simulator.envs.strategic.StrategicEnv`.
+            mask: bool [clouds], those that may be chosen; None: all.
+        """
+        observed = np.asarray(strategic_state, dtype=np.float32)
+        return int(self.act(observed[None], None if mask is None else mask[None])[0])
+
+    def act(self, observed: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Int64:
+        """Return the actions of the highest value, int64 [A], for observations [A, inputs] and masks [A, actions]."""
+        may = np.ones((len(observed), self.network.actions), dtype=np.bool_) if mask is None else mask
+        chosen: Int64 = self.q_values(observed, may).argmax(axis=1)
+        return chosen
+
+    def q_values(self, observed: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Values of all actions, float32 [A, actions], in units of the reward; `MASKED` where an action may not be chosen."""
+        with torch.no_grad():
+            found: NDArray[np.float32] = self.network.values(torch.from_numpy(observed)[None], torch.from_numpy(mask)[None])[0].numpy()
+        return found
+
+    def policy(self, facts: Facts, name: str = "dqn_specified") -> Policy:
+        """The agent as the strategic part of a policy, for one run."""
+        return Acting(name, strategic, strategic.start(facts), self.act, period_steps=facts.world.strategic_steps)

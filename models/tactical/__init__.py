@@ -1,0 +1,1 @@
+"""Learners of the tactical layer: where inside a cloud an app runs."""
