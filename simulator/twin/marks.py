@@ -1,4 +1,4 @@
-"""The names of generated apps, and what they tell of a file, whatever its name. Not here: reading files (tasks/data), calls (azure2021.py)."""
+"""The names of generated apps, and what they tell of a file of any name. Not here: reading files (tasks/data), calls (azure2021.py)."""
 
 from __future__ import annotations
 
