@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,43 +79,11 @@ class _Work:
         self.runner = Runner(root, variables=lock.environment())
         self._stale = stale
         self._renewed: set[str] = set()
-        self._inputs = () if force else tuple(stage for stage, needs in graph.upstream.items() if stage in graph.always and not needs)
-        self._looking, self._said = threading.Lock(), dict[str, list[str]]()
         self._parameters = (root / "params.yaml").read_bytes()
 
     def is_unchanged(self, stage: str) -> bool:
         """Whether there is nothing to do: it was up to date at the start, and what it reads has not changed since."""
         return stage not in self._stale and self._renewed.isdisjoint(self.graph.upstream[stage])
-
-    def look(self, stage: str, show: Callable[[str], None]) -> State[Any] | None:
-        """Run all stages that look at the inputs in one process of DVC; None: it is no such stage, or it must be run alone.
-
-        They run every time and take less time than DVC takes to begin. If one fails, each is run alone, so that each has its own state.
-        """
-        if stage not in self._inputs:
-            return None
-        with self._looking:
-            if not self._said:
-                self._look()
-        for line in self._said.get(stage, []):
-            show(line)
-        return Completed(message="ran") if stage in self._said else None
-
-    def _look(self) -> None:
-        before = {stage: graphs.recorded_outputs(self.root, stage) for stage in self._inputs}
-        said: dict[str, list[str]] = {}
-        now: list[str] = []
-
-        def begins(stage: str) -> None:
-            now.append(stage)
-            said[stage] = []
-            self.lock.begins(stage)
-
-        lines = Lines(self.graph.always, lambda line: said[now[-1]].append(line) if now else None, False, begins, self.lock.has_ended)
-        status, _ = self.runner.run(dvc("--wait-for-lock", "repro", "--single-item", *self._inputs), lines.take)
-        lines.end()
-        self._said = said if status == 0 else {"": []}
-        self._renewed |= {stage for stage in self._inputs if graphs.recorded_outputs(self.root, stage) != before[stage]}
 
     def reproduce(self, stage: str, show: Callable[[str], None]) -> State[Any]:
         """Bring one stage up to date through DVC."""
@@ -152,8 +119,7 @@ def _run(work: _Work) -> dict[str, State[Any]]:
             return Completed(name="Cached", message="nothing changed")
         started = time.perf_counter()
         try:
-            show = get_run_logger().info
-            return work.look(stage, show) or work.reproduce(stage, show)
+            return work.reproduce(stage, get_run_logger().info)
         finally:
             work.seconds[stage] = time.perf_counter() - started
 
