@@ -109,7 +109,7 @@ def test_three_clocks(scenario: Scenario, learned: Learned) -> None:
     assert warm.asked == end - begin
     policy = Orchestrator(dqn(), ppo(), lambda facts: warm).policy(facts)
     assert [part.period_steps for _, part in policy.parts] == [1000, 100, 1]
-    assert fleet.state.floor_before.any()
+    assert fleet.state.granted.any()
 
 
 def test_without_a_strategic_layer_all_placements_are_open(scenario: Scenario, learned: Learned) -> None:
