@@ -13,3 +13,8 @@ if TYPE_CHECKING:
 def landscape_folder(paths: Paths) -> Path:
     """landscape.csv, classes.csv, without_five.csv and landscape.json of the decision landscape."""
     return paths.reports / "world"
+
+
+def layer_folder(paths: Paths, layer: str) -> Path:
+    """evaluation_results.csv and metrics.json of a layer, among what others write there."""
+    return paths.reports / layer
