@@ -21,7 +21,7 @@ from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, Window, count_pools, note_arrivals
+from simulator.control.meters import Part, Window, note_arrivals, pools_of
 from simulator.control.orders import Orders
 from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
@@ -198,18 +198,16 @@ class Loop:
             np.maximum(part.peak, state.peak, out=part.peak)
         state.peak[:] = 0
         if self._window:
-            self._window.note(self._pools(), self._orders.memory_class)
+            self._window.note(self._pools()[0], self._orders.memory_class)
         if self._replays and (rows := self._replays.ended(to)) is not None:
             for part in self._parts:
                 part.replayed = rows if part.replayed is None else part.replayed + rows
 
-    def _pools(self) -> Int64:
-        fleet = self.fleet
-        now = fleet.step * self._scenario.world.step_us
-        found = count_pools(*fleet.slab, fleet.state.pools, fleet.state.floor_before, fleet.static.first_pool, now)
-        beyond = self._orders.beyond_the_first(fleet.placement)
-        found[beyond] = 0
-        return found
+    def _pools(self) -> tuple[Int64, Int64]:
+        """See `View.pools`, and the instances at each placement that would yield, int64 [P]."""
+        found, yielding = pools_of(self.fleet)
+        found[self._orders.beyond_the_first(self.fleet.placement)] = 0
+        return found, yielding
 
     def _alive(self) -> Int64:
         """Instances up of each app, int64 [A]."""
@@ -221,7 +219,8 @@ class Loop:
         now = step * world.step_us
         slots, hours = now // SLOT_US, now // HOUR_US + 1
         finished = min(slots, self._is_out.shape[1])
-        alive = fleet.state.alive if fleet.is_coupled else 0
+        pools, yielding = self._pools()
+        held = fleet.state.alive - yielding if fleet.is_coupled else np.zeros_like(yielding)
         capacity = self._scenario.conditions.capacity[:, finished - 1].astype(np.int64) if finished else world.quota_per_placement
         return View(
             facts=self.facts,
@@ -231,12 +230,12 @@ class Loop:
             cloud=self._cloud,
             recent=fleet.state.total,
             peak=fleet.state.peak,
-            pools=read_only(self._pools()),
+            pools=read_only(pools),
             memory_class=read_only(self._orders.memory_class),
             runs=read_only(self._runs.copy()),
             utilisation_ppm=self._utilisation_ppm[:, :finished],
             is_out=self._is_out[:, :finished],
-            free=read_only(np.maximum(0, capacity - alive + np.zeros(len(fleet.static.region), dtype=np.int64))),
+            free=read_only(np.maximum(0, capacity - held)),
             carbon_mg_per_kwh=self._carbon[:, : min(hours, self._carbon.shape[1])],
             past=Past(self._scenario, step, self._until.copy()),
             steps=read_only(self._window.rows.copy()) if self._window else None,
