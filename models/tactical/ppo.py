@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.checkpoints import load_model
 from models.networks import GAIN_RELU, Networks, generators
-from models.training import History, SeedTraining, Tensors
+from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.acting import Acting
 from simulator.control.features import tactical
@@ -146,7 +146,7 @@ class PpoTraining(SeedTraining):
         *,
         transitions: int,
         stretch: int,
-        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        score: Score | None,
         device: torch.device,
     ) -> None:
         random, one = generators(seeds), settings[0]

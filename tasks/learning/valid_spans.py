@@ -1,7 +1,6 @@
 """What policies cost on the valid spans of the judged scenarios. Not here: the test span, the policies.
 
-In per cent of home and winsorised: of every app, an interval counts at most as much as the 99th percentile of its intervals in the same
-run, because a single rush can be half of a scenario's cost and would decide alone.
+In per cent of home and winsorised, as networks are scored (validation.py); here a policy may need what is known of its scenario's past.
 """
 
 from __future__ import annotations
@@ -15,19 +14,16 @@ from simulator.control.loop import run as play
 from simulator.objective import objective_usd
 from simulator.scenario import load_scenario
 from tasks.core.records import read_record
+from tasks.learning.validation import winsorised
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from simulator.control.decision import Policy
     from simulator.scenario import Scenario
     from tasks.core.paths import Paths
-
-WINSORISED_AT = 0.99
 
 
 class ValidSpan:
@@ -49,11 +45,6 @@ class ValidSpan:
     def _usd(self, policy: Policy) -> float:
         fleet = play(self.scenario, policy, self.luck_seed, "valid", bucket_us=self.scenario.world.tactical_us)
         return winsorised(objective_usd(fleet.out, self.scenario.objective))
-
-
-def winsorised(usd: NDArray[np.float64]) -> float:
-    """Sum of the cost of apps in intervals, float64 [A, K], each at most the 99th percentile of the app's intervals with a cost."""
-    return float(sum(np.minimum(own, np.quantile(own[own > 0], WINSORISED_AT)).sum() for own in usd if (own > 0).any()))
 
 
 def valid_scenarios(paths: Paths, families: Sequence[str], most: int) -> dict[str, Scenario]:
