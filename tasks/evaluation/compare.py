@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 GROUPS = ("baselines", "bound")
-LEARNED: dict[str, type[EvaluatedLearned | EvaluatedAblation]] = {"learned": EvaluatedLearned, "ablation": EvaluatedAblation}
+NETWORKS: dict[str, type[EvaluatedLearned | EvaluatedAblation]] = {"learned": EvaluatedLearned, "ablation": EvaluatedAblation}
 STAYS = ("random", "home", "best_static", "coordinated_static")  # baselines that place each app once; the others are rules, which may move
 LEARNED = ("rush_head",)  # a network, no rule
 QUANTILES = (0.5, 0.95, 0.99)
@@ -92,7 +92,7 @@ def run(params: Params, paths: Paths) -> str:
 
 def _layers(rows: pl.DataFrame, arms: tuple[ArmRow, ...], objective: Objective, paths: Paths) -> list[str]:
     """Write the files of the layers, and return those that have arms; without models, only rules are compared."""
-    for group, kind in LEARNED.items():
+    for group, kind in NETWORKS.items():
         if rows_file(paths, group).is_file():
             rows = pl.concat([rows, pl.read_parquet(rows_file(paths, group))])
             arms = (*arms, *read_record(facts_file(paths, group), kind).arms)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
     from tasks.evaluation.evaluation_record import ArmRow
 
-LAYERS = ("strategic", "tactical", "operational")
+LAYERS = ("strategic", "tactical")  # the operational one is judged on a few scenarios, by a stage that writes its own table
 REFERENCES = ("best_static", "greedy_hysteresis", "planner_response")
 HOME, HINDSIGHT = "home", "hindsight"
 COUNTS = ("calls", "rejected", "cold_starts", "misses", "moves")
