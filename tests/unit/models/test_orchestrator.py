@@ -24,7 +24,7 @@ from simulator.control.features import strategic, tactical
 from simulator.control.loop import Loop, finished
 from simulator.control.spans import span_steps
 from simulator.control.view import Facts, View
-from simulator.fleet import Field, Fleet
+from simulator.fleet import Fleet
 from simulator.scenario import Scenario
 from tests.worlds.cards import write_plain_card
 
@@ -104,12 +104,11 @@ def test_records_hold_every_alternative(scenario: Scenario) -> None:
 def test_three_clocks(scenario: Scenario, learned: Learned) -> None:
     facts = Facts.of(scenario)
     warm = Warm(facts)
-    fleet, _ = play(scenario, Orchestrator(dqn(), ppo(), lambda facts: warm), learned)
+    play(scenario, Orchestrator(dqn(), ppo(), lambda facts: warm), learned)
     begin, end = span_steps(scenario, "test")
     assert warm.asked == end - begin
     policy = Orchestrator(dqn(), ppo(), lambda facts: warm).policy(facts)
     assert [part.period_steps for _, part in policy.parts] == [1000, 100, 1]
-    assert fleet.out[..., Field.FLOOR_NANOUSD].any()
 
 
 def test_without_a_strategic_layer_all_placements_are_open(scenario: Scenario, learned: Learned) -> None:
