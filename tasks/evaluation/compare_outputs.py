@@ -15,6 +15,11 @@ def landscape_folder(paths: Paths) -> Path:
     return paths.reports / "world"
 
 
-def layer_folder(paths: Paths, layer: str) -> Path:
-    """evaluation_results.csv and metrics.json of a layer, among what others write there."""
-    return paths.reports / layer
+def strategic_folder(paths: Paths) -> Path:
+    """evaluation_results.csv and metrics.json of the strategic layer, among what others write there."""
+    return paths.reports / "strategic"
+
+
+def tactical_folder(paths: Paths) -> Path:
+    """The same of the tactical layer."""
+    return paths.reports / "tactical"

@@ -17,7 +17,7 @@ from simulator.objective import COMPONENTS
 from tasks.core.files import write_text_atomic
 from tasks.core.records import write_record
 from tasks.core.terms import SMALL_GAP
-from tasks.evaluation.compare_outputs import layer_folder
+from tasks.evaluation.compare_outputs import strategic_folder, tactical_folder
 from tasks.evaluation.headline import FIELDS, LEVEL, as_interval, by_seed_and_scenario, priced
 from tasks.evaluation.layers_record import LayerMetrics
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
     from tasks.evaluation.evaluation_record import ArmRow
 
-LAYERS = ("strategic", "tactical")  # the operational one is judged on a few scenarios, by a stage that writes its own table
+# The operational layer is judged on a few scenarios, by a stage that writes its own table.
+FOLDERS = {"strategic": strategic_folder, "tactical": tactical_folder}
 REFERENCES = ("best_static", "greedy_hysteresis", "planner_response")
 HOME, HINDSIGHT = "home", "hindsight"
 COUNTS = ("calls", "rejected", "cold_starts", "misses", "moves")
@@ -45,11 +46,11 @@ def publish_layers(rows: pl.DataFrame, smaller: pl.DataFrame, arms: Sequence[Arm
         paths: of the working tree.
     """
     written = []
-    for layer in LAYERS:
+    for layer, folder_of in FOLDERS.items():
         own = [arm for arm in arms if arm.layer == layer and arm.name in rows["arm"].unique().to_list()]
         if not own:
             continue
-        folder = layer_folder(paths, layer)
+        folder = folder_of(paths)
         folder.mkdir(parents=True, exist_ok=True)
         names = [arm.name for arm in own]
         write_text_atomic(folder / "evaluation_results.csv", results(rows, layer, names, objective).write_csv())
