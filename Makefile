@@ -35,7 +35,7 @@ bench: .venv-bench/.installed  ## speed against the real peers
 	@for b in $$(ls bench | sed -n 's/^\([a-z][a-z0-9_]*\)\.py$$/\1/p' | grep -v '^harness$$'); do .venv-bench/bin/python -m bench.$$b || exit 1; done
 
 report: $(VENV)/.installed  ## rebuild the report only as far as needed
-	@$(BIN)/dvc repro report
+	@$(BIN)/trine report
 
 remote: $(VENV)/.installed  ## make remote DIR=/path/or/s3://... : set the DVC remote for push and pull
 	@test -n "$(DIR)" || { echo "usage: make remote DIR=/path/to/store"; exit 2; }
@@ -46,10 +46,14 @@ help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@echo "installing into $(VENV), once: up to $$(grep -c == constraints.txt) packages, 2.6 GB on disk with PyTorch's CPU build; some minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "  1 of 2: PyTorch"
+	@$(BIN)/python -m pip install --quiet --retries 0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt torch
+	@echo "  2 of 2: everything else"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@
+	@echo "installed"
 
 .venv-bench/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-bench

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US
 from simulator import kernel
-from simulator.layout import calls_of, floor_seeds, ring_steps, slab_of, static_of
+from simulator.layout import calls_of, floor_seeds, slab_of, state_of, static_of
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
@@ -103,36 +103,16 @@ class Fleet:
         self.is_coupled = is_coupled
         static = static_of(scenario, luck_seed, bucket_us)
         self.static = static if only is None else calls_of(static, only)
-        apps, step_us = len(scenario.apps.app_ids), scenario.world.step_us
-        pools = int(self.static.first_pool[-1])
-        buckets = -(-scenario.steps * step_us // bucket_us)
-        accounts = len(self.static.region) if is_coupled else apps
         self.memory_mb = scenario.apps.memory_mb.astype(np.int64).copy()
-        self.state = kernel.State(
-            place=np.asarray(placement, dtype=np.int64).copy(),
-            target=np.full(apps, -1, dtype=np.int64),
-            switch_step=np.zeros(apps, dtype=np.int64),
-            constants=app_constants(scenario, self.memory_mb),
-            pools=np.zeros((pools, 4), dtype=np.int64),
-            slab_size=np.zeros(apps, dtype=np.int64),
-            floor=np.zeros(pools, dtype=np.int64),
-            next_switch=np.full(1, kernel.NEVER, dtype=np.int64),
-            floor_before=np.zeros(pools, dtype=np.int64),
-            rise_step=np.full(pools, -1, dtype=np.int64),
-            alive=np.zeros(accounts, dtype=np.int64),
-            late=np.zeros(accounts, dtype=np.int64),
-            ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
-            out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
-            binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
-            histogram=np.zeros((apps, buckets, len(LATENCY_EDGES_US) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
-            recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
-            total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
-            peak=np.zeros(apps if is_watched else 0, dtype=np.int64),
+        self.state = state_of(
+            scenario,
+            self.static,
+            placement,
+            is_coupled=is_coupled,
             edges=LATENCY_EDGES_US,
-            on_place=np.zeros(len(self.static.region), dtype=np.int64),
-            rank=np.zeros(len(self.static.region), dtype=np.int64),
-            free=np.zeros(len(self.static.region), dtype=np.int64),
-            top=np.zeros(1, dtype=np.int64),
+            has_histogram=has_histogram,
+            has_groups=has_groups,
+            is_watched=is_watched,
         )
         self._slab = slab_of(1024)
         self._group = int(np.searchsorted(self.static.group_step, start_step))
@@ -221,9 +201,19 @@ class Fleet:
         return wanted
 
     def set_floors(self, floor: Int64) -> None:
-        """Set the warm floor of every pool (int64 [pools], order of function_ids) from the barrier reached on."""
-        self.state.floor[:] = floor
-        pools = np.flatnonzero((self.state.floor > 0) | (self.state.floor_before > 0))
+        """Set the warm floor of every pool (int64 [pools], order of function_ids) from the barrier reached on.
+
+        A pool that does not exist at its app's placement gets none. What a zone cannot grant is neither launched nor paid.
+
+        Raises:
+            TrineError: a floor is negative or not whole, or their number is wrong.
+        """
+        wanted = np.asarray(floor)
+        if wanted.dtype.kind not in "iu" or wanted.shape != self.state.floor.shape or wanted.min(initial=0) < 0:
+            what = f"floors need shape {self.state.floor.shape} and whole numbers from 0 on"
+            raise TrineError(what, where="Fleet.set_floors", how="pass one number a function")
+        self.state.floor[:] = wanted
+        pools = np.flatnonzero((self.state.floor > 0) | (self.state.granted > 0))
         app = np.searchsorted(self.static.first_pool, pools, side="right") - 1
         self._floored = np.stack([app, pools], axis=1).astype(np.int64)
 
@@ -234,7 +224,13 @@ class Fleet:
         self.set_constants(memory_mb, constants)
 
     def set_constants(self, memory_mb: Int64, constants: Int64) -> None:
-        """Set memory (MB, int64 [A]) and what it makes a call cost (int64 [A, R, kernel.CONSTANTS]) from the barrier reached on."""
+        """Set memory (MB, int64 [A]) and what it makes a call cost (int64 [A, R, kernel.CONSTANTS]) from the barrier reached on.
+
+        A new size is a new pool: what runs ends at the old size, and what is idle is never used again, a floor's instances included.
+        """
+        is_changed = self.memory_mb != memory_mb
+        if is_changed.any():
+            kernel.leave_sizes(self.static, self.state, *self._slab, is_changed, self.step, self.is_coupled)
         self.memory_mb[:] = memory_mb
         self.state.constants[:] = constants
 
@@ -245,7 +241,7 @@ class Fleet:
             ConservationError: a call was lost or counted twice.
         """
         self.advance(self.end_step)
-        kernel.finish(self.static, self.state, self._slab[0], self._slab[1])
+        kernel.finish(self.static, self.state, *self._slab, self.end_step)
         self.check()
 
     def replay_alone(self, fresh_steps: int = 0) -> None:

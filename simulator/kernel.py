@@ -5,7 +5,8 @@ One file, though long: numba's cache of compiled code notices a change in the fi
 A pool keeps its busy instances in a binary heap and its idle ones on a stack, both ordered by (free_at, expiry), in one region of a
 slab: the heap at the region's start, the stack at its end with the newest idle instance on top. What expired below the top is dropped
 when it comes up; the capacity it held was given back on time, because `ring` counts, per barrier and account, the instances that end there.
-An account is what shares capacity: a placement in the coupled world, an app alone in the uncoupled one.
+An account is what shares capacity: a placement in the coupled world, an app alone in the uncoupled one. What is alive in it is counted all
+the time; which of it is idle, and so would yield, is counted only where that decides: above the capacity, or where a grant may bind.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ CONSTANTS = 19
 (COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
 
 START, SIZE, BUSY, IDLE = range(4)  # columns of `pools`
+WARMING, KEPT = 1, 2  # bits of `warming`: launched for a floor and not used yet; kept by a floor since the last barrier
+UNIT_END, PAID_UNTIL = range(2)  # last axis of `units`
 HAS_CALLS, IS_BINDING = 1, 2  # bits of `binding`
 NEVER = np.int64(1 << 62)
 
@@ -90,10 +93,12 @@ class State(NamedTuple):
     slab_size: np.ndarray  # int64 [A]: instances that the app's pools have space for in the slab
     floor: np.ndarray  # int64 [Q]: wanted
     next_switch: np.ndarray  # int64 [1]: step of the next end of a copy
-    floor_before: np.ndarray  # int64 [Q]: as of the last barrier
-    rise_step: np.ndarray  # int64 [Q], step of the last rise of the floor, -1: never
-    alive: np.ndarray  # int64 [accounts]
-    late: np.ndarray  # int64 [accounts]: instances of apps that have switched away which an outage ends when its step begins
+    granted: np.ndarray  # int64 [Q]: floor as of the last barrier
+    has_risen: np.ndarray  # bool [Q]: the pool has had a floor
+    units: np.ndarray  # int64 [Q, n, 2]: billed units of the places in the floor, the granted ones first, then those that were given up
+    units_known: np.ndarray  # int64 [Q]: how many there are
+    alive: np.ndarray  # int64 [accounts]; what a move or a new memory size left behind counts while it is busy
+    limit: np.ndarray  # int64 [accounts]: capacity in the running slot
     ring: np.ndarray  # int32 [2^n, accounts]
     out: np.ndarray  # int64 [A, buckets, FIELDS]
     binding: np.ndarray  # uint8 [A, tactical intervals]
@@ -103,8 +108,12 @@ class State(NamedTuple):
     peak: np.ndarray  # int64 [A]: most instances alive at the end of a step since it was last set, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
     on_place: np.ndarray  # int64 [P]: scratch
+    most_calls: np.ndarray  # int64 [P]: scratch
     rank: np.ndarray  # int64 [P]: scratch
     free: np.ndarray  # int64 [P]: scratch
+    standing: np.ndarray  # int64 [accounts]: scratch
+    held: np.ndarray  # int64 [accounts]: scratch
+    calls_of_pool: np.ndarray  # int64 [Q]: scratch
     top: np.ndarray  # int64 [1]: end of the used slab
 
 
@@ -340,9 +349,9 @@ def _count_running(warming, pools, q, behind):
     running = np.int64(0)
     s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
     for x in range(s, s + pools[q, BUSY]):
-        running += (warming[x] & 1) == 0
+        running += (warming[x] & WARMING) == 0
     for x in range(top, behind):
-        running += (warming[x] & 1) == 0
+        running += (warming[x] & WARMING) == 0
     return running
 
 
@@ -352,10 +361,10 @@ def _find_warming(free_at, expiry, warming, pools, q, behind):
     pick, pick_f, pick_e = np.int64(-1), NEVER, NEVER
     s, top = pools[q, START], pools[q, START] + pools[q, SIZE] - pools[q, IDLE]
     for x in range(s, s + pools[q, BUSY]):
-        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+        if warming[x] & WARMING and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
             pick, pick_f, pick_e = x, free_at[x], expiry[x]
     for x in range(top, behind):
-        if warming[x] and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
+        if warming[x] & WARMING and (free_at[x] < pick_f or (free_at[x] == pick_f and expiry[x] < pick_e)):
             pick, pick_f, pick_e = x, free_at[x], expiry[x]
     return pick
 
@@ -429,8 +438,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     bucket_to = bucket_from + w.bucket_us if bucket < out.shape[1] - 1 else NEVER
     # Fields of a named tuple that are read in the loop would be reference-counted there: they become locals.
     arrival_us, duration_us, function, origin = w.arrival_us, w.duration_us, w.function, w.origin
-    bytes_in, bytes_out, ring, alive, floors = w.bytes_in, w.bytes_out, state.ring, state.alive, state.floor_before
-    rises = state.rise_step
+    bytes_in, bytes_out, ring, alive, floors = w.bytes_in, w.bytes_out, state.ring, state.alive, state.granted
+    has_risen = state.has_risen
     histogram, edges, home = state.histogram, state.edges, w.at_home[a]
     timeout_us, slo_floor, slo_factor, bucket_us = w.timeout_us, w.slo_floor_us, w.slo_factor, w.bucket_us
     cold_seed, keep_seed = w.cold_seed, w.keep_seed
@@ -480,7 +489,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 pick = np.int64(-1)
                 if may_grow:
                     cold = draw(cold_table, mixed(word, cold_seed))
-                    if rises[q] >= 0:  # a pool that never had a floor warms nothing up; else only what is being warmed may be waited for
+                    if has_risen[q]:  # a pool that never had a floor warms nothing up; else only what is being warmed may be waited for
                         pick = _find_warming(free_at, expiry, warming, pools, q, behind)
                         if pick >= 0:
                             ready = free_at[pick]
@@ -598,9 +607,9 @@ def _remove(free_at, expiry, warming, s, pools, q, x):
 
 
 @compiled
-def _close(w, state, free_at, expiry, a, p, account, k, is_released):
-    """Close the pools of an app that leaves p: book every idle period to its end; `is_released` gives back the capacity at once."""
-    r = w.region[p]
+def _close(w, state, free_at, expiry, warming, a, p, account, k, is_released):
+    """Close the pools of an app at p and book every idle period to its end; what is busy holds its place while it is, or `is_released`."""
+    r, now = w.region[p], k * w.step_us
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
         s, size = state.pools[q, START], state.pools[q, SIZE]
         n, m = state.pools[q, BUSY], state.pools[q, IDLE]
@@ -608,8 +617,7 @@ def _close(w, state, free_at, expiry, a, p, account, k, is_released):
             i = s + j if j < n else s + size - m + (j - n)
             if expiry[i] > free_at[i]:
                 _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
-            if is_released:
-                _end_at(w, state, account, k, expiry[i], k * w.step_us)
+            _end_at(w, state, account, k, expiry[i], now if is_released or warming[i] & WARMING else max(now, free_at[i]))
         state.pools[q, BUSY] = 0
         state.pools[q, IDLE] = 0
 
@@ -632,30 +640,89 @@ def _order(free_at, expiry, warming, pools, q):
 
 
 @compiled
-def _bill_floor(w, state, a, r, k, instances, steps):
-    """Book the price of `instances` provisioned instances for a number of steps, at barrier k."""
-    amount = (instances * steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
+def _bill_floor(w, state, a, r, k, steps):
+    """Book the price of a number of instance steps of a floor at barrier k."""
+    amount = (steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
     state.out[a, min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1), FLOOR] += amount
     if state.total.size:
         state.total[a, FLOOR] += amount
 
 
 @compiled
-def _fall(w, state, a, r, q, k, instances):
-    """Bill the rest of the running unit for floor instances that end at barrier k."""
-    unit = state.constants[a, r, BILLED_STEPS]
-    if instances > 0 and unit > 0:
-        _bill_floor(w, state, a, r, k, instances, (-(k - state.rise_step[q])) % unit)
+def _swap_units(units, q, i, j):
+    """Exchange two billed units of pool q."""
+    end, paid = units[q, i, UNIT_END], units[q, i, PAID_UNTIL]
+    units[q, i, UNIT_END], units[q, i, PAID_UNTIL] = units[q, j, UNIT_END], units[q, j, PAID_UNTIL]
+    units[q, j, UNIT_END], units[q, j, PAID_UNTIL] = end, paid
 
 
 @compiled
-def _next(free_at, expiry, warming, pools, q, now, is_latest, only_idle):
-    """Slab index of the unmarked instance with the smallest (or largest) (expiry, free_at); -1: none."""
+def _rest_of_units(units, q, granted, k):
+    """Instance steps after barrier k that are not paid yet of the running units of pool q's places."""
+    steps = np.int64(0)
+    for i in range(granted):
+        steps += max(0, units[q, i, UNIT_END] - max(k, units[q, i, PAID_UNTIL]))
+    return steps
+
+
+@compiled
+def _steps_to_bill(state, q, unit, before, granted, k):
+    """Instance steps that pool q pays at barrier k when its floor goes from `before` to `granted` places.
+
+    A place is billed in whole units of `unit` steps from the barrier at which it was taken; 0: by step. The place whose unit ends first is
+    given up first, and the rest of its unit is paid then; a place that is taken again is the one that is paid for longest.
+    """
+    if unit == 0:
+        return granted
+    units, known, steps = state.units, state.units_known[q], np.int64(0)
+    for held in range(before, granted, -1):  # given up
+        pick = 0
+        for i in range(1, held):
+            if units[q, i, UNIT_END] < units[q, pick, UNIT_END] or (
+                units[q, i, UNIT_END] == units[q, pick, UNIT_END] and units[q, i, PAID_UNTIL] < units[q, pick, PAID_UNTIL]
+            ):
+                pick = i
+        steps += max(0, units[q, pick, UNIT_END] - max(k, units[q, pick, PAID_UNTIL]))
+        units[q, pick, PAID_UNTIL] = units[q, pick, UNIT_END]
+        _swap_units(units, q, pick, held - 1)
+    i = min(before, granted)
+    while i < known:  # units of places given up that are over
+        if units[q, i, UNIT_END] <= k:
+            known -= 1
+            _swap_units(units, q, i, known)
+        else:
+            i += 1
+    for held in range(before, granted):  # taken, again where a unit is paid
+        if held < known:
+            pick = held
+            for i in range(held + 1, known):
+                if units[q, i, UNIT_END] > units[q, pick, UNIT_END]:
+                    pick = i
+            _swap_units(units, q, pick, held)
+        else:
+            units[q, held, UNIT_END], units[q, held, PAID_UNTIL] = k, k
+            known += 1
+    state.units_known[q] = known
+    for i in range(granted):
+        if units[q, i, UNIT_END] == k:
+            units[q, i, UNIT_END] = k + unit
+        if units[q, i, PAID_UNTIL] <= k:
+            units[q, i, PAID_UNTIL] = k + 1
+            steps += 1
+    return steps
+
+
+@compiled
+def _next(free_at, expiry, warming, pools, q, now, is_latest, kinds):
+    """Slab index of the instance with the smallest (or largest) (expiry, free_at) that no floor keeps yet; -1: none.
+
+    `kinds`: 0 any, 1 only what is idle at `now`, 2 only what is idle or has been launched for a floor and not used.
+    """
     s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
     best = np.int64(-1)
     for j in range(n + m):
         i = s + j if j < n else s + size - m + (j - n)
-        if warming[i] & 2 or (only_idle and free_at[i] > now):
+        if warming[i] & KEPT or (kinds and free_at[i] > now and (kinds == 1 or not warming[i] & WARMING)):
             continue
         if best >= 0:
             is_smaller = expiry[i] < expiry[best] or (expiry[i] == expiry[best] and free_at[i] < free_at[best])
@@ -667,73 +734,239 @@ def _next(free_at, expiry, warming, pools, q, now, is_latest, only_idle):
 
 
 @compiled
-def _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launches, wanted, seeds):
-    """Bring pool q to the floor `wanted` at barrier k, and bill the step; returns the app's launches at this barrier so far."""
-    pools, r = state.pools, w.region[p]
-    c = state.constants[a, r]
-    now, until = k * w.step_us, (k + 2) * w.step_us
-    before = state.floor_before[q]
-    state.floor_before[q] = wanted
+def _drop_expired(w, state, free_at, expiry, warming, a, q, r, now):
+    """Drop and book what has expired on the stack of pool q, once all that is idle at `now` is on it."""
+    pools = state.pools
     _settle(free_at, expiry, warming, pools, q, now)
     for j in range(pools[q, START] + pools[q, SIZE] - pools[q, IDLE], pools[q, START] + pools[q, SIZE]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
-                _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[j], expiry[j])
+                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
-    alive = pools[q, BUSY] + pools[q, IDLE]
-    if wanted > before:
-        state.rise_step[q] = k
-    for x in range(min(before - wanted, alive - wanted)):  # the surplus
-        i = _next(free_at, expiry, warming, pools, q, now, False, True)
+
+
+@compiled
+def _release(w, state, free_at, expiry, warming, a, q, r, account, k, surplus, seed):
+    """Let `surplus` instances of pool q go that its floor no longer keeps: they end, or get a life of their own."""
+    c, pools, now = state.constants[a, r], state.pools, k * w.step_us
+    for x in range(pools[q, START], pools[q, START] + pools[q, SIZE]):
+        warming[x] &= WARMING
+    for x in range(surplus):
+        i = _next(free_at, expiry, warming, pools, q, now, False, 2 if c[IS_DROP] else 1)
         if i < 0:
             break
         if c[IS_DROP]:
             _end_at(w, state, account, k, expiry[i], now)
             if now > free_at[i]:
                 _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
-            _take_idle(free_at, expiry, warming, pools, q, i)
+            _take(free_at, expiry, warming, pools, q, i)
         else:
-            end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seeds[0]))
+            end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seed))
             _end_at(w, state, account, k, expiry[i], end)
             expiry[i] = end
-            warming[i] |= 2
-    _fall(w, state, a, r, q, k, before - wanted)
-    alive = pools[q, BUSY] + pools[q, IDLE]
-    capacity = w.capacity[p, min(now // SLOT_US, w.capacity.shape[1] - 1)]
-    for _ in range(wanted - alive):
-        if state.alive[account] >= capacity:
-            break
-        word = np.uint64(k * 65536 + launches)
-        launches += 1
-        ready = now + max(draw(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
-        end = ready + draw(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0]))
-        if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
-            _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
-        _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], ready, end, 1)
-        pools[q, BUSY] += 1
-        state.alive[account] += 1
-        state.ring[((end + w.step_us - 1) // w.step_us) & (state.ring.shape[0] - 1), account] += 1
-    s, size = pools[q, START], pools[q, SIZE]
+            warming[i] |= KEPT  # drawn: not again
+
+
+@compiled
+def _keep(w, state, free_at, expiry, warming, q, account, k, granted):
+    """Keep `granted` instances of pool q, those that would live longest, to the next barrier but one; returns how many of them are idle."""
+    pools, now, until = state.pools, k * w.step_us, (k + 2) * w.step_us
+    s, size, idle = pools[q, START], pools[q, SIZE], np.int64(0)
     for x in range(s, s + size):
-        warming[x] &= 1
-    for _ in range(wanted):  # kept to the next barrier
-        i = _next(free_at, expiry, warming, pools, q, now, True, False)
+        warming[x] &= WARMING
+    for _ in range(granted):
+        i = _next(free_at, expiry, warming, pools, q, now, True, 0)
         if i < 0:
             break
         if expiry[i] < until:
             _end_at(w, state, account, k, expiry[i], until)
             expiry[i] = until
-        warming[i] |= 2
-    for x in range(s, s + size):
-        warming[x] &= 1
+        warming[i] |= KEPT
+        idle += free_at[i] <= now
     _order(free_at, expiry, warming, pools, q)
-    if wanted > 0:
-        _bill_floor(w, state, a, r, k, wanted, 1)
-    return launches
+    return idle
 
 
 @compiled
-def _arrive(w, state, free_at, expiry, k, is_coupled):
+def _launch(w, state, free_at, expiry, warming, a, p, q, account, k, ident, seeds):
+    """Launch one instance for the floor of pool q at barrier k, and keep it."""
+    pools, c = state.pools, state.constants[a, w.region[p]]
+    word = np.uint64(k * 65536 + ident)
+    ready = k * w.step_us + max(draw(w.cold_start_us[c[CLOUD], w.package[a]], mixed(word, seeds[1])), c[LEAD_US])
+    end = max(ready + draw(w.keep_alive_us[c[CLOUD]], mixed(word, seeds[0])), (k + 2) * w.step_us)
+    if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
+        _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
+    _push(free_at, expiry, warming, pools[q, START], pools[q, BUSY], ready, end, WARMING | KEPT)
+    pools[q, BUSY] += 1
+    state.alive[account] += 1
+    state.ring[((end + w.step_us - 1) // w.step_us) & (state.ring.shape[0] - 1), account] += 1
+
+
+@compiled
+def _floor_at(w, state, a, q):
+    """The floor that is wanted of pool q; one that does not exist at the app's placement has none."""
+    return state.floor[q] if q == w.first_pool[a] or state.constants[a, w.region[state.place[a]], BY_FUNCTION] else np.int64(0)
+
+
+@compiled
+def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_coupled):
+    """Bring every pool to its floor at barrier k, and bill the step. `floored`, `seeds`: see `advance`.
+
+    First, floors that stand keep their places, and those that fall are released. Then those that rise share, in order of app and pool, what
+    is left of a quarter of the capacity, and what is missing is launched; neither lifts what is busy, warming or kept above the capacity.
+    """
+    standing, held, granted = state.standing, state.held, state.granted
+    for x in range(len(floored)):
+        account = state.place[floored[x, 0]] if is_coupled else floored[x, 0]
+        standing[account], held[account] = 0, -1
+    for x in range(len(floored)):
+        a, q = floored[x, 0], floored[x, 1]
+        p, before = state.place[a], granted[q]
+        if before > 0:
+            account, stays = p if is_coupled else a, min(before, _floor_at(w, state, a, q))
+            standing[account] += stays
+            _drop_expired(w, state, free_at, expiry, warming, a, q, w.region[p], k * w.step_us)
+            surplus = min(before, state.pools[q, BUSY] + state.pools[q, IDLE]) - stays
+            if surplus > 0:
+                _release(w, state, free_at, expiry, warming, a, q, w.region[p], account, k, surplus, seeds[a, 0])
+            _keep(w, state, free_at, expiry, warming, q, account, k, stays)
+    ident, last_app = 0, -1
+    for x in range(len(floored)):
+        a, q = floored[x, 0], floored[x, 1]
+        ident, last_app = ident if a == last_app else 0, a
+        ident = _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds[a], is_coupled)
+
+
+@compiled
+def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_coupled):
+    """Let the floor of pool q rise as far as its zone allows, launch what is missing, bill the step; returns the app's launches so far."""
+    p, pools, before, wanted = state.place[a], state.pools, state.granted[q], _floor_at(w, state, a, q)
+    account, r, held = p if is_coupled else a, w.region[p], state.held
+    granted = min(before, wanted)
+    limit = state.limit[account]
+    if (wanted > before or pools[q, BUSY] + pools[q, IDLE] < granted) and held[account] < 0:
+        spare = _spare_at(w, state, free_at, expiry, warming, p, -1 if is_coupled else a, 0, 0, k)
+        held[account] = state.alive[account] - spare
+    rise = min(wanted - granted, limit // 4 - state.standing[account], limit - held[account]) if wanted > before else np.int64(0)
+    if rise > 0:
+        _drop_expired(w, state, free_at, expiry, warming, a, q, r, k * w.step_us)
+        idle = _keep(w, state, free_at, expiry, warming, q, account, k, granted)
+        granted += rise
+        held[account] += _keep(w, state, free_at, expiry, warming, q, account, k, granted) - idle
+        state.standing[account] += rise
+        state.has_risen[q] = True
+    while pools[q, BUSY] + pools[q, IDLE] < granted and held[account] < limit:
+        _launch(w, state, free_at, expiry, warming, a, p, q, account, k, ident, seeds)
+        held[account] += 1
+        ident += 1
+    state.granted[q] = granted
+    steps = _steps_to_bill(state, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
+    if steps > 0:
+        _bill_floor(w, state, a, r, k, steps)
+    return ident
+
+
+@compiled
+def _spare(free_at, expiry, warming, pools, calls, begin, end, now):
+    """Instances of pools [begin, end) that are idle at `now`, that no floor keeps and `calls` (of each pool; set to 0) cannot wake."""
+    found = np.int64(0)
+    for q in range(begin, end):
+        s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
+        idle = np.int64(0)
+        for j in range(n + m):
+            i = s + j if j < n else s + size - m + (j - n)
+            idle += free_at[i] <= now < expiry[i] and not warming[i] & KEPT
+        found += max(0, idle - calls[q])
+        calls[q] = 0
+    return found
+
+
+# Inlined: handing over the arrays of `w` and `state` would cost more than the work.
+@inlined
+def _spare_at(w, state, free_at, expiry, warming, p, app, begin, end, k):
+    """Instances at p (of one app, or all: -1) that are idle at barrier k, that no floor keeps and the groups [begin, end) cannot wake."""
+    first, last = (app, app + 1) if app >= 0 else (0, len(state.place))
+    for x in range(begin, end):
+        a = w.group_app[x]
+        if state.place[a] == p and first <= a < last:
+            by_function = state.constants[a, w.region[p], BY_FUNCTION]
+            for i in range(w.group_first[x], w.group_first[x] + w.group_calls[x]):
+                state.calls_of_pool[w.first_pool[a] + (w.function[i] if by_function else 0)] += 1
+    found = np.int64(0)
+    for a in range(first, last):
+        if state.place[a] == p:
+            calls = state.calls_of_pool
+            found += _spare(free_at, expiry, warming, state.pools, calls, w.first_pool[a], w.first_pool[a + 1], k * w.step_us)
+    return found
+
+
+@compiled
+def _yield_idle(w, state, free_at, expiry, warming, p, app, account, k):
+    """End the longest-idle instances at p (of one app, or all: -1) that no floor keeps, while its account is above its capacity."""
+    pools, now = state.pools, k * w.step_us
+    first, last = (app, app + 1) if app >= 0 else (0, len(state.place))
+    while state.alive[account] > state.limit[account]:
+        pick, owner, pool = np.int64(-1), np.int64(-1), np.int64(-1)
+        for a in range(first, last):
+            if state.place[a] != p:
+                continue
+            for q in range(w.first_pool[a], w.first_pool[a + 1]):
+                if pools[q, BUSY] + pools[q, IDLE] == 0:
+                    continue
+                _settle(free_at, expiry, warming, pools, q, now)
+                bottom = pools[q, START] + pools[q, SIZE] - 1
+                for i in range(bottom, bottom - pools[q, IDLE], -1):
+                    if free_at[i] > now:
+                        break
+                    if expiry[i] <= now or warming[i] & KEPT:
+                        continue
+                    if pick < 0 or free_at[i] < free_at[pick] or (free_at[i] == free_at[pick] and expiry[i] < expiry[pick]):
+                        pick, owner, pool = i, a, q
+                    break
+        if pick < 0:
+            return
+        _end_at(w, state, account, k, expiry[pick], now)
+        if now > free_at[pick]:
+            r = w.region[p]
+            _book_idle(w, state.out, state.total, owner, r, state.constants[owner, r, IDLE_UW], free_at[pick], now)
+        _take_idle(free_at, expiry, warming, pools, pool, pick)
+
+
+@compiled
+def _read_limits(w, state, k, is_coupled):
+    """Note the capacity of every account in the slot of barrier k."""
+    slot = min(k * w.step_us // SLOT_US, w.capacity.shape[1] - 1)
+    for x in range(len(state.limit)):
+        state.limit[x] = w.capacity[x if is_coupled else state.place[x], slot]
+
+
+@compiled
+def _leave(w, state, free_at, expiry, warming, a, k, is_coupled):
+    """Close the pools of an app at barrier k and end their floors; the rest of their running units is billed."""
+    p, now = state.place[a], k * w.step_us
+    account, r, slot = p if is_coupled else a, w.region[p], now // SLOT_US
+    is_out = now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot] > 0
+    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+        if is_out:
+            _kill(w, state, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now)
+        steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
+        if steps > 0:
+            _bill_floor(w, state, a, r, k, steps)
+        state.granted[q] = 0
+        state.units_known[q] = 0
+    _close(w, state, free_at, expiry, warming, a, p, account, k, not is_coupled)
+
+
+@compiled
+def leave_sizes(w, state, free_at, expiry, warming, is_changed, k, is_coupled):
+    """Close the pools of apps (bool [A]) that get another memory size at barrier k; the caller changes `state.constants` afterwards."""
+    for a in range(len(is_changed)):
+        if is_changed[a]:
+            _leave(w, state, free_at, expiry, warming, a, k, is_coupled)
+
+
+@compiled
+def _arrive(w, state, free_at, expiry, warming, k, is_coupled):
     """Reach barrier k: capacity of what ended is free again, copied apps switch. An outage that begins here acts once its step begins."""
     row = state.ring[k & (state.ring.shape[0] - 1)]
     for x in range(len(row)):
@@ -741,9 +974,6 @@ def _arrive(w, state, free_at, expiry, k, is_coupled):
         row[x] = 0
     if k < state.next_switch[0]:
         return
-    now = k * w.step_us
-    slot = now // SLOT_US
-    is_slot = now % SLOT_US == 0 and slot < w.outage_end.shape[1]
     state.next_switch[0] = NEVER
     for a in range(len(state.place)):
         if state.target[a] < 0:
@@ -751,20 +981,11 @@ def _arrive(w, state, free_at, expiry, k, is_coupled):
         if state.switch_step[a] > k:
             state.next_switch[0] = min(state.next_switch[0], state.switch_step[a])
             continue
-        p = state.place[a]
-        account = p if is_coupled else a
-        if is_slot and w.outage_end[p, slot]:  # nobody may tell before the step begins
-            stood = state.alive[account]
-            for q in range(w.first_pool[a], w.first_pool[a + 1]):
-                _kill(w, state, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now)
-            state.late[account] += stood - state.alive[account]
-            state.alive[account] = stood
-        _close(w, state, free_at, expiry, a, p, account, k, not is_coupled)
-        for q in range(w.first_pool[a], w.first_pool[a + 1]):
-            _fall(w, state, a, w.region[p], q, k, state.floor_before[q])
-            state.floor_before[q] = 0
+        _leave(w, state, free_at, expiry, warming, a, k, is_coupled)
         state.place[a] = state.target[a]
         state.target[a] = -1
+    if not is_coupled:
+        _read_limits(w, state, k, is_coupled)
 
 
 @compiled
@@ -774,9 +995,6 @@ def _begin_outages(w, state, free_at, expiry, k, is_coupled):
     slot = now // SLOT_US
     if slot >= w.outage_end.shape[1]:
         return
-    for x in range(len(state.late)):
-        state.alive[x] -= state.late[x]
-        state.late[x] = 0
     for p in range(len(w.region)):
         if w.outage_end[p, slot]:
             for a in range(len(state.place)):
@@ -828,8 +1046,11 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
     """
     groups = len(w.group_step)
     last_slot = w.capacity.shape[1] - 1
+    alive, limit = state.alive, state.limit
+    _read_limits(w, state, k, is_coupled)
     while k < end:
         if k * w.step_us % SLOT_US == 0:  # handing over the arrays of `w` and `state` costs more than most steps
+            _read_limits(w, state, k, is_coupled)
             _begin_outages(w, state, free_at, expiry, k, is_coupled)
         slot = min(k * w.step_us // SLOT_US, last_slot)
         begin = g
@@ -838,36 +1059,32 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
             need += 4 * (state.slab_size[w.group_app[g]] + w.group_calls[g]) + 4
             g += 1
         for x in range(len(floored)):
-            need += 4 * (state.slab_size[floored[x, 0]] + state.floor[floored[x, 1]]) + 4
+            need += 4 * (state.slab_size[floored[x, 0]] + state.units.shape[1]) + 4
         if need > len(free_at):
             return begin, k
-        launches, last_app = 0, -1
-        for x in range(len(floored)):
-            a, q = floored[x, 0], floored[x, 1]
-            p = state.place[a]
-            wanted = state.floor[q] if q == w.first_pool[a] or state.constants[a, w.region[p], BY_FUNCTION] else 0
-            launches = launches if a == last_app else 0
-            last_app = a
-            if wanted == 0 and state.floor_before[q] == 0:
-                continue
-            account = p if is_coupled else a
-            launches = _keep_floor(w, state, free_at, expiry, warming, a, q, p, account, k, launches, wanted, floor_seeds[a])
+        if len(floored):
+            _settle_floors(w, state, free_at, expiry, warming, floored, floor_seeds, k, is_coupled)
+        for x in range(len(alive)):
+            if alive[x] > limit[x]:
+                p, a = (x, -1) if is_coupled else (state.place[x], x)
+                _yield_idle(w, state, free_at, expiry, warming, p, a, x, k)
         for x in range(begin, g):
-            state.on_place[state.place[w.group_app[x]]] += 1
+            p = state.place[w.group_app[x]]
+            state.on_place[p] += 1
+            state.most_calls[p] = max(state.most_calls[p], w.group_calls[x])
         for x in range(begin, g):
             a = w.group_app[x]
             p = state.place[a]
-            if is_coupled:
-                account, n, rank = p, state.on_place[p], state.rank[p]
-                state.rank[p] = rank + 1
-                if rank == 0:  # the grants of a step come from what stood at its barrier
-                    state.free[p] = max(0, _opening(w, p, slot) - state.alive[p])
-                free = state.free[p]
-            else:
-                account, n, rank = a, np.int64(1), np.int64(0)
-                free = max(0, _opening(w, p, slot) - state.alive[a])
-            grant = free // n + (1 if (rank + k) % n < free % n else 0)
+            account, n, rank = (p, state.on_place[p], state.rank[p]) if is_coupled else (a, np.int64(1), np.int64(0))
             calls = w.group_calls[x]
+            if rank == 0:  # the grants of a step come from what stood at its barrier
+                free = _opening(w, p, slot) - alive[account]
+                if free // n < (state.most_calls[p] if is_coupled else calls):  # else every grant is enough for all calls
+                    free += _spare_at(w, state, free_at, expiry, warming, p, -1 if is_coupled else a, begin, g, k)
+                state.free[p] = max(0, free)
+            state.rank[p] = rank + 1 if is_coupled else 0
+            free = state.free[p]
+            grant = free // n + (1 if (rank + k) % n < free % n else 0)
             if state.recorded.size:
                 b = min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1)
                 state.recorded[x, 0] = -state.out[a, b, WAITED]
@@ -883,31 +1100,37 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
         for x in range(begin, g):
             p = state.place[w.group_app[x]]
             state.on_place[p] = 0
+            state.most_calls[p] = 0
             state.rank[p] = 0
         k += 1
         if k < last:
-            _arrive(w, state, free_at, expiry, k, is_coupled)
+            _arrive(w, state, free_at, expiry, warming, k, is_coupled)
     return g, k
 
 
 @compiled
-def _pass_alone(w, state, free_at, expiry, a, p, at, to, fresh_steps):
-    """Pass the barriers (at, to] of an app that is alone at placement p."""
-    mask = state.ring.shape[0] - 1
-    while at < to:
-        at += 1
-        if state.alive[0] == 0:  # nothing can end on the way
-            return
-        row = at & mask
-        state.alive[0] -= state.ring[row, 0]
-        state.ring[row, 0] = 0
-        now = at * w.step_us
-        slot = now // SLOT_US
-        if now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot]:
-            for q in range(w.first_pool[a], w.first_pool[a + 1]):
-                _kill(w, state, free_at, expiry, q, 0, at, now, w.outage_end[p, slot] * SLOT_US, now)
-        if fresh_steps and at % fresh_steps == 0:
-            _close(w, state, free_at, expiry, a, p, 0, at, True)
+def _next_event(w, p, k, fresh_steps):
+    """The first barrier after k at which an outage of placement p begins or pools are closed."""
+    last_slot, slots = w.outage_end.shape[1], k * w.step_us // SLOT_US + 1
+    while slots < last_slot and w.outage_end[p, slots] == 0:
+        slots += 1
+    event = NEVER if slots >= last_slot else (slots * SLOT_US + w.step_us - 1) // w.step_us
+    return min(event, k - k % fresh_steps + fresh_steps) if fresh_steps else event
+
+
+@compiled
+def _settle_alone(w, state, free_at, expiry, warming, a, p, k, fresh_steps):
+    """What barrier k does to an app that is alone at placement p, beyond the expiries: outages, fresh pools, yielding."""
+    now = k * w.step_us
+    slot = now // SLOT_US
+    if now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot]:
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            _kill(w, state, free_at, expiry, q, 0, k, now, w.outage_end[p, slot] * SLOT_US, now)
+    if fresh_steps and k % fresh_steps == 0:
+        _close(w, state, free_at, expiry, warming, a, p, 0, k, True)
+    state.limit[0] = w.capacity[p, min(slot, w.capacity.shape[1] - 1)]
+    if state.alive[0] > state.limit[0]:
+        _yield_idle(w, state, free_at, expiry, warming, p, a, 0, k)
 
 
 @compiled
@@ -918,32 +1141,57 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
     step); `first_group`: int64 [A + 1], where an app's groups begin in it; `fresh_steps`: at barriers that are multiples of this, pools are
     closed as if the app had just moved in; 0: never.
     """
+    alive, ring, step_us = state.alive, state.ring, w.step_us
+    mask, last_slot = ring.shape[0] - 1, w.capacity.shape[1] - 1
     for a in range(len(state.place)):
         p = state.place[a]
+        capacity, event = w.capacity[p], _next_event(w, p, k, fresh_steps)
         at = k  # the last barrier that was passed
-        for x in range(first_group[a], first_group[a + 1]):
-            g = order[x]
-            step = np.int64(w.group_step[g])
+        for x in range(first_group[a], first_group[a + 1] + 1):
+            is_call = x < first_group[a + 1]
+            step = min(np.int64(w.group_step[order[x]]), end) if is_call else end
+            is_call = is_call and step < end
             if step < k:
                 continue
-            if step >= end:
+            to = step if is_call else end - 1
+            while at < to and alive[0] > 0:
+                at += 1
+                row = at & mask
+                alive[0] -= ring[row, 0]
+                ring[row, 0] = 0
+                if at >= event or alive[0] > capacity[min(_div(at * step_us, SLOT_US), last_slot)]:
+                    _settle_alone(w, state, free_at, expiry, warming, a, p, at, fresh_steps)
+                    if at >= event:
+                        event = _next_event(w, p, at, fresh_steps)
+            if at < to:  # nothing was alive on the way
+                at = to
+                if event <= at:
+                    event = _next_event(w, p, at, fresh_steps)
+            if not is_call:
                 break
-            _pass_alone(w, state, free_at, expiry, a, p, at, step, fresh_steps)
-            at = step
-            grant = max(0, _opening(w, p, min(step * w.step_us // SLOT_US, w.capacity.shape[1] - 1)) - state.alive[0])
-            _serve(w, state, free_at, expiry, warming, a, p, 0, step, w.group_first[g], w.group_calls[g], grant)
-        _pass_alone(w, state, free_at, expiry, a, p, at, end - 1, fresh_steps)
-        _close(w, state, free_at, expiry, a, p, 0, end, True)
+            g = order[x]
+            slot = min(step * step_us // SLOT_US, last_slot)
+            free = _opening(w, p, slot) - alive[0]
+            if free < w.group_calls[g]:
+                free += _spare_at(w, state, free_at, expiry, warming, p, a, g, g + 1, step)
+            _serve(w, state, free_at, expiry, warming, a, p, 0, step, w.group_first[g], w.group_calls[g], max(0, free))
+        _close(w, state, free_at, expiry, warming, a, p, 0, end, True)
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
             state.pools[q] = 0
-        state.ring[:] = 0
-        state.alive[0] = 0
+        ring[:] = 0
+        alive[0] = 0
         state.slab_size[a] = 0
         state.top[0] = 0
 
 
 @compiled
-def finish(w, state, free_at, expiry):
-    """Book the idle periods of all instances that are left, to their ends."""
+def finish(w, state, free_at, expiry, warming, k):
+    """End a run at barrier k: bill the rest of the running units of floors in its last step, book the idle periods of all that is left."""
     for a in range(len(state.place)):
-        _close(w, state, free_at, expiry, a, state.place[a], 0, 0, False)
+        r = w.region[state.place[a]]
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
+            if steps > 0:
+                _bill_floor(w, state, a, r, k - 1, steps)
+            state.granted[q] = 0
+        _close(w, state, free_at, expiry, warming, a, state.place[a], 0, 0, False)

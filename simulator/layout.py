@@ -1,4 +1,4 @@
-"""A scenario in the layout that the kernel reads: arrays, seeds, sizes of scratch. Not here: a run and its state (simulator/fleet.py)."""
+"""A scenario in the layout that the kernel reads, and the state a run begins with. Not here: what is done to it (simulator/fleet.py)."""
 
 from __future__ import annotations
 
@@ -75,6 +75,55 @@ def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Stat
     )
 
 
+def state_of(
+    scenario: Scenario,
+    static: kernel.Static,
+    placement: Int64,
+    *,
+    is_coupled: bool,
+    edges: Int64,
+    has_histogram: bool,
+    has_groups: bool,
+    is_watched: bool,
+) -> kernel.State:
+    """Return the state of a run that begins with empty pools; see `Fleet` for what is chosen."""
+    apps, pools, places = len(scenario.apps.app_ids), int(static.first_pool[-1]), len(static.region)
+    buckets = -(-scenario.steps * static.step_us // static.bucket_us)
+    accounts = places if is_coupled else apps
+    return kernel.State(
+        place=np.asarray(placement, dtype=np.int64).copy(),
+        target=np.full(apps, -1, dtype=np.int64),
+        switch_step=np.zeros(apps, dtype=np.int64),
+        constants=app_constants(scenario, scenario.apps.memory_mb.astype(np.int64)),
+        pools=np.zeros((pools, 4), dtype=np.int64),
+        slab_size=np.zeros(apps, dtype=np.int64),
+        floor=np.zeros(pools, dtype=np.int64),
+        next_switch=np.full(1, kernel.NEVER, dtype=np.int64),
+        granted=np.zeros(pools, dtype=np.int64),
+        has_risen=np.zeros(pools, dtype=np.bool_),
+        units=np.zeros((pools, most_floored(scenario), 2), dtype=np.int64),
+        units_known=np.zeros(pools, dtype=np.int64),
+        alive=np.zeros(accounts, dtype=np.int64),
+        limit=np.zeros(accounts, dtype=np.int64),
+        ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
+        out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
+        binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
+        histogram=np.zeros((apps, buckets, len(edges) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
+        recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
+        total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
+        peak=np.zeros(apps if is_watched else 0, dtype=np.int64),
+        edges=edges,
+        on_place=np.zeros(places, dtype=np.int64),
+        most_calls=np.zeros(places, dtype=np.int64),
+        rank=np.zeros(places, dtype=np.int64),
+        free=np.zeros(places, dtype=np.int64),
+        standing=np.zeros(accounts, dtype=np.int64),
+        held=np.zeros(accounts, dtype=np.int64),
+        calls_of_pool=np.zeros(pools, dtype=np.int64),
+        top=np.zeros(1, dtype=np.int64),
+    )
+
+
 def calls_of(static: kernel.Static, only: NDArray[np.bool_]) -> kernel.Static:
     """Return the same with the calls of some apps (bool [A]) alone."""
     kept = only[static.group_app]
@@ -106,6 +155,11 @@ def floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
     """Mixed seeds of the draws of floor instances, uint64 [A, 2]: keep-alive, launch."""
     seeds = [luck_seed ^ int(base >> np.uint64(32)) for base in scenario.apps.id_base]
     return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
+
+
+def most_floored(scenario: Scenario) -> int:
+    """Most instances that floors may keep at one placement: a quarter of its capacity; at least 1, so that arrays have a size."""
+    return max(1, int(scenario.conditions.capacity.max(initial=0)) // 4)
 
 
 def ring_steps(scenario: Scenario) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.baselines.planning.costs import HORIZON, Costs
 from models.baselines.planning.lookahead import Crowding, choose
 from models.baselines.planning.response import response_weights
-from simulator.control.decision import Decision, PolicyBase
+from simulator.control.decision import Decision, PolicyBase, Scope
 
 if TYPE_CHECKING:
     from simulator.control.view import View
@@ -37,6 +37,7 @@ class Planner(PolicyBase):
         switches: how many times the cost of an empty pool a move must save beside its copy.
         crowding: share of an app's height that counts as taken from the others' capacity; 0: apps do not mind each other.
         period_steps: between decisions.
+        scope: 'cloud': it chooses inside the cloud that the layer above has given.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Planner(PolicyBase):
         switches: float = 1.0,
         crowding: float = 0.0,
         period_steps: int = 100,
+        scope: Scope = "all",
     ) -> None:
+        self.scope = scope
         self.costs, self.name, self.horizon, self.period_steps = costs, name, horizon, period_steps
         self.switch_usd, self.crowding = switches * SWITCH_USD, crowding
         self.facts = costs.facts
@@ -64,6 +67,8 @@ class Planner(PolicyBase):
         self._coming = expected.usd[0]
         height = self._height(view)
         allowed = self.facts.is_allowed & self.is_known[:, None]
+        if self.scope == "cloud":
+            allowed &= self.facts.cloud_of_placement == view.cloud[:, None]
         stays = np.flatnonzero(~self.is_known)
         allowed[stays, view.placement[stays]] = True
         crowding = None

@@ -172,6 +172,8 @@ class Record:
         reason: int8 [A], see `Reason`.
         estimates: float64 [A, n] of the alternatives that the policy weighed, NaN: masked; None: it offers none.
         unit: of the estimates, e.g. 'USD of the coming interval'.
+        cloud: int64 [A], what a strategic part ordered at the same barrier; None: none was due.
+        cloud_estimates: float64 [A, C] of the clouds, and `cloud_unit`, theirs; likewise.
     """
 
     step: int
@@ -179,6 +181,9 @@ class Record:
     reason: NDArray[np.int8]
     estimates: Float64 | None
     unit: str
+    cloud: Int64 | None = None
+    cloud_estimates: Float64 | None = None
+    cloud_unit: str = ""
 
 
 def reasons(before: Int64, target: Int64, wanted: Int64, *, is_first: bool) -> NDArray[np.int8]:

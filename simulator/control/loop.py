@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
-from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of, reasons
+from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, Window, count_pools, note_arrivals
+from simulator.control.meters import Part, Window, note_arrivals, pools_of
 from simulator.control.orders import Orders
+from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
 from simulator.control.view import RUNS, UP, Facts, View
 from simulator.fleet import Fleet
@@ -109,7 +110,8 @@ class Loop:
         self._until = scenario.calls.first_call[:-1].copy()
         nowhere = np.full(apps, -1, dtype=np.int64)
         note_arrivals(self.fleet.static, 0, self.fleet.group, scenario.apps.home, nowhere, nowhere, self._runs, self._until)
-        self.records: list[Record] | None = [] if has_record else None
+        self._recorder = Recorder() if has_record else None
+        self.records: list[Record] | None = self._recorder.records if self._recorder else None
         self._due = self._due_now()
         self._answered = Decision()
         self._seen: View = self._look()
@@ -141,11 +143,8 @@ class Loop:
             both = merged(self._answered, checked, part.role)
         except TrineError as error:
             raise TrineError(error.what, where=where, how=error.how) from None
-        if self.records is not None and checked.placement is not None:
-            view = self._view_of(part)
-            estimates, unit = part.policy.estimates(view) or (None, "")
-            why = reasons(view.placement, view.target, checked.placement, is_first=is_first)
-            self.records.append(Record(now, checked.placement.copy(), why, estimates, unit))
+        if self._recorder is not None:
+            self._recorder.note(self._view_of(part), part.policy, checked, is_first=is_first)
         self._answered = both
         part.has_decided(self.fleet.state.total, self._alive())
         self._due.pop(0)
@@ -199,18 +198,16 @@ class Loop:
             np.maximum(part.peak, state.peak, out=part.peak)
         state.peak[:] = 0
         if self._window:
-            self._window.note(self._pools(), self._orders.memory_class)
+            self._window.note(self._pools()[0], self._orders.memory_class)
         if self._replays and (rows := self._replays.ended(to)) is not None:
             for part in self._parts:
                 part.replayed = rows if part.replayed is None else part.replayed + rows
 
-    def _pools(self) -> Int64:
-        fleet = self.fleet
-        now = fleet.step * self._scenario.world.step_us
-        found = count_pools(*fleet.slab, fleet.state.pools, fleet.state.floor_before, fleet.static.first_pool, now)
-        beyond = self._orders.beyond_the_first(fleet.placement)
-        found[beyond] = 0
-        return found
+    def _pools(self) -> tuple[Int64, Int64]:
+        """See `View.pools`, and the instances at each placement that would yield, int64 [P]."""
+        found, yielding = pools_of(self.fleet)
+        found[self._orders.beyond_the_first(self.fleet.placement)] = 0
+        return found, yielding
 
     def _alive(self) -> Int64:
         """Instances up of each app, int64 [A]."""
@@ -222,7 +219,8 @@ class Loop:
         now = step * world.step_us
         slots, hours = now // SLOT_US, now // HOUR_US + 1
         finished = min(slots, self._is_out.shape[1])
-        alive = fleet.state.alive if fleet.is_coupled else 0
+        pools, yielding = self._pools()
+        held = fleet.state.alive - yielding if fleet.is_coupled else np.zeros_like(yielding)
         capacity = self._scenario.conditions.capacity[:, finished - 1].astype(np.int64) if finished else world.quota_per_placement
         return View(
             facts=self.facts,
@@ -232,12 +230,12 @@ class Loop:
             cloud=self._cloud,
             recent=fleet.state.total,
             peak=fleet.state.peak,
-            pools=read_only(self._pools()),
+            pools=read_only(pools),
             memory_class=read_only(self._orders.memory_class),
             runs=read_only(self._runs.copy()),
             utilisation_ppm=self._utilisation_ppm[:, :finished],
             is_out=self._is_out[:, :finished],
-            free=read_only(np.maximum(0, capacity - alive + np.zeros(len(fleet.static.region), dtype=np.int64))),
+            free=read_only(np.maximum(0, capacity - held)),
             carbon_mg_per_kwh=self._carbon[:, : min(hours, self._carbon.shape[1])],
             past=Past(self._scenario, step, self._until.copy()),
             steps=read_only(self._window.rows.copy()) if self._window else None,

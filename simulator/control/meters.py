@@ -42,9 +42,15 @@ def note_arrivals(  # pragma: no cover
 
 
 @njit(cache=True)
-def count_pools(free_at: Int64, expiry: Int64, pools: Int64, floor: Int64, first_pool: Int64, now: int) -> Int64:  # pragma: no cover
-    """Return the instances of every pool as of `now`: see `View.pools`. Layout of heap and stack: simulator/kernel.py."""
-    found = np.zeros((len(pools), 5), dtype=np.int64)
+def count_pools(  # pragma: no cover
+    free_at: Int64, expiry: Int64, pools: Int64, granted: Int64, first_pool: Int64, place: Int64, places: int, now: int
+) -> tuple[Int64, Int64]:
+    """Return the instances of every pool as of `now`, see `View.pools`, and how many at each placement would yield, int64 [places].
+
+    An instance yields if it is idle and not among those that the floor of its pool keeps, the ones that expire last. Layout of heap and
+    stack: simulator/kernel.py.
+    """
+    found, yielding = np.zeros((len(pools), 5), dtype=np.int64), np.zeros(places, dtype=np.int64)
     for a in range(len(first_pool) - 1):
         for q in range(first_pool[a], first_pool[a + 1]):
             begin, size, busy, idle = pools[q, kernel.START], pools[q, kernel.SIZE], pools[q, kernel.BUSY], pools[q, kernel.IDLE]
@@ -60,8 +66,21 @@ def count_pools(free_at: Int64, expiry: Int64, pools: Int64, floor: Int64, first
                 since = now - free_at[i]
                 oldest = max(oldest, since)
                 newest = since if newest < 0 else min(newest, since)
-            found[q, IDLE_NEWEST_US], found[q, IDLE_OLDEST_US], found[q, FLOOR] = newest, oldest, floor[q]
-    return found
+                later = np.int64(0)
+                for x in range(busy + idle if granted[q] else 0):
+                    o = begin + x if x < busy else begin + size - idle + (x - busy)
+                    later += expiry[o] > expiry[i] or (
+                        expiry[o] == expiry[i] and (free_at[o] > free_at[i] or (free_at[o] == free_at[i] and x < j))
+                    )
+                yielding[place[a]] += later >= granted[q]
+            found[q, IDLE_NEWEST_US], found[q, IDLE_OLDEST_US], found[q, FLOOR] = newest, oldest, granted[q]
+    return found, yielding
+
+
+def pools_of(fleet: Fleet) -> tuple[Int64, Int64]:
+    """See `count_pools`: as of the barrier that a fleet has reached."""
+    now, places = fleet.step * fleet.scenario.world.step_us, len(fleet.static.region)
+    return count_pools(*fleet.slab, fleet.state.pools, fleet.state.granted, fleet.static.first_pool, fleet.placement, places, now)
 
 
 class Part:

@@ -41,7 +41,7 @@ def memory_classes(facts: Facts) -> tuple[Int64, Int64]:
     return sizes, np.rint(1000 * ((1 - scaling) + scaling * vcpu[:, :, :1] / vcpu)).astype(np.int64)
 
 
-def _constants(facts: Facts) -> tuple[Int64, Int64]:
+def memory_constants(facts: Facts) -> tuple[Int64, Int64]:
     """Sizes of the memory classes, int64 [A, classes], and what a call costs with each, int64 [classes, A, R, kernel.CONSTANTS]."""
     sizes, factor = memory_classes(facts)
     found = np.stack([app_constants(facts, sizes[:, m]) for m in range(MEMORY_CLASSES)])
@@ -113,7 +113,7 @@ class Orders:
             (self.fleet.place if is_first else self.fleet.move)(orders.placement)
         if orders.memory_class is not None and (orders.memory_class != self.memory_class).any():
             self.memory_class = orders.memory_class.copy()
-            self._constants = self._constants or _constants(self.facts)
+            self._constants = self._constants or memory_constants(self.facts)
             sizes, constants = self._constants
             apps = np.arange(len(self.memory_class))
             self.fleet.set_constants(sizes[apps, self.memory_class], constants[self.memory_class, apps])

@@ -82,7 +82,8 @@ class View:
         memory_class: int64 [A], in force.
         runs: int64 [Q, 41], last arrivals of each function wherever it ran (arrival + half of the round trip), us, newest last, -1: none.
         utilisation_ppm, is_out: int64 and bool [P, S], of all finished five-minute slots.
-        free: int64 [P], capacity of the last finished slot (before the first: the quota) less the instances that are alive, at least 0.
+        free: int64 [P], capacity of the last finished slot (before the first: the quota) less what is busy, warming or kept by a floor, at
+            least 0; idle instances yield.
         carbon_mg_per_kwh: int64 [R, hours so far], the running hour included.
         past: calls that arrived before the barrier, and what they say.
         replayed: int64 [P, A, 3], of the tactical intervals that ended since this part's last decision, each app alone at each placement

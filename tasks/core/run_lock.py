@@ -13,6 +13,7 @@ run only, so a variable that is left over, or set by hand, opens nothing: the st
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -23,8 +24,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import TrineError
+
 TOKEN = "TRINE_RUN"  # noqa: S105 (name of a variable; what it holds is no secret)
 LEND_S = 0.5  # whoever waits in the kernel is served within this time
+WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 Say = Callable[[str], None]
 
 
@@ -212,6 +216,11 @@ def _try(number: int, kind: int) -> bool:
         fcntl.flock(number, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        how = "put the working tree on a local disk"
+        raise TrineError(f"this file system has no locks: {error.strerror}", where=".trine/run.lock", how=how) from None
     return True
 
 

@@ -52,7 +52,7 @@ def judge_group(
     Raises:
         ParameterError: a row is of an arm that the table of the group does not have.
     """
-    found = [one for world in map_in_processes(work, jobs) for one in world]
+    found = [one for world in map_in_processes(work, jobs, "worlds") for one in world]
     rows = pl.concat([frame for frame, _ in found]).sort(KEYS)
     for name in rows["arm"].unique().sort().to_list():
         arm_named(arms, name)

@@ -52,7 +52,7 @@ def run(params: Params, paths: Paths) -> str:
     worlds = worlds_of(scenario_folder(paths))
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(str(scenario_folder(paths)), str(out), names, settings.luck_seed, settings.budget_replays) for names in worlds]
-    found = {name: one for world in map_in_processes(_tune, jobs) for name, one in world.items()}
+    found = {name: one for world in map_in_processes(_tune, jobs, "worlds") for name, one in world.items()}
     scenarios = sorted(found)
     families = {name: found[name]["family"] for name in scenarios}
     chosen = {

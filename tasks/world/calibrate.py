@@ -72,7 +72,7 @@ def run(params: Params, paths: Paths) -> str:
     static = np.array([index[chosen[app]] for app in scenario.apps.app_ids], dtype=np.int64)
     home = run_at_home(scenario, settings.luck_seed)
     jobs = [(params, scenario.world, scenario.slo, scenario.objective, seed, settings.luck_seed) for seed in settings.home_seeds]
-    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs), strict=True))
+    twins = dict(zip(settings.home_seeds, map_in_processes(twin_at_home, jobs, "twins"), strict=True))
     groups = [twins, {params.seed: twins[params.seed]}] if params.seed in twins and len(twins) > 1 else [twins]
     checks = [
         *queue_checks(settings.runs, settings.calls),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from simulator.workload import Invocations, build
 from tasks.core.app_classes import AppClasses, with_classes
 from tasks.core.database import connect, literal, load_sql
 from tasks.core.drafts import folder_draft
+from tasks.core.parallel import map_in_processes
 from tasks.core.records import read_record, write_record
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
@@ -46,6 +48,30 @@ if TYPE_CHECKING:
     from simulator.places.tables import Tables
     from tasks.core.params import Params
     from tasks.core.paths import Paths
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """The scenarios of one seed, for a process of its own: what they are made of, and the folder to write into."""
+
+    params: Params
+    paths: Paths
+    tables: Tables
+    cells: dict[str, CellSeries]
+    draft: Path
+    seed: int
+    families: Mapping[str, Family]
+    is_training: bool
+
+
+@dataclass(frozen=True)
+class SeedFound:
+    """What was written for one seed: rows of scenarios.json, classes of apps, calls of one scenario, calls after the end."""
+
+    rows: list[dict[str, Any]]
+    classes: pl.DataFrame
+    calls: int
+    left_out: int
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -83,24 +109,32 @@ def _write(
     training: TrainingFleets | None = None,
 ) -> tuple[int, int, int]:
     """Write the judged scenarios, or (training) the train spans of fleets on twins; return scenarios, calls, calls left out."""
-    settings, limits = params.section("scenario", ScenarioSettings), params.section("app_classes", AppClasses)
+    settings = params.section("scenario", ScenarioSettings)
     seeds = settings.seeds if training is None else training.seeds
     families = {name: found for name, found in settings.families.items() if training is None or name in training.families}
-    rows, classes, total, clipped = [], [], 0, 0
-    for seed in seeds:
-        is_staged = training is None and settings.calls == "staged" and seed == params.seed
-        origin, left_out, scenarios = _scenarios_of(params, paths, seed, families, tables, cells, is_staged=is_staged)
-        for whole in scenarios:
-            scenario = cut(whole, "test" if training is None else "train")
-            folder = save(scenario, draft)
-            classes.append(app_classes(scenario, limits))
-            rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
-        total, clipped = total + len(scenario.calls.arrival_us), clipped + left_out
-    if classes:
-        pl.concat(classes).write_parquet(draft / "apps.parquet")
+    jobs = [SeedJob(params, paths, tables, cells, draft, seed, families, is_training=training is not None) for seed in seeds if families]
+    found = map_in_processes(_write_seed, jobs, "seeds")
+    if found:
+        pl.concat([one.classes for one in found]).write_parquet(draft / "apps.parquet")
+    rows = [row for one in found for row in one.rows]
     listed = {"days": settings.days, "carbon_month": settings.carbon_month, "scenarios": rows}
     write_record(draft / "scenarios.json", ScenarioList, listed)
-    return len(rows), total, clipped
+    return len(rows), sum(one.calls for one in found), sum(one.left_out for one in found)
+
+
+def _write_seed(job: SeedJob) -> SeedFound:
+    """Write the scenarios of one seed, which share its calls."""
+    settings, limits = job.params.section("scenario", ScenarioSettings), job.params.section("app_classes", AppClasses)
+    is_staged = not job.is_training and settings.calls == "staged" and job.seed == job.params.seed
+    origin, left_out, scenarios = _scenarios_of(job.params, job.paths, job.seed, job.families, job.tables, job.cells, is_staged=is_staged)
+    rows, classes, calls = [], [], 0
+    for whole in scenarios:
+        scenario = cut(whole, "train" if job.is_training else "test")
+        folder = save(scenario, job.draft)
+        classes.append(app_classes(scenario, limits))
+        rows.append({"from": origin, "calls_after_end": left_out, **finish(scenario, folder)})
+        calls = len(scenario.calls.arrival_us)
+    return SeedFound(rows, pl.concat(classes), calls, left_out)
 
 
 def _scenarios_of(

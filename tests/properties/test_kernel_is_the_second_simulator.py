@@ -38,7 +38,7 @@ def test_alone_is_uncoupled() -> None:
     """The quick replay of apps that are alone equals the coupled kernel with coupling off, and both the second simulator."""
     for seed in range(60):
         world = drawn_worlds.draw_small_world(seed)
-        orders: dict[str, Any] = {"moves": (), "floors": (), "duration_factor_permille": None, "is_coupled": False}
+        orders: dict[str, Any] = {"moves": (), "sizes": (), "floors": (), "duration_factor_permille": None, "is_coupled": False}
         slow = second_simulator.simulate(world.scenario, **(world.run | orders))
         assert differences(play(world, **orders), slow) == [], f"small world {seed}"
         run = world.run

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from models.baselines.knowledge import Knowledge, learn
 from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.learned import learn as learn_plans
 from models.baselines.planning.rows import replay_rows
+from models.networks import generators
+from models.orchestrator import Orchestrator
+from models.strategic.dqn import DQNAgent, QNetwork
 from simulator.control.counterfactual import Replays
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role, parts_of
 from simulator.control.loop import Loop
@@ -25,7 +29,7 @@ from tasks.evaluation.arms.baselines import ARMS, Judged
 from tasks.evaluation.arms.tuned import TUNED, Known
 from tests.worlds.families import FAMILIES
 from tests.worlds.futures import noisy_future
-from tests.worlds.networks import Network, as_policy
+from tests.worlds.networks import Network, as_policy, some_candidates
 
 TYPICAL = SampledCalls(*(np.array([value], dtype=kind) for value, kind in ((300_000, "i8"), (4_000, "i4"), (4_000, "i4"), (0, "i1"))))
 Past = tuple[Knowledge, Learned]
@@ -81,7 +85,20 @@ def three_layers(scenario: Scenario, past: Past) -> Policy:
     return Composite("three layers", **{role: dict(parts_of(policy))[role] for role, policy in parts.items()})  # type: ignore[arg-type]
 
 
+def candidates(scenario: Scenario, past: Past) -> Policy:
+    """The candidates arm with weights that correct everything a little."""
+    return some_candidates(1).policy(Facts.of(scenario), past[1])
+
+
+def orchestrated(scenario: Scenario, past: Past) -> Policy:
+    """The same below a strategic network."""
+    clouds = DQNAgent(QNetwork(20, 3, generators([1]), torch.device("cpu")).tensors(0))
+    return Orchestrator(clouds, some_candidates(2)).policy(Facts.of(scenario), past[1])
+
+
 CAUSAL: dict[str, Callable[[Scenario, Past], Policy]] = {
+    "candidates": candidates,
+    "orchestrated": orchestrated,
     **{row.name: baseline(row) for row in ARMS if row.is_causal},
     "cheapest_replayed": lambda s, k: CheapestReplayed(),
     "strategic network": lambda s, k: as_policy(Network("Strategic", 1), s),

@@ -10,7 +10,7 @@ from simulator.fleet import Field, Fleet
 from simulator.parameters import World
 from simulator.scenario import Scenario
 from tests.worlds.drawn_worlds import draw_small_world
-from tests.worlds.kernel_play import differences, play
+from tests.worlds.kernel_play import busy_of, differences, play
 from tests.worlds.second_simulator import simulate
 from tests.worlds.world_runs import GROUPS, OF_CALLS, BuildTwin, even, run, turned, with_conditions
 
@@ -47,7 +47,7 @@ def test_a_quota_of_one_is_one_instance(build_twin: BuildTwin) -> None:
     fleet, most = Fleet(scenario, scenario.apps.home, luck_seed=2), 0
     for step in range(0, 3_000, 3):
         fleet.advance(step)
-        most = max(most, int(fleet.state.alive.max()))
+        most = max(most, int(busy_of(fleet).max()))
     assert most == 1
     fleet.finish()
     total = fleet.out.sum(axis=(0, 1))

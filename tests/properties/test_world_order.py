@@ -68,7 +68,7 @@ def test_company_changes_nothing(twin: Scenario, tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [1, 64])
 def test_pieces_are_the_whole(twin: Scenario, batch: int) -> None:
     """One advance, and advances of 1 and 64 steps, with moves and floors in between."""
-    floors = np.arange(int(run(twin, end_step=1).static.first_pool[-1])) % 40 == 0
+    floors = (np.arange(int(run(twin, end_step=1).static.first_pool[-1])) % 40 == 0).astype(np.int64)
 
     def orders(fleet: Fleet, step: int) -> None:
         if step == 5_000:

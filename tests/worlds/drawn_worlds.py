@@ -30,7 +30,7 @@ class SmallWorld:
 
 
 def draw_small_world(seed: int) -> SmallWorld:
-    """Return a random small world: 1-3 clouds, 2-12 placements, 1-6 apps, 0-400 calls in bursts, capacities 0-5, outages, orders."""
+    """Return a random small world: 1-3 clouds, 2-12 placements, 1-6 apps, 0-400 calls in bursts, capacities 0-24, outages, orders."""
     rng = np.random.default_rng(seed)
     tables = draw_tables(rng)
     clock = {
@@ -177,10 +177,10 @@ def draw_calls(rng: Generator, apps: Apps, tables: Tables, world: World, steps: 
 
 
 def draw_conditions(rng: Generator, tables: Tables, world: World, steps: int) -> Conditions:
-    """Invent capacities by slot (0-5, sometimes up to 20), outages, contention, hourly carbon; the series may end before the trace."""
+    """Invent capacities by slot (1 to 24 at most), outages, contention, hourly carbon; the series may end before the trace."""
     slots = max(1, -(-steps * world.step_us // SLOT_US) - int(rng.integers(0, 3)))
     shape = (len(tables.zones), slots)
-    capacity = rng.integers(1, int(rng.choice([1, 2, 3, 5, 5, 5, 20])) + 1, size=shape)
+    capacity = rng.integers(1, int(rng.choice([1, 2, 3, 5, 5, 9, 14, 24])) + 1, size=shape)
     for p in range(shape[0]):
         for _ in range(rng.choice([0, 0, 0, 1, 3])):
             begin = int(rng.integers(0, slots))
@@ -194,7 +194,7 @@ def draw_conditions(rng: Generator, tables: Tables, world: World, steps: int) ->
 
 
 def draw_run(rng: Generator, scenario: Scenario) -> dict[str, Any]:
-    """Invent a run: first placements, moves in clusters, floors, a memory law, a part of the trace, either kind of capacity."""
+    """Invent a run: first placements, moves in clusters, memory sizes, floors, a part of the trace, either kind of capacity."""
     apps, placements = len(scenario.apps.app_ids), len(scenario.tables.zones)
     functions = np.diff(scenario.apps.first_function)
     start = 0 if rng.random() < 0.6 else int(rng.integers(0, scenario.steps // 2))
@@ -210,10 +210,15 @@ def draw_run(rng: Generator, scenario: Scenario) -> dict[str, Any]:
     for _ in range(rng.choice([0, 3, 20, 60])):
         a = int(rng.integers(0, apps))
         floors[int(rng.integers(start, end)), a, int(rng.integers(0, functions[a]))] = int(rng.choice([0, 1, 1, 2, 4]))
+    sizes: dict[tuple[int, int], tuple[int, int]] = {}
+    for _ in range(rng.choice([0, 2, 10])):
+        key = int(rng.integers(start, end)), int(rng.integers(0, apps))
+        sizes[key] = int(rng.choice([128, 512, 512, 3008])), int(rng.integers(500, 2_001))
     return {
         "luck_seed": int(rng.integers(0, 1_000)),
         "first_placement": [int(p) for p in rng.integers(0, placements, size=apps)],
         "moves": [(step, a, p) for (step, a), p in sorted(moves.items())],
+        "sizes": [(*key, *size) for key, size in sorted(sizes.items())],
         "floors": [(*key, instances) for key, instances in sorted(floors.items())],
         "duration_factor_permille": None if rng.random() < 0.5 else [int(x) for x in rng.integers(500, 2_001, size=apps)],
         "start_step": start,

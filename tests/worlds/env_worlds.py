@@ -27,9 +27,9 @@ UNCLIPPED = Reward(clip=1e9)
 STEP_US = 15_000_000
 
 
-def make_scenario(repository: Path, family: str = "calm", *, reference: Path | None = None) -> Scenario:
-    """The scenario on the tables of the repository, or on those of the folder `reference`."""
-    world = World(quota_per_placement=6)  # small, so that capacity matters to twelve apps
+def make_scenario(repository: Path, family: str = "calm", *, reference: Path | None = None, quota: int = 6) -> Scenario:
+    """The scenario on the tables of the repository, or on those of the folder `reference`; few places, so that capacity matters."""
+    world = World(quota_per_placement=quota)
     tables = load_tables(reference or repository / "data" / "reference", world)
     calls = twin.generate_azure2021(1, days=DAYS, rate=0.1, apps=APPS)
     trace = Invocations(

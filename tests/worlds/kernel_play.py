@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator import kernel
+from simulator.control.meters import pools_of
 from simulator.fleet import Field, Fleet
 from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.second_simulator import Outcome
@@ -24,16 +26,19 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
         bucket_us=run["bucket_us"],
         is_coupled=run.get("is_coupled", True),
     )
-    if run.get("duration_factor_permille"):
-        fleet.set_memory(scenario.apps.memory_mb, np.array(run["duration_factor_permille"]))
+    memory_mb, factor = scenario.apps.memory_mb.copy(), np.array(run.get("duration_factor_permille") or [1_000] * len(fleet.placement))
+    fleet.set_memory(memory_mb, factor)
     floors = np.zeros(len(scenario.apps.function_ids), dtype=np.int64)
-    moves, orders = list(run.get("moves", ())), list(run.get("floors", ()))
-    for step in sorted({order[0] for order in (*moves, *orders) if fleet.start_step <= order[0] < fleet.end_step}):
+    moves, sizes, orders = (list(run.get(name, ())) for name in ("moves", "sizes", "floors"))
+    for step in sorted({order[0] for order in (*moves, *sizes, *orders) if fleet.start_step <= order[0] < fleet.end_step}):
         fleet.advance(step)
         for _, app, placement in (m for m in moves if m[0] == step):
             wanted = np.where(fleet.state.target >= 0, fleet.state.target, fleet.placement)
             wanted[app] = placement
             fleet.move(wanted)
+        for _, app, size, permille in (o for o in sizes if o[0] == step):
+            memory_mb[app], factor[app] = size, permille
+        fleet.set_memory(memory_mb, factor)
         for _, app, pool, instances in (o for o in orders if o[0] == step):
             floors[scenario.apps.first_function[app] + pool] = instances
         fleet.set_floors(floors)
@@ -60,3 +65,8 @@ def differences(fleet: Fleet, outcome: Outcome) -> list[str]:
             if mine.get(name, 0) != theirs.get(name, 0):
                 found.append(f"app {app} bucket {bucket} {name}: kernel {mine.get(name, 0)}, second simulator {theirs.get(name, 0)}")
     return found + [f"binding {pair}" for pair in sorted(ours.binding ^ outcome.binding)]
+
+
+def busy_of(fleet: Fleet) -> NDArray[np.int64]:
+    """Instances at each placement that serve a call, are being warmed or are kept by a floor at the barrier reached, int64 [P]."""
+    return fleet.state.alive - pools_of(fleet)[1]

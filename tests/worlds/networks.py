@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from models.networks import generators
+from models.tactical.candidates import CandidatesAgent, CandidatesNetwork
 from simulator.control.acting import Acting
 from simulator.control.decision import Composite, Policy
 from simulator.control.features import candidates, operational, strategic, tactical
@@ -59,6 +62,15 @@ class Network:
 
 
 FUNCTIONS = 64
+
+
+def some_candidates(seed: int) -> CandidatesAgent:
+    """An agent of the candidates arm whose factors differ from 1; untrained ones do not."""
+    cpu = torch.device("cpu")
+    network = CandidatesNetwork(8, 4, generators([seed]), cpu)
+    noise = torch.randn(network.flat.shape, generator=torch.Generator().manual_seed(seed))
+    network.put(network.flat.detach() + 0.3 * noise)
+    return CandidatesAgent(network.tensors(0))
 
 
 def as_policy(network: Network, scenario: Scenario, cloud: NDArray[np.int64] | None = None) -> Policy:

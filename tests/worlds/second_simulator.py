@@ -28,20 +28,31 @@ Calls
 - A floor holds an instance to the next barrier but one, since a call of this step may reach the pool after the next barrier.
 
 Barriers
-- What an outage or a fallen floor ends at a barrier frees capacity at once; closed pools hold theirs to their expiries. Uncoupled, an app
-  sees the instances of its present pools only.
-- A floor order holds until the next one, through moves, too. A switch is a fall by F at the old place: the rest of the minimum billed time
-  is charged there, but no instance is released early; at the new place the floor rises from 0 at the same barrier.
+- Order: outages, expiries, switches, orders (moves, sizes, floors), floors (falls, rises, launches), yielding, grants.
+- What an outage or a fallen floor ends at a barrier frees capacity at once. What a switch or a new size leaves behind holds a place while
+  it serves a call; a launch for a floor serves none. Uncoupled, an app sees the instances of its present pools only.
+- A floor keeps the F instances of its pool that expire last (ties: free last), busy or not. Kept instances and busy or warming ones are
+  held; what is neither is idle and yields when the instances at a place exceed its capacity of the slot that begins.
+- A floor order holds until the next one, through moves, too. A switch or a new size is a fall by F in the old pool: the rest of the unit is
+  charged there, but no instance is released early; in the new pool the floor rises from 0 at the same barrier.
+- A fall releases idle instances, on clouds that drop them warming ones, too, first those that expire first. Falls come before the rises.
+- A rise is granted, in order of app, then pool, as far as all floors at the place stay within a quarter of the capacity and the instances
+  held with the capacity before it; the rest is asked for again at every barrier. Then what is missing in the pool is launched, while fewer
+  instances are held than the capacity. What is granted is billed, launched or not.
+- Where a unit is billed (floor_min_billed_min of the cloud, 0 = none), every place in a floor has units of its own from the barrier at
+  which it was taken. The place whose unit ends first is given up first (ties: the one that is paid for shorter); a place taken again is the
+  one that is paid for longest. Places of closed pools are not taken again.
 - An order for the target that is already pending changes nothing. A pending move never switches at or after end_step.
-- Floors are settled in order of app, then pool. A floor order for a pool that does not exist at the app's place has no effect there.
+- A floor order for a pool that does not exist at the app's place has no effect there.
 - The index i of resampled lives starts at 0 in every pool; the index i of launches runs over all pools of the app. The hash of an app is
   the upper half of its id_base.
 - Money of a floor: (instance steps * step * price + 500_000) // 1_000_000 with an integer price in fUSD per us, one rounding per pool and
-  step, the rest of a minimum billed time included. That minimum is floor_min_billed_min of the cloud, 0 = none.
+  step, the rest of a unit included.
+- A size order with the size in force changes the factor on durations only.
 
 Ends
 - The run takes calls with start_step * step <= arrival < end_step * step. After the last step every remaining idle period is booked to its
-  expiry: outages that begin at or after end_step do not cut it, floors neither extend it nor bill a rest.
+  expiry: outages that begin at or after end_step do not cut it, floors do not extend it. The rest of a unit belongs to the last step.
 - A row of the outcome exists when something was booked there; a missing row is all zeros.
 """
 
@@ -85,6 +96,16 @@ class Instance:
     free_at: int
     expiry: int
     is_warming: bool = False
+    is_kept: bool = False  # by a floor, since the last barrier
+
+
+@dataclass
+class Place:
+    """One place in a floor: the end of its billed unit, the step up to which it is paid, whether an instance is granted to it."""
+
+    unit_end: int
+    paid_until: int
+    is_held: bool = True
 
 
 @dataclass
@@ -92,8 +113,8 @@ class Pool:
     """Instances that serve the same calls, and the floor under them."""
 
     instances: list[Instance] = field(default_factory=list)
-    floor: int = 0
-    rise_step: int = 0
+    floor: int = 0  # granted
+    places: list[Place] = field(default_factory=list)
 
 
 @dataclass
@@ -101,12 +122,23 @@ class App:
     """Where an app is, what it left behind, where it goes."""
 
     placement: int
-    pools: list[Pool]
-    left: list[tuple[int, int]] = field(default_factory=list)  # (placement, expiry) of instances of closed pools
+    memory_mb: int
+    duration_factor_permille: int
+    pools: list[Pool] = field(default_factory=list)
+    left: list[tuple[int, int]] = field(default_factory=list)  # (placement, free_at) of busy instances of closed pools
     pending: tuple[int, int] | None = None  # (target, switch step)
     wanted: dict[int, int] = field(default_factory=dict)  # floor orders by pool
     created_in_step: int = 0
     grant: int = 0
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is ordered at a barrier: (app, placement), (app, memory_mb, factor on durations), (app, pool, instances)."""
+
+    moves: list[tuple[int, int]]
+    sizes: list[tuple[int, int, int]]
+    floors: list[tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -164,7 +196,7 @@ class Run:
     ):
         self.world, self.tables, self.slo, self.objective = scenario.world, scenario.tables, scenario.slo, scenario.objective
         self.apps, self.calls = scenario.apps, scenario.calls
-        self.luck_seed, self.duration_factor_permille, self.bucket_us = luck_seed, duration_factor_permille, bucket_us
+        self.luck_seed, self.bucket_us = luck_seed, bucket_us
         self.step_us, self.timeout_us = self.world.step_us, self.world.timeout_us
         self.buckets = -(-scenario.steps * self.step_us // bucket_us)
         conditions = scenario.conditions
@@ -175,10 +207,13 @@ class Run:
         self.rtt, self.data_rtt = self.tables.rtt_us.tolist(), self.tables.data_rtt_us.tolist()
         self.us_per_kib, self.egress = self.tables.us_per_kib.tolist(), self.tables.egress_nanousd_per_mb.tolist()
         self.cold_start, self.keep_alive = self.tables.cold_start_us.tolist(), self.tables.keep_alive_us.tolist()
-        self.sites: dict[tuple[int, int], Site] = {}
+        self.sites: dict[tuple[int, int, int], Site] = {}
         self.rows: dict[tuple[int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIELD_NAMES, 0))
         self.binding: set[tuple[int, int]] = set()
-        self.state = [App(p, [Pool() for _ in range(self.site(a, p).pools)]) for a, p in enumerate(first_placement)]
+        sizes = self.apps.memory_mb.tolist()
+        self.state = [App(*values) for values in zip(first_placement, sizes, duration_factor_permille, strict=True)]
+        for a in range(len(self.state)):
+            self.open_pools(a)
 
     # Look-ups
 
@@ -191,17 +226,17 @@ class Run:
     def row(self, app: int, time: int) -> dict[str, int]:
         return self.rows[app, min(time // self.bucket_us, self.buckets - 1)]
 
-    def site(self, app: int, placement: int) -> Site:
-        if (app, placement) not in self.sites:
-            self.sites[app, placement] = self._site(app, placement)
-        return self.sites[app, placement]
+    def site(self, app: int, placement: int, memory_mb: int | None = None) -> Site:
+        key = app, placement, self.state[app].memory_mb if memory_mb is None else memory_mb
+        if key not in self.sites:
+            self.sites[key] = self._site(*key)
+        return self.sites[key]
 
-    def _site(self, app: int, placement: int) -> Site:
+    def _site(self, app: int, placement: int, memory_mb: int) -> Site:
         tables = self.tables
         region = int(tables.region_of_placement[placement])
         cloud = int(tables.cloud_of_region[region])
         name = tables.clouds[cloud]
-        memory_mb = int(self.apps.memory_mb[app])
         memory_step, memory_cap = int(tables.memory_step_mb[cloud]), int(tables.memory_cap_mb[cloud])
         billed_mb = -(-memory_mb // memory_step) * memory_step if memory_step else memory_mb
         gb = (min(billed_mb, memory_cap) if memory_cap else billed_mb) / 1024
@@ -235,55 +270,72 @@ class Run:
 
     # Barrier
 
-    def barrier(self, k: int, moves: Sequence[tuple[int, int]], floors: dict[tuple[int, int], int], active: set[int], is_coupled: bool):
-        """Settle barrier k: moves = (app, placement) ordered, floors = (app, pool) -> F ordered, active = apps with a call in step k."""
+    def barrier(self, k: int, orders: Orders, active: dict[int, Counter[int]], is_coupled: bool) -> None:
+        """Settle barrier k: what is ordered there, and how many calls step k has by active app and function."""
         now = k * self.step_us
         self.begin_outages(now)
-        held = self.count_alive(now)
         for a, app in enumerate(self.state):
-            if app.pending and app.pending[1] == k:
-                if not is_coupled:
-                    held[a, app.placement] = 0
-                self.switch(k, a, app.pending[0])
-                if not is_coupled:
-                    app.left = []
-        for a, target in moves:
-            self.order(k, a, target)
-
-        def free(a: int, capacity: int) -> int:
-            p = self.state[a].placement
-            alive = sum(count for (owner, q), count in held.items() if q == p and (is_coupled or owner == a))
-            return max(0, capacity - alive)
-
-        def opening(p: int) -> int:
-            return next((c for c in self.capacity[p][self.slot(now) :] if c > 0), 0)
-
-        for a, app in enumerate(self.state):
-            launched = 0
-            app.wanted.update({pool: wanted for (owner, pool), wanted in floors.items() if owner == a})
-            for number, pool in enumerate(app.pools):
-                headroom = free(a, self.capacity[app.placement][self.slot(now)])
-                before = len([i for i in pool.instances if i.expiry > now])
-                more = self.settle_floor(k, a, pool, app.wanted.get(number, 0), headroom, launched)
-                held[a, app.placement] += len(pool.instances) - before
-                launched += more
-        for a, app in enumerate(self.state):
-            app.created_in_step = app.grant = 0
-            if a in active:
-                rivals = [b for b in sorted(active) if self.state[b].placement == app.placement] if is_coupled else [a]
-                share, rest = divmod(free(a, opening(app.placement)), len(rivals))
-                app.grant = share + (1 if (rivals.index(a) + k) % len(rivals) < rest else 0)
-
-    def count_alive(self, now: int) -> Counter[tuple[int, int]]:
-        """(1) Instances on the books by (app, placement); those that expired leave."""
-        held: Counter[tuple[int, int]] = Counter()
-        for a, app in enumerate(self.state):
-            app.left = [(p, expiry) for p, expiry in app.left if expiry > now]
-            held.update((a, p) for p, _ in app.left)
+            app.left = [(p, free_at) for p, free_at in app.left if free_at > now]
             for pool in app.pools:
                 self.leave(a, pool, now)
-                held[a, app.placement] += len(pool.instances)
-        return held
+            if app.pending and app.pending[1] == k:
+                self.close_pools(k, a)
+                app.placement, app.pending = app.pending[0], None
+                self.open_pools(a)
+        for a, target in orders.moves:
+            self.order(k, a, target)
+        for a, memory_mb, factor in orders.sizes:
+            self.resize(k, a, memory_mb, factor)
+        for a, number, wanted in orders.floors:
+            self.state[a].wanted[number] = wanted
+        self.settle_floors(k, is_coupled)
+        for account in range(len(self.capacity)) if is_coupled else range(len(self.state)):
+            self.yield_idle(account, now, is_coupled)
+        for a in active:
+            self.grant(k, a, active, is_coupled)
+
+    def sharers(self, a: int, is_coupled: bool) -> list[int]:
+        """The apps at the place of app a that share its capacity."""
+        return [b for b, app in enumerate(self.state) if app.placement == self.state[a].placement] if is_coupled else [a]
+
+    def held(self, a: int, now: int, is_coupled: bool) -> int:
+        """Instances that count at the place of app a and do not yield: kept, warming, busy, and busy ones that were left behind."""
+        here = self.state[a].placement
+        mine = [i for b in self.sharers(a, is_coupled) for pool in self.state[b].pools for i in pool.instances]
+        left = [p for app in self.state for p, _ in app.left if p == here] if is_coupled else []
+        return len([i for i in mine if i.is_kept or i.free_at > now]) + len(left)
+
+    def yield_idle(self, account: int, now: int, is_coupled: bool) -> None:
+        """(6) Of the instances at a place beyond its capacity, the idle ones that no floor keeps end, the longest idle first."""
+        apps = [a for a, app in enumerate(self.state) if account == (app.placement if is_coupled else a)]
+        if not apps:
+            return
+        idle = [
+            (instance.free_at, instance.expiry, a, number, instance)
+            for a in apps
+            for number, pool in enumerate(self.state[a].pools)
+            for instance in pool.instances
+            if instance.free_at <= now and not instance.is_kept
+        ]
+        capacity = self.capacity[self.state[apps[0]].placement][self.slot(now)]
+        beyond = max(0, self.held(apps[0], now, is_coupled) + len(idle) - capacity)
+        for *_, a, number, instance in sorted(idle, key=lambda row: row[:4])[:beyond]:
+            instance.expiry = now
+            self.leave(a, self.state[a].pools[number], now)
+
+    def grant(self, k: int, a: int, active: dict[int, Counter[int]], is_coupled: bool) -> None:
+        """(7) How many instances app a may create in this step."""
+        app, now = self.state[a], k * self.step_us
+        rivals = [b for b in self.sharers(a, is_coupled) if b in active]
+        awake = 0
+        for b in rivals:
+            is_one_pool = not self.site(b, app.placement).is_pool_per_function
+            for number, pool in enumerate(self.state[b].pools):
+                idle = [i for i in pool.instances if i.free_at <= now and not i.is_kept]
+                awake += min(len(idle), active[b].total() if is_one_pool else active[b][number])
+        opening = next((c for c in self.capacity[app.placement][self.slot(now) :] if c > 0), 0)
+        share, rest = divmod(max(0, opening - self.held(a, now, is_coupled) - awake), len(rivals))
+        app.created_in_step, app.grant = 0, share + (1 if (rivals.index(a) + k) % len(rivals) < rest else 0)
 
     def leave(self, a: int, pool: Pool, time: int) -> None:
         """Drop and book the instances of a pool that have expired at a time."""
@@ -300,16 +352,29 @@ class Run:
                     for instance in (i for pool in app.pools for i in pool.instances if i.free_at < end):
                         instance.expiry = min(instance.expiry, max(instance.free_at, now))
 
-    def switch(self, k: int, a: int, target: int) -> None:
-        """(3) Close the pools of the old place, open empty ones at the new place."""
-        app, site = self.state[a], self.site(a, self.state[a].placement)
+    def open_pools(self, a: int) -> None:
+        app = self.state[a]
+        app.pools = [Pool() for _ in range(self.site(a, app.placement).pools)]
+
+    def close_pools(self, k: int, a: int) -> None:
+        """(3) Nothing in the pools of an app is used again; what serves a call goes on to hold its place."""
+        app = self.state[a]
+        site = self.site(a, app.placement)
         for pool in app.pools:
-            self.bill_floor(k, a, site, self.rest_steps(k, site, pool, fall=pool.floor))
+            self.bill_floor(k, a, site, sum(self.rest_steps(k, place) for place in pool.places if place.is_held))
             for instance in pool.instances:
                 self.book_idle(a, app.placement, instance.free_at, instance.expiry)
-                app.left.append((app.placement, instance.expiry))
-        app.placement, app.pending = target, None
-        app.pools = [Pool() for _ in range(self.site(a, target).pools)]
+                if instance.free_at > k * self.step_us and not instance.is_warming:
+                    app.left.append((app.placement, instance.free_at))
+
+    def resize(self, k: int, a: int, memory_mb: int, duration_factor_permille: int) -> None:
+        """(4) A new memory size is a new pool."""
+        app = self.state[a]
+        if memory_mb != app.memory_mb:
+            self.close_pools(k, a)
+            app.memory_mb = memory_mb
+            self.open_pools(a)
+        app.duration_factor_permille = duration_factor_permille
 
     def order(self, k: int, a: int, target: int) -> None:
         """(4) Pay the copy of the state and note when the traffic switches."""
@@ -332,38 +397,86 @@ class Run:
         copy_us = self.data_rtt[old.region][new.region] + state_bytes * self.us_per_kib[old.region][new.region] // 1024
         app.pending = (target, max(k + 1, -(-(now + copy_us) // self.step_us)))
 
-    def settle_floor(self, k: int, a: int, pool: Pool, floor: int, free: int, launched: int) -> int:
-        """(5) Release, launch, hold and bill one pool's floor; return the number of launches."""
-        now, site = k * self.step_us, self.site(a, self.state[a].placement)
-        seed = self.luck_seed ^ int(self.apps.id_base[a]) >> 32
-        keep_alive = self.keep_alive[site.cloud]
-        self.leave(a, pool, now)
-        fall = max(0, pool.floor - floor)
-        rest = self.rest_steps(k, site, pool, fall)
-        if floor > pool.floor:
-            pool.rise_step = k
-        pool.floor = floor
-        idle = sorted((i for i in pool.instances if i.free_at <= now), key=lambda i: (i.expiry, i.free_at))
-        surplus = min(fall, len(idle), max(0, len(pool.instances) - floor))
-        for index, instance in enumerate(idle[:surplus]):
-            is_dropped = bool(self.tables.is_floor_dropped[site.cloud])
-            instance.expiry = now if is_dropped else now + draw(keep_alive, hash_word(seed, k * 65536 + index, KEEP_ALIVE))
-        self.leave(a, pool, now)
-        launches = min(max(0, floor - len(pool.instances)), free)
-        for ident in range(k * 65536 + launched, k * 65536 + launched + launches):
-            cold = draw(self.cold_quantiles(a, site), hash_word(seed, ident, FLOOR_LAUNCH))
-            ready = now + max(cold, self.world.provisioned.lead_steps * self.step_us)
-            life = draw(keep_alive, hash_word(seed, ident, KEEP_ALIVE))
-            pool.instances.append(Instance(ready, ready + life, is_warming=True))
-        for instance in sorted(pool.instances, key=lambda i: (i.expiry, i.free_at), reverse=True)[:floor]:
-            instance.expiry = max(instance.expiry, now + 2 * self.step_us)
-        self.bill_floor(k, a, site, floor + rest)
-        return launches
+    def settle_floors(self, k: int, is_coupled: bool) -> None:
+        """(5) Falls, then rises and launches."""
+        now = k * self.step_us
+        wanted = {(a, n): app.wanted.get(n, 0) for a, app in enumerate(self.state) for n in range(len(app.pools))}
+        before = {(a, n): self.state[a].pools[n].floor for a, n in wanted}
+        for (a, n), floor in wanted.items():
+            self.lower_floor(k, a, self.state[a].pools[n], floor)
+        launched: Counter[int] = Counter()
+        for (a, n), floor in wanted.items():
+            app = self.state[a]
+            pool, capacity = app.pools[n], self.capacity[app.placement][self.slot(now)]
+            if floor > before[a, n]:
+                standing = sum(other.floor for b in self.sharers(a, is_coupled) for other in self.state[b].pools)
+                headroom = min(capacity // 4 - standing, capacity - self.held(a, now, is_coupled))
+                pool.floor += max(0, min(floor - before[a, n], headroom))
+                self.hold_floor(k, pool)
+            while len(pool.instances) < pool.floor and self.held(a, now, is_coupled) < capacity:
+                self.launch(k, a, pool, k * 65536 + launched[a])
+                launched[a] += 1
+            site = self.site(a, app.placement)
+            self.bill_floor(k, a, site, self.instance_steps(k, site, pool))
 
-    def rest_steps(self, k: int, site: Site, pool: Pool, fall: int) -> int:
-        """Instance steps still to pay when a floor falls inside the minimum billed time."""
+    def lower_floor(self, k: int, a: int, pool: Pool, floor: int) -> None:
+        """A floor that stands keeps its instances; where it falls, the surplus is released."""
+        now, site, before = k * self.step_us, self.site(a, self.state[a].placement), pool.floor
+        pool.floor = min(before, floor)
+        is_dropped = bool(self.tables.is_floor_dropped[site.cloud])
+        free = [i for i in pool.instances if i.free_at <= now or (is_dropped and i.is_warming)]
+        surplus = min(before, len(pool.instances)) - pool.floor
+        for index, instance in enumerate(sorted(free, key=lambda i: (i.expiry, i.free_at))[: max(0, surplus)]):
+            word = hash_word(self.seed_of(a), k * 65536 + index, KEEP_ALIVE)
+            instance.expiry = now if is_dropped else now + draw(self.keep_alive[site.cloud], word)
+        self.leave(a, pool, now)
+        self.hold_floor(k, pool)
+
+    def hold_floor(self, k: int, pool: Pool) -> None:
+        """Those that expire last are kept to the next barrier but one."""
+        for instance in pool.instances:
+            instance.is_kept = False
+        for instance in sorted(pool.instances, key=lambda i: (i.expiry, i.free_at), reverse=True)[: pool.floor]:
+            instance.expiry = max(instance.expiry, (k + 2) * self.step_us)
+            instance.is_kept = True
+
+    def instance_steps(self, k: int, site: Site, pool: Pool) -> int:
+        """What a floor pays at barrier k: places given up, taken, and held."""
         unit = int(self.tables.floor_min_billed_min[site.cloud]) * 60 // self.world.step_s
-        return fall * (-(k - pool.rise_step) % unit) if unit else 0
+        if unit == 0:
+            return pool.floor
+        steps = 0
+        held = sorted((p for p in pool.places if p.is_held), key=lambda p: (p.unit_end, p.paid_until))
+        for place in held[: max(0, len(held) - pool.floor)]:
+            steps += self.rest_steps(k, place)
+            place.is_held, place.paid_until = False, place.unit_end
+        pool.places = [p for p in pool.places if p.is_held or p.unit_end > k]
+        again = sorted((p for p in pool.places if not p.is_held), key=lambda p: p.unit_end, reverse=True)
+        more = max(0, pool.floor - len(held))
+        for place in again[:more]:
+            place.is_held = True
+        pool.places += [Place(k, k) for _ in range(more - len(again))]
+        for place in (p for p in pool.places if p.is_held):
+            if place.unit_end == k:
+                place.unit_end += unit
+            if place.paid_until == k:
+                place.paid_until += 1
+                steps += 1
+        return steps
+
+    def rest_steps(self, k: int, place: Place) -> int:
+        """Steps of a place's unit from barrier k on that are not paid yet."""
+        return place.unit_end - max(k, place.paid_until)
+
+    def launch(self, k: int, a: int, pool: Pool, ident: int) -> None:
+        now, site, seed = k * self.step_us, self.site(a, self.state[a].placement), self.seed_of(a)
+        cold = draw(self.cold_quantiles(a, site), hash_word(seed, ident, FLOOR_LAUNCH))
+        ready = now + max(cold, self.world.provisioned.lead_steps * self.step_us)
+        ends = ready + draw(self.keep_alive[site.cloud], hash_word(seed, ident, KEEP_ALIVE))
+        pool.instances.append(Instance(ready, max(ends, now + 2 * self.step_us), is_warming=True, is_kept=True))
+
+    def seed_of(self, a: int) -> int:
+        return self.luck_seed ^ int(self.apps.id_base[a]) >> 32
 
     def bill_floor(self, k: int, a: int, site: Site, instance_steps: int) -> None:
         if instance_steps:
@@ -471,12 +584,12 @@ class Run:
         bytes_in, bytes_out = int(calls.bytes_in[index]), int(calls.bytes_out[index])
         rtt, data = self.rtt[origin][site.region], int(self.apps.data_region[a])
         wait = starts - (arrival + rtt // 2)
-        execution = duration * self.slowdown[site.placement][self.slot(starts)] * self.duration_factor_permille[a] // 10**6
+        execution = duration * self.slowdown[site.placement][self.slot(starts)] * self.state[a].duration_factor_permille // 10**6
         fetch = self.fetch_us(a, site, bytes_in)
         busy = cold + fetch + execution
         instance.free_at = starts + busy
         instance.expiry = instance.free_at + draw(self.keep_alive[site.cloud], hash_word(self.luck_seed, ident, KEEP_ALIVE))
-        instance.is_warming = False
+        instance.is_warming = instance.is_kept = False
         latency = rtt + wait + busy
         billed, nanousd = self.bill(site, fetch + execution + (cold if self.tables.is_cold_start_billed[site.cloud] else 0), price)
         hour = self.hour(starts)
@@ -501,7 +614,7 @@ class Run:
     def reject(self, a: int, index: int) -> None:
         """Charge twice the execution that the call would have had warm at home without contention, and a fixed extra."""
         arrival, duration = int(self.calls.arrival_us[index]), int(self.calls.duration_us[index])
-        home = self.site(a, int(self.apps.home[a]))
+        home = self.site(a, int(self.apps.home[a]), int(self.apps.memory_mb[a]))
         _, nanousd = self.bill(home, self.fetch_us(a, home, int(self.calls.bytes_in[index])) + duration, home.price)
         row = self.row(a, arrival)
         row["REJECTED"] += 1
@@ -519,6 +632,7 @@ def simulate(
     bucket_us: int,
     moves: Sequence[tuple[int, int, int]] = (),
     floors: Sequence[tuple[int, int, int, int]] = (),
+    sizes: Sequence[tuple[int, int, int, int]] = (),
     duration_factor_permille: Sequence[int] | None = None,
     start_step: int = 0,
     end_step: int | None = None,
@@ -532,8 +646,9 @@ def simulate(
         first_placement: placement of each app at start_step, free of charge.
         bucket_us: width of a row of the outcome; times after the trace belong to the last row.
         moves: (step, app, placement) orders, those of one step in the order given.
-        floors: (step, app, index of the pool in the app, instances); a floor holds until the next order or a switch.
-        duration_factor_permille: factor on the duration of each app, 1000 where its memory is the configured one.
+        floors: (step, app, index of the pool in the app, instances); a floor holds until the next order.
+        sizes: (step, app, memory_mb, duration_factor_permille), held until the next order.
+        duration_factor_permille: factor on the duration of each app from the start, 1000 where its memory is the configured one.
         start_step: first barrier; calls before it are skipped.
         end_step: no calls and no barrier from this step on; None is the scenario's last.
         is_coupled: whether apps share the capacity of a placement, or each sees all of it.
@@ -545,14 +660,16 @@ def simulate(
         for index in range(int(scenario.calls.first_call[a]), int(scenario.calls.first_call[a + 1])):
             calls_of_step[int(scenario.calls.arrival_us[index]) // run.step_us][a].append(index)
     for k in range(start_step, end_step):
-        ordered = [(a, p) for step, a, p in moves if step == k]
-        wanted = {(a, pool): instances for step, a, pool, instances in floors if step == k}
+        orders = Orders(*([order[1:] for order in kind if order[0] == k] for kind in (moves, sizes, floors)))
         calls_of_app = calls_of_step[k]
-        run.barrier(k, ordered, wanted, set(calls_of_app), is_coupled)
-        for a in sorted(calls_of_app):
+        active = {a: Counter(int(scenario.calls.function[i]) for i in calls_of_app[a]) for a in sorted(calls_of_app)}
+        run.barrier(k, orders, active, is_coupled)
+        for a in active:
             for index in calls_of_app[a]:
                 run.call(a, index)
     for a, app in enumerate(run.state):
         for pool in app.pools:
+            rest = sum(run.rest_steps(end_step, place) for place in pool.places if place.is_held)
+            run.bill_floor(end_step - 1, a, run.site(a, app.placement), rest)
             run.leave(a, pool, FOREVER)
     return Outcome(dict(run.rows), run.binding)

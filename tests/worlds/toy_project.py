@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = 6
+NAP = "  nap:\n    cmd: {python} -m tests.worlds.toy_project nap\n"  # a stage whose two processes only sleep
 CONFIG = "[core]\n analytics = false\n check_update = false\n no_scm = true\n"
 PARAMS = "profile: quick     # keep me\nseed: 1\nepoch: 0\nprofiles: [quick, sample]\n"
 PIPELINE = """
@@ -39,9 +40,6 @@ stages:
     deps: [data/first]
     params: [profile, epoch]
     outs: [data/second]
-  nap:
-    cmd: {python} -m tests.worlds.toy_project nap
-    frozen: true
   page:
     cmd: {python} -m tests.worlds.toy_project page
     deps: [data/first/made.json, data/second/made.json]

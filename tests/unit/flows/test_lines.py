@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flows.graph import why
 from flows.lines import Lines
 from tasks.core.progress import CLEAR
 
@@ -65,3 +66,13 @@ def test_a_terminal_shows_the_running_stage_in_a_line_that_goes_away(capsys: pyt
     written = capsys.readouterr().err
     assert f"{CLEAR}scenario · worlds: 1 of 8, about 9 s left" in written
     assert written.endswith(CLEAR)
+
+
+def test_reasons_in_words() -> None:
+    reasons = [
+        {"changed deps": {"params.yaml": {"seed": "modified", "epoch": "new"}, "data/a": "deleted"}},
+        {"changed outs": {"data/b": "modified"}},
+        "changed command",
+        "always changed",
+    ]
+    assert why(reasons) == ["params.yaml: seed modified, epoch new", "data/a missing", "data/b modified (an output)", "the command changed"]

@@ -13,7 +13,7 @@ import pytest
 from simulator.parameters import Provisioned, World
 from simulator.rng import hash_u64
 from tests.worlds.hand_cases import SECOND, Run, call, check, linear_distributions, sampled, two_origins, world
-from tests.worlds.small_worlds import invent_tables, make_conditions, plain_scenario, plain_tables
+from tests.worlds.small_worlds import invent_tables, plain_scenario
 
 
 def test_move_copies_then_switches_to_an_empty_pool(run: Run) -> None:
@@ -27,16 +27,26 @@ def test_move_copies_then_switches_to_an_empty_pool(run: Run) -> None:
     check(run(scenario), MOVES=0, COLD_STARTS=1, MOVE_NANOUSD=0)
     back = plain_scenario(capacity=[[5], [5]], calls=[call(0, 1), call(46, 1)])
     check(run(back, moves=[(1, 0, 1), (2, 0, 0)]), MOVES=2, COLD_STARTS=2)  # returned at barrier 3, its old instance is not its own
-    full = plain_scenario(capacity=[[1], [1]], calls=[call(0, 1), call(46, 1)])  # but holds the one place, except where nothing is shared
+    full = plain_scenario(capacity=[[1], [1]], calls=[call(0, 50), call(46, 1)])  # but holds the one place, except where nothing is shared
     check(run(full, moves=[(1, 0, 1), (2, 0, 0)]), SERVED=1, REJECTED=1)
     check(run(full, moves=[(1, 0, 1), (2, 0, 0)], is_coupled=False), SERVED=2, COLD_STARTS=2)
 
 
-def test_instances_left_behind_hold_capacity_until_they_expire(run: Run) -> None:
-    """App 0 leaves zone 0 at barrier 2; its instance stays until 62.002 s, so app 1 finds capacity at barrier 5 only."""
-    calls = [call(0, 1), call(31, 1, app=1), call(61, 1, app=1), call(76, 1, app=1)]
+def test_instances_left_behind_hold_capacity_while_they_are_busy(run: Run) -> None:
+    """App 0 leaves zone 0 at barrier 2; its instance is busy to 42.002 s, so app 1 finds capacity at barrier 3. It lives to 102.002 s."""
+    calls = [call(0, 41), call(31, 1, app=1), call(46, 1, app=1)]
     scenario = plain_scenario(capacity=[[1], [1]], functions_of_app=(1, 1), calls=calls)
-    check(run(scenario, moves=[(1, 0, 1)]), 1, REJECTED=2, COLD_STARTS=1)
+    outcome = run(scenario, moves=[(1, 0, 1)])
+    check(outcome, 0, IDLE_CARBON_NG=8_352_000)
+    check(outcome, 1, REJECTED=1, COLD_STARTS=1)
+
+
+def test_launches_left_behind_hold_nothing(run: Run) -> None:
+    """Three of four places are busy. App 0's floor, launched at barrier 1 to be ready at 60 s, is left behind at 2: app 1 has its place."""
+    calls = [*(call(1, 100, app=1) for _ in range(3)), call(31, 1, app=1)]
+    scenario = plain_scenario(capacity=[[4], [0]], functions_of_app=(1, 1), calls=calls, world=world(lead_steps=3))
+    check(run(scenario, floors=[(1, 0, 0, 1)], moves=[(1, 0, 1)]), 1, REJECTED=0, COLD_STARTS=4)
+    check(run(scenario, floors=[(1, 0, 0, 1)]), 1, REJECTED=1, COLD_STARTS=3)
 
 
 def test_left_instances_outlive_an_outage(run: Run) -> None:
@@ -78,56 +88,6 @@ def test_move_between_regions_pays_the_way_from_old_to_new(run: Run) -> None:
     check(outcome, IDLE_CARBON_NG=idle_ng, CARBON_NG=busy_ng + idle_ng + 540_000 + 2_048_000 * 540_000 // 10**6)
 
 
-def test_floor_holds_an_instance_and_is_billed_by_step(run: Run) -> None:
-    """Ready at 15 s, would expire at 75 s, is held to the next barrier but one; the last of ten barriers is at 135 s: it ends at 165 s."""
-    scenario = plain_scenario(capacity=[[5]], calls=[], steps=10)
-    outcome = run(scenario, floors=[(0, 0, 0, 1)])
-    check(outcome, FLOOR_NANOUSD=150_000, ENERGY_UJ=1_392_000 * 150, COST_NANOUSD=0, COLD_STARTS=0)
-    check(run(scenario, floors=[(0, 0, 0, 3)]), FLOOR_NANOUSD=450_000)
-    blocked = make_conditions([[0, 5]], carbon_mg_per_kwh=[[0]])  # launched when the outage ends, at 300 s: idle from 315 s to 375 s
-    outcome = run(replace(scenario, steps=21, conditions=blocked), floors=[(0, 0, 0, 1)])
-    check(outcome, FLOOR_NANOUSD=21 * 15_000, ENERGY_UJ=1_392_000 * 60)
-    check(run(replace(scenario, conditions=make_conditions([[1]], carbon_mg_per_kwh=[[0]])), floors=[(0, 0, 0, 3)]), FLOOR_NANOUSD=450_000)
-
-
-@pytest.mark.parametrize(("release", "idle_until"), [("drop", 90), ("redraw", 150)])
-def test_a_falling_floor_releases_and_bills_five_minutes(run: Run, release: str, idle_until: int) -> None:
-    """Raised at barrier 0, dropped at barrier 6: 6 steps and the 14 left of 20."""
-    scenario = plain_scenario(capacity=[[5]], calls=[], tables=plain_tables(is_floor_dropped=release == "drop"))
-    floors = [(0, 0, 0, 1), (6, 0, 0, 0)]
-    check(run(scenario, floors=floors), FLOOR_NANOUSD=20 * 15_000, ENERGY_UJ=1_392_000 * (idle_until - 15))
-    check(run(scenario, floors=[(0, 0, 0, 1), (20, 0, 0, 0)]), FLOOR_NANOUSD=20 * 15_000)  # a whole unit has no rest
-    free = plain_scenario(capacity=[[5]], calls=[], tables=plain_tables(floor_min_billed_min=0))
-    check(run(free, floors=floors), FLOOR_NANOUSD=6 * 15_000)
-
-
-def test_a_dropped_floor_frees_capacity_at_once(run: Run) -> None:
-    """One place, held by app 0's floor: it is dropped at the barrier (90 s) whose step has the call of app 1."""
-    scenario = plain_scenario(capacity=[[1]], functions_of_app=(1, 1), calls=[call(91, 1, app=1)])
-    check(run(scenario, floors=[(0, 0, 0, 1), (6, 0, 0, 0)]), 1, SERVED=1, COLD_STARTS=1)
-    check(run(scenario, floors=[(0, 0, 0, 1)]), 1, REJECTED=1)
-
-
-def test_only_idle_surplus_is_released(run: Run) -> None:
-    """Floor 2 -> 1 at barrier 3 with one instance busy: one idle goes, the busy one is the floor now. The rest is 17 steps.
-
-    Idle from 15 s: the one taken at 40.001 s, the other dropped at 45 s. Busy to 70.002 s, would live to 130.002 s, held to 165 s by the
-    last barrier, at 135 s.
-    """
-    scenario = plain_scenario(capacity=[[5]], calls=[call(40, 30)], steps=10)
-    outcome = run(scenario, floors=[(0, 0, 0, 2), (3, 0, 0, 1)])
-    idle_us = (25_001_000, 30_000_000, 165_000_000 - 70_002_000)
-    check(outcome, COLD_STARTS=0, FLOOR_NANOUSD=15_000 * (3 * 2 + 7 * 1 + 17))
-    check(outcome, ENERGY_UJ=2_392_000 * 30_001_000 // 10**6 + sum(1_392_000 * us // 10**6 for us in idle_us))
-
-
-def test_a_floor_that_was_never_reached_releases_nothing(run: Run) -> None:
-    """One place: floors 3 and 2 have one instance, which stays to two steps past the last barrier, 165 s."""
-    scenario = plain_scenario(capacity=[[1]], calls=[], steps=10)
-    outcome = run(scenario, floors=[(0, 0, 0, 3), (4, 0, 0, 2)])
-    check(outcome, ENERGY_UJ=1_392_000 * 150, FLOOR_NANOUSD=15_000 * (4 * 3 + 6 * 2 + 16))
-
-
 def test_a_floor_holds_those_that_would_live_longest(run: Run) -> None:
     """Free at 2.002 s and 3.002 s; the second is held to 165 s, the first ends at 62.002 s."""
     scenario = plain_scenario(capacity=[[5]], calls=[call(0, 1), call(0, 2)], steps=10)
@@ -162,7 +122,7 @@ def test_of_two_that_became_idle_at_once_the_one_that_lives_longer_is_taken(run:
 def test_launches_are_sampled_by_step_and_index_in_the_app(run: Run) -> None:
     """Launches 0 and 1 in the first function, 2 in the second, at barrier 3; without a lead the cold start counts. One is held to 75 s."""
     scenario = plain_scenario(
-        capacity=[[5]], functions_of_app=(2,), calls=[], tables=linear_distributions(), world=world(lead_steps=0), steps=4
+        capacity=[[12]], functions_of_app=(2,), calls=[], tables=linear_distributions(), world=world(lead_steps=0), steps=4
     )
     outcome = run(scenario, luck_seed=4, floors=[(3, 0, 0, 2), (3, 0, 1, 1)])
     ready = [45 * SECOND + sampled(scenario, ident, 3, 100_000, luck_seed=4) for ident in range(3 * 65536, 3 * 65536 + 3)]
@@ -174,7 +134,7 @@ def test_launches_are_sampled_by_step_and_index_in_the_app(run: Run) -> None:
 def test_resampled_lives_go_to_the_first_to_expire(run: Run) -> None:
     """A floor of 3 falls to 1 at barrier 30: two idle instances, sorted by (expiry, begin), get lives 0 and 1 of that barrier."""
     tables = linear_distributions(is_floor_dropped=False, floor_min_billed_min=0)
-    scenario = plain_scenario(capacity=[[5]], calls=[], tables=tables, world=world(lead_steps=0), steps=31)
+    scenario = plain_scenario(capacity=[[12]], calls=[], tables=tables, world=world(lead_steps=0), steps=31)
     outcome = run(scenario, luck_seed=5, floors=[(0, 0, 0, 3), (30, 0, 0, 1)])
     # After seven minutes all three live to the next barrier but one of the last barrier (435 s), so the begin decides.
     begins = sorted(sampled(scenario, ident, 3, 100_000) for ident in range(3))
@@ -239,32 +199,8 @@ def test_a_warming_instance_is_not_busy_for_an_earlier_start(run: Run) -> None:
     """Two launches, ready at 45 s. The far call takes one at 45.1 s; the near one, at 44.95 s, waits for the other: one of two is busy."""
     tables = two_origins(provisioned_duration_usd_per_gb_s=5e-6)
     calls = [call(44.9, 1, origin=1), call(44.949, 1)]
-    scenario = plain_scenario(capacity=[[5]], calls=calls, tables=tables, world=world(lead_steps=3))
+    scenario = plain_scenario(capacity=[[8]], calls=calls, tables=tables, world=world(lead_steps=3))
     check(run(scenario, floors=[(0, 0, 0, 2)]), COLD_STARTS=0, WAIT_US=50_000, COST_NANOUSD=400 + 2 * 5_005)
-
-
-def test_floor_launches_take_free_capacity_before_grants(run: Run) -> None:
-    """Two places, floor 3: two launches at barrier 0, ready at 15 s. A call at 1 s may not start cold: it waits 13.999 s."""
-    scenario = plain_scenario(capacity=[[2]], functions_of_app=(1, 1), calls=[call(1, 1), call(1, 1, app=1)])
-    outcome = run(scenario, floors=[(0, 0, 0, 3)])
-    check(outcome, 0, COLD_STARTS=0, WAIT_US=13_999_000)
-    check(outcome, 1, COLD_STARTS=0, REJECTED=1)
-
-
-def test_a_floor_goes_along_with_its_app(run: Run) -> None:
-    """Raised at barrier 0, switched away at barrier 2: 2 steps and the 18 left of 20; idle at the old place from 15 s to 75 s.
-
-    At the new place the floor is kept from barrier 2 to the last one, 39 (585 s): 38 steps; launched at 30 s, idle from 45 s to 615 s.
-    """
-    scenario = plain_scenario(capacity=[[5], [5]], calls=[])
-    moved = [(1, 0, 1)]
-    check(run(scenario, floors=[(0, 0, 0, 1)], moves=moved), FLOOR_NANOUSD=(20 + 38) * 15_000, ENERGY_UJ=1_392_000 * (60 + 570))
-    ended = run(scenario, floors=[(0, 0, 0, 1), (2, 0, 0, 0)], moves=moved)  # at the barrier of the switch: it never rises there
-    check(ended, FLOOR_NANOUSD=20 * 15_000, ENERGY_UJ=1_392_000 * 60)
-    short = run(scenario, floors=[(0, 0, 0, 1)], moves=moved, end_step=4)  # held to 75 s only, so it lives its 60 s from 45 s
-    check(short, FLOOR_NANOUSD=22 * 15_000, ENERGY_UJ=2 * 1_392_000 * 60)
-    back = run(scenario, floors=[(0, 0, 0, 1)], moves=[(1, 0, 1), (3, 0, 0)], end_step=6)  # there and back: units of 2 + 18, 2 + 18, 2
-    check(back, FLOOR_NANOUSD=42 * 15_000, ENERGY_UJ=3 * 1_392_000 * 60)
 
 
 def test_a_part_of_the_trace(run: Run) -> None:

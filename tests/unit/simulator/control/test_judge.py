@@ -53,11 +53,12 @@ class Told(PolicyBase):
     name: str = "told"
     seen: list[View] = field(default_factory=list)
     said: list[Any] = field(default_factory=list)
+    floors: Int64 | None = None
 
     def decide(self, view: View) -> Decision:
         self.seen.append(view)
         self.said.append(self.answer(view))
-        return Decision(placement=self.said[-1])
+        return Decision(placement=self.said[-1], floors=self.floors)
 
 
 def wanderer(scenario: Scenario, period_steps: int = 100) -> Told:
@@ -209,20 +210,23 @@ def test_the_objective_is_the_sum_of_hand_computed_components() -> None:
     )
 
 
-def test_free_is_the_capacity_of_the_last_finished_slot_less_what_is_alive() -> None:
-    """At step 20 (300 s) one call is running, one instance is idle (from 290 s on), one is gone (idle from 61 s, for 60 s)."""
+def test_free_is_the_capacity_of_the_last_finished_slot_less_what_is_held() -> None:
+    """At step 20 (300 s) one call is running; one instance is idle (from 290 s on) and yields; one is gone (idle from 61 s, for 60 s)."""
     calls = [
         {"app": 0, "arrival_us": 60_000_000, "duration_us": 0},
         {"app": 1, "arrival_us": 288_000_000, "duration_us": 1_000_000},
         {"app": 2, "arrival_us": 299_000_000, "duration_us": 50_000_000},
     ]
-    scenario = plain_scenario(capacity=[[3, 2, 1]], calls=calls, functions_of_app=(1, 1, 1), steps=60)
+    scenario = plain_scenario(capacity=[[8, 2, 1]], calls=calls, functions_of_app=(1, 1, 1), steps=60)
     scenario = dataclasses.replace(scenario, split_steps=(58, 59, 60))
     policy = Told(lambda seen: seen.placement, period_steps=20)
     run(scenario, policy, seed=1, span="all")
     quota = scenario.world.quota_per_placement
-    assert [view.free.tolist() for view in policy.seen] == [[quota], [1], [2]]  # at 600 s nothing is alive, the slot before held 2
+    assert [view.free.tolist() for view in policy.seen] == [[quota], [8 - 1], [2]]  # at 600 s nothing is alive, the slot before held 2
     assert [view.is_out.shape[1] for view in policy.seen] == [0, 1, 2]
+    kept = Told(lambda seen: seen.placement, period_steps=20, floors=np.array([0, 1, 1]))
+    run(scenario, kept, seed=1, span="all")
+    assert [view.free.tolist() for view in kept.seen] == [[quota], [8 - 2], [0]]  # two floors, and one of their instances is running
 
 
 @dataclass

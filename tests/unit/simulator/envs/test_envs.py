@@ -16,13 +16,14 @@ from core.errors import ParameterError, TrineError
 from core.units import SLOT_US
 from simulator.control.features import tactical
 from simulator.control.features.operational import QUEUE, RATE
-from simulator.control.meters import count_pools
+from simulator.control.meters import pools_of
 from simulator.control.reward import Reward
-from simulator.control.view import UP
+from simulator.control.view import UP, WORKING
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario
 from tests.worlds.drawn_worlds import draw_small_world
 from tests.worlds.env_worlds import APPS, KINDS, STEP_US, fleet_of, make_scenario, naive_features, single, without_future
+from tests.worlds.kernel_play import busy_of
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -194,7 +195,7 @@ def test_candidates_are_described_one_by_one(scenario: Scenario, busiest: int) -
     assert row[5, 4] == pytest.approx(used[now // SLOT_US - 1], abs=1e-6)
     assert row[5, 5] == pytest.approx(used[now // SLOT_US - 1] - used[now // SLOT_US - 6], abs=1e-6)
     capacity = scenario.conditions.capacity[at, now // SLOT_US - 1]
-    assert row[5, 6] == pytest.approx(max(0, capacity - run.fleet.state.alive[at]) / 6, abs=1e-6)
+    assert row[5, 6] == pytest.approx(max(0, capacity - busy_of(run.fleet)[at]) / 6, abs=1e-6)
     assert row[5, 8] == pytest.approx(scenario.conditions.carbon_mg_per_kwh[region, now // 3_600_000_000] / 1e6, abs=1e-6)
     assert row[:, 9].max() <= 1
     assert row[:, 9].min() > 0
@@ -206,10 +207,11 @@ def test_warm_counts_are_the_instances_of_the_coupled_account(scenario: Scenario
     fleet, most = Fleet(scenario, scenario.apps.home, luck_seed=1), 0
     for step in range(500, 12000, 500):
         fleet.advance(step)
-        pools = count_pools(*fleet.slab, fleet.state.pools, fleet.state.floor, scenario.apps.first_function, step * STEP_US)
+        pools, yielding = pools_of(fleet)
         home = np.repeat(scenario.apps.home, np.diff(scenario.apps.first_function))
-        up = np.bincount(home, pools[:, UP], minlength=len(scenario.tables.zones))
+        up, working = (np.bincount(home, pools[:, column], minlength=len(scenario.tables.zones)) for column in (UP, WORKING))
         assert np.array_equal(up, fleet.state.alive)
+        assert np.array_equal(up - working, yielding)
         most = max(most, int(up.sum()))
     assert most > 0
 

@@ -117,7 +117,8 @@ def test_every_cloud_changes_the_outcome(scenario: Scenario, busiest: int) -> No
     assert len({outcome(env, cloud, busiest, 2) for cloud in range(3)}) == 3
 
 
-def test_every_floor_and_every_memory_class_changes_the_outcome_and_doing_nothing_earns_nothing(scenario: Scenario, busiest: int) -> None:
+def test_every_floor_and_every_memory_class_changes_the_outcome_and_doing_nothing_earns_nothing(repository: Path, busiest: int) -> None:
+    scenario = make_scenario(repository, quota=60)  # a quarter of a zone is enough for every floor
     env = single("Autoscale", scenario)
     pools = len(env.action_space.nvec) - 1
     nothing = np.zeros(pools + 1, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import TrineError
 from tasks.core import run_lock
 from tasks.core.run_lock import TOKEN, Holder, held, held_by_stage, holder, lock_file
 
@@ -147,3 +149,12 @@ def test_a_holder_that_cannot_be_read_is_another_run(tmp_path: Path) -> None:
     with held(tmp_path, "trine run", silent):
         lock_file(tmp_path).write_text("{", encoding="utf-8")
         assert holder(tmp_path).command == "another run"  # type: ignore[union-attr]
+
+
+def test_a_file_system_without_locks_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(number: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(run_lock.fcntl, "flock", flock)
+    with pytest.raises(TrineError, match="this file system has no locks"), held(tmp_path, "trine run", silent):
+        pass

@@ -1,0 +1,186 @@
+"""The three layers as one policy: loads what was chosen of each layer and returns the composite on its three clocks.
+
+Clouds every 1,000 steps, placements every 100, warm floors every step. A layer hands its order down in the view (`cloud`, `target`), so the
+layer below decides inside it; `simulator.control.loop` runs the clocks and keeps the decision records, with the estimates of every
+alternative. Not here: a loop, training, how a layer was chosen (tasks/learning).
+
+orchestrator = Orchestrator.load("data/models")
+policy = orchestrator.policy(facts, learned)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CheckpointError
+from models.baselines.planner import Planner
+from models.baselines.planning.costs import Costs
+from models.strategic.dqn import MASKED, DQNAgent
+from models.tactical.candidates import CandidatesAgent
+from models.tactical.ppo import PPOAgent
+from simulator.control.acting import Act, Acting, Layer
+from simulator.control.decision import Composite, Policy, Scope
+from simulator.control.features import strategic, tactical
+
+if TYPE_CHECKING:
+    from models.baselines.planning.learned import Learned
+    from simulator.control.view import Facts, View
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+LayerName = Literal["strategic", "tactical", "operational"]
+Weigh = Callable[[Float32, Any], Float32]
+CHOSEN = "chosen.json"
+REWARD, LOG_PROBABILITY = "units of the reward", "log probability"
+AGAIN = "choose it again: trine run"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen of one layer.
+
+    Args:
+        arm: its name.
+        file: of the weights, below the layer's folder; empty for a rule.
+        parameters: of the arm.
+        why: in words.
+    """
+
+    arm: str
+    file: str
+    parameters: Mapping[str, float]
+    why: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Chosen:
+        """Read `chosen.json` of a layer's folder.
+
+        Raises:
+            CheckpointError: it is missing or says something else.
+        """
+        file = folder / CHOSEN
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            return cls(str(found["arm"]), str(found["file"]), dict(found["parameters"]), str(found["why"]))
+        except FileNotFoundError:
+            raise CheckpointError("it is not said what the orchestrator uses of this layer", where=str(file), how=AGAIN) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"no choice can be read: {type(error).__name__} {error}", where=str(file), how=AGAIN) from None
+
+
+class Orchestrator:
+    """The chosen parts of all layers.
+
+    Args:
+        strategic: network that chooses clouds; None: the layer is absent.
+        tactical: network that chooses placements, or the parameters of the planner; None: the layer is absent.
+        operational: makes the policy of a run from the facts; None: reactive.
+    """
+
+    def __init__(
+        self,
+        strategic: DQNAgent | None = None,
+        tactical: PPOAgent | CandidatesAgent | Mapping[str, float] | None = None,
+        operational: Callable[[Facts], Policy] | None = None,
+    ) -> None:
+        self.strategic, self.tactical, self.operational = strategic, tactical, operational
+
+    @classmethod
+    def load(
+        cls,
+        models: Path | str,
+        layers: tuple[LayerName, ...] = ("strategic", "tactical"),
+        operational: Callable[[Facts], Policy] | None = None,
+    ) -> Orchestrator:
+        """Load what `chosen.json` of each layer names.
+
+        Args:
+            models: the folder `data/models`.
+            layers: that are used; the others are absent.
+            operational: the policy of the operational layer, which knows more of a scenario than its facts (timers, prices).
+
+        Raises:
+            CheckpointError: a choice, weights or a card are missing, damaged, or do not belong together.
+        """
+        root = Path(models)
+        above = cls._strategic(root / "strategic") if "strategic" in layers else None
+        placing = cls._tactical(root / "tactical") if "tactical" in layers else None
+        return cls(above, placing, operational if "operational" in layers else None)
+
+    @staticmethod
+    def _strategic(folder: Path) -> DQNAgent:
+        return DQNAgent.load(folder / Chosen.read(folder).file)
+
+    @staticmethod
+    def _tactical(folder: Path) -> PPOAgent | CandidatesAgent | Mapping[str, float]:
+        chosen = Chosen.read(folder)
+        if chosen.arm == "candidates":
+            return CandidatesAgent.load(folder / chosen.file, (chosen.parameters["volume"], chosen.parameters["response"]))
+        return PPOAgent.load(folder / chosen.file) if chosen.file else chosen.parameters
+
+    def policy(self, facts: Facts, learned: Learned | None = None, *, name: str = "full") -> Composite:
+        """Return the layers as one policy, for one run.
+
+        Args:
+            facts: of the scenario.
+            learned: of its past; the candidates arm and the planner need it.
+            name: of the arm.
+
+        Raises:
+            TrineError: all layers are absent.
+            ValueError: a part needs `learned`.
+        """
+        above = None
+        if self.strategic is not None:
+            known, period_steps = strategic.start(facts), facts.world.strategic_steps
+            above = Weighed("clouds", strategic, known, self.strategic.act, self.strategic.q_values, REWARD, period_steps)
+        operational = None if self.operational is None else self.operational(facts)
+        below = self._placing(facts, learned, "all" if above is None else "cloud")
+        return Composite(name, strategic=above, tactical=below, operational=operational)
+
+    def _placing(self, facts: Facts, learned: Learned | None, scope: Scope) -> Policy | None:
+        agent, period_steps = self.tactical, facts.world.tactical_steps
+        if agent is None:
+            return None
+        if isinstance(agent, PPOAgent):
+            return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.log_probs, LOG_PROBABILITY, period_steps)
+        if learned is None:
+            raise ValueError("the tactical layer needs what was learned of the scenario's past")
+        if isinstance(agent, CandidatesAgent):
+            return agent.policy(facts, learned, period_steps=period_steps, scope=scope)
+        options: dict[str, Any] = {"horizon": int(agent["horizon"]), "switches": agent["switches"]}
+        return Planner(Costs(facts, learned), "planner_response", period_steps=period_steps, scope=scope, **options)
+
+
+class Weighed(Acting):
+    """A network's policy that also says what it makes of every alternative.
+
+    Args:
+        name, layer, known, act, period_steps: see `Acting`.
+        weigh: (observations, mask) -> values of the actions, float32 [A, n].
+        unit: of the values.
+    """
+
+    def __init__(self, name: str, layer: Layer, known: Any, act: Act, weigh: Weigh, unit: str, period_steps: int) -> None:
+        super().__init__(name, layer, known, act, period_steps=period_steps)
+        self._weigh, self._unit = weigh, unit
+
+    def estimates(self, view: View) -> tuple[Float64, str]:
+        """Values of all clouds, float64 [A, C], or placements, float64 [A, P]; NaN where one may not be chosen."""
+        mask: Any = self.layer.mask(view, self.known)
+        values = self._weigh(self.layer.observe(view, self.known), mask).astype(np.float64)
+        values[~mask | (values <= MASKED)] = np.nan
+        if self.layer is not tactical:
+            return values, self._unit
+        found, apps = self.known.candidates(view), np.arange(len(values))[:, None]
+        everywhere = np.full(view.facts.is_allowed.shape, np.nan)
+        row, column = np.nonzero(found >= 0)
+        everywhere[apps[row, 0], found[row, column]] = values[row, column]
+        return everywhere, self._unit
