@@ -71,7 +71,7 @@ class QNetwork(Networks):
 
     def values(self, observed: Tensor, mask: Tensor | None = None) -> Tensor:
         """Discounted sum of rewards that is expected of each action, [S, B, inputs] -> [S, B, actions]."""
-        found = self.linear("values", torch.relu(self.linear("hidden2", torch.relu(self.linear("hidden1", observed)))))
+        found = self.linear("values", torch.relu_(self.linear("hidden2", torch.relu_(self.linear("hidden1", observed)))))
         return found if mask is None else found.masked_fill(~mask, MASKED)
 
 

@@ -27,7 +27,7 @@ from models.baselines.planning.costs import Costs, Expected
 from models.checkpoints import load_model
 from models.networks import GAIN_RELU, Networks, generators
 from models.tactical.scoring import OWN, PLACES, Observer
-from models.training import History, SeedTraining, Tensors
+from models.training import VALIDATION, History, SeedTraining, Tensors
 from simulator.control.features import candidates, lagged
 from simulator.parameters import Section
 
@@ -143,7 +143,7 @@ class CandidatesTraining(SeedTraining):
         units, per_unit = -(-settings.updates // settings.validate_every), settings.validate_every * settings.batch
         history = History(LAYER, ARM, seeds)
         norm = settings.max_norm
-        super().__init__(network, random, history, units=units, per_unit=per_unit, score=None, eps=1e-8, max_norm=norm)
+        super().__init__(network, random, history, units=units, per_unit=per_unit, score=self._scores, eps=1e-8, max_norm=norm)
 
     def unit(self) -> Mapping[str, Any]:
         """Make the updates of a unit; the last networks are validated by `run`."""
@@ -164,12 +164,12 @@ class CandidatesTraining(SeedTraining):
         self.updates += 1
         return losses.detach()
 
-    def validate(self) -> None:
-        """Score the networks by their loss in the valid rows and keep those that are the best so far."""
+    def _scores(self, found: Sequence[Tensors]) -> dict[str, list[float]]:
+        """Loss of every seed in the valid rows."""
         scores, relative = [], []
         prior_usd = float(chosen(self.valid, np.arange(len(self.valid)), self.valid.prior[None, :, :, NEAR])[0])
-        for own in range(len(self.random)):
-            network, squared, usd = CandidatesAgent(self.network.tensors(own)).network, 0.0, 0.0
+        for tensors in found:
+            network, squared, usd = CandidatesAgent(tensors).network, 0.0, 0.0
             for rows in np.array_split(np.arange(len(self.valid)), -(-len(self.valid) // VALID_ROWS)):
                 with torch.no_grad():
                     losses, costs = loss_of(network, self.valid, rows[None])
@@ -177,10 +177,7 @@ class CandidatesTraining(SeedTraining):
                 usd += float(chosen(self.valid, rows, costs[..., NEAR].numpy())[0])
             scores.append(squared / float(self.valid.weight.sum()))
             relative.append(100 * usd / max(prior_usd, 1e-12))
-        is_better = torch.from_numpy(self.best.note(self.updates, scores)).to(self.device)
-        self.kept = torch.where(is_better[:, None], self.network.flat.detach(), self.kept)
-        metrics = {"charts/validation": scores, "charts/chosen_pct_of_prior": relative}
-        self.history.add(self.updates, self.done * self.per_unit, metrics)
+        return {VALIDATION: scores, "losses/valid_loss": scores, "charts/chosen_pct_of_prior": relative}
 
 
 def loss_of(network: CandidatesNetwork, samples: Samples, at: Int64) -> tuple[Tensor, Tensor]:
