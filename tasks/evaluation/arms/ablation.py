@@ -12,9 +12,8 @@ from typing import Any
 from models.tactical.candidates import CandidatesAgent
 from models.tactical.weighted import reweighed
 from simulator.control.decision import Policy
-from tasks.evaluation.arms.learned import candidates_agents
 from tasks.evaluation.arms.table import Arm, ordered
-from tasks.evaluation.arms.world import World
+from tasks.evaluation.arms.world import World, candidates_agents
 
 PERIODS_STEPS = (200, 500, 1000, 2000)
 HEAVIER = 10.0  # a weight of the objective in the sweep

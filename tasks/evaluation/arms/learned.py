@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from models.orchestrator import Orchestrator
 from models.strategic.dqn import DQNAgent
-from models.tactical.candidates import CandidatesAgent
 from models.tactical.ppo import PPOAgent
 from simulator.control.decision import Composite, Policy
-from tasks.core.records import read_record
 from tasks.evaluation.arms.table import Arm, ordered
-from tasks.evaluation.arms.world import World
-from tasks.learning.candidates_outputs import CandidatesChoice
+from tasks.evaluation.arms.world import World, by_seed, candidates_agents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +24,9 @@ class Learned(Arm):
     build: Callable[[World], Mapping[int, Policy]]
 
 
-def by_seed(folder: Path) -> dict[int, Path]:
-    """The checkpoints `seed-<n>.pt` of an arm, by training seed."""
-    return {int(file.stem.removeprefix("seed-")): file for file in sorted(folder.glob("seed-*.pt"))}
-
-
 def _ppo(world: World) -> Mapping[int, Policy]:
     files = by_seed(world.models / "tactical" / "ppo_specified")
     return {seed: Composite("ppo_specified", tactical=PPOAgent.load(file).policy(world.facts)) for seed, file in files.items()}
-
-
-def candidates_agents(models: Path) -> dict[int, CandidatesAgent]:
-    """The networks of the candidates arm, with the strength that was chosen, by training seed."""
-    folder = models / "tactical" / "candidates"
-    chosen = read_record(folder / "choice.json", CandidatesChoice).chosen
-    return {seed: CandidatesAgent.load(file, (chosen.volume, chosen.response)) for seed, file in by_seed(folder).items()}
 
 
 def _candidates(world: World) -> Mapping[int, Policy]:

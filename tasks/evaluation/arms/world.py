@@ -1,4 +1,4 @@
-"""What learned arms and ablations are built from in one scenario. Not here: any arm."""
+"""What learned arms and ablations are built from: one scenario, and the checkpoints of an arm. Not here: any arm."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.tactical.candidates import CandidatesAgent
 from simulator.control.view import Facts
 from simulator.scenario import Scenario
 from tasks.core.records import read_record
 from tasks.evaluation.arms.tuned import Known
 from tasks.learning.baselines_record import ChosenBaselines
+from tasks.learning.candidates_outputs import CandidatesChoice
 from tasks.learning.knowledge_files import load_knowledge
 from tasks.learning.learn_planner_outputs import load_learned
 from tasks.learning.tune_baselines_outputs import knowledge_folder
@@ -54,3 +56,15 @@ class World:
         tuned = self.parameters["planner_response"]
         period_steps = self.facts.world.tactical_steps
         return {"horizon": int(tuned["horizon"]), "switches": tuned["switches"], "period_steps": period_steps}
+
+
+def by_seed(folder: Path) -> dict[int, Path]:
+    """The checkpoints `seed-<n>.pt` of an arm, by training seed."""
+    return {int(file.stem.removeprefix("seed-")): file for file in sorted(folder.glob("seed-*.pt"))}
+
+
+def candidates_agents(models: Path) -> dict[int, CandidatesAgent]:
+    """The networks of the candidates arm, with the strength that was chosen, by training seed."""
+    folder = models / "tactical" / "candidates"
+    chosen = read_record(folder / "choice.json", CandidatesChoice).chosen
+    return {seed: CandidatesAgent.load(file, (chosen.volume, chosen.response)) for seed, file in by_seed(folder).items()}
