@@ -114,7 +114,7 @@ def test_no_floor_of_many_is_free(proof: Callable[..., None]) -> None:
 
 def test_a_quiet_app_cannot_lock_a_zone() -> None:
     """Sixty floored instances of an app without calls leave three quarters of the zone to the others."""
-    calls = [call(30 + i / 10, 20, app=1) for i in range(40)]
+    calls = [call(30 + i / 10, 60, app=1) for i in range(40)]
     scenario = plain_scenario(capacity=[[40]], functions_of_app=(1, 1), calls=calls)
     fleet = Fleet(scenario, scenario.apps.home, luck_seed=1)
     fleet.set_floors(np.array([60, 0]))
