@@ -47,8 +47,12 @@ STAGES: Mapping[str, Stage] = {
     "train_tactical": Stage("tasks.learning.train_tactical"),
     "train_strategic": Stage("tasks.learning.train_strategic"),
     "calibrate": Stage("tasks.world.calibrate"),
+    "train_candidates": Stage("tasks.learning.train_candidates"),
+    "finetune": Stage("tasks.learning.finetune"),
     "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),
     "evaluate_bound": Stage("tasks.evaluation.evaluate_bound"),
+    "evaluate_learned": Stage("tasks.evaluation.evaluate_learned"),
+    "evaluate_ablation": Stage("tasks.evaluation.evaluate_ablation"),
     "compare": Stage("tasks.evaluation.compare"),
     "report": Stage("tasks.report.report", loads=("tasks.report.sections.*",)),
 }

@@ -175,6 +175,8 @@ def test_a_stage_imports_the_arms_of_its_own_group_only(closures: dict[str, Clos
         "tune_baselines": {"table", "tuned"},
         "evaluate_baselines": {"table", "tuned", "baselines"},
         "evaluate_bound": {"table", "bound"},
+        "evaluate_learned": {"table", "tuned", "world", "learned"},
+        "evaluate_ablation": {"table", "tuned", "world", "ablation"},
     }
 
 
