@@ -59,6 +59,10 @@ class Page:
         """Content of a JSON file of data/reference, {} if the file is missing."""
         return self.inputs.mapping(relative)
 
+    def read_list(self, relative: str) -> list[dict[str, Any]]:
+        """Rows of a JSON list, e.g. of a training history, [] if the file is missing."""
+        return self.inputs.listed(relative)
+
     def read_csv(self, relative: str) -> list[dict[str, str]]:
         """Rows of a CSV file, [] if the file is missing."""
         return self.inputs.rows(relative)
