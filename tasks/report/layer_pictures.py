@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.files import write_bytes_atomic
 from tasks.evaluation.policy_record import ShownPolicies
-from tasks.report.page import STYLE
+from tasks.report.page import style_text
 from tasks.report.parts.arms import family_in_front
 from tasks.report.parts.layers import metrics_of
 from tasks.report.report_outputs import strategic_picture, tactical_picture
@@ -44,7 +44,6 @@ def draw(page: Page, paths: Paths) -> list[str]:
         history = page.read_list(f"reports/{layer}/training_history.json")
         shown = page.read("reports/tactical/policy.json", ShownPolicies) if layer == "tactical" else None
         write_bytes_atomic(file_of(paths), _picture(layer, found, history, shown))
-        _write(file_of(paths), _picture(layer, found, history, shown))
         drawn.append(layer)
     return drawn
 
@@ -81,7 +80,7 @@ def _curves(axes: Axes, history: list[dict[str, Any]], metric: str, title: str, 
         if row["metric"] == metric:
             lines.setdefault((row["arm"], row["seed"]), []).append((row["transitions"], row["value"]))
     for points in lines.values():
-        axes.plot([x for x, _ in points], [y for _, y in points], color=ink["learned"], linewidth=1.2, alpha=0.7)
+        axes.plot([x for x, _ in points], [y for _, y in points], color=ink["learned"], marker=".", linewidth=1.2, alpha=0.7)
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xlabel(f"transitions of a seed ({len(lines)} seeds)", fontsize=8)
 
@@ -112,6 +111,6 @@ def _heat(axes: Axes, shown: ShownPolicies, by_region: tuple[tuple[float, ...], 
 
 def inks() -> dict[str, str]:
     """Colours of the light theme by their names in the style sheet."""
-    text = (STYLE / "page.css").read_text(encoding="utf-8")
+    text = style_text("page.css")
     light = text[text.index(":root") : text.index("}", text.index(":root"))]
     return dict(re.findall(r"--([\w-]+):\s*(#[0-9A-Fa-f]{6})", light))

@@ -93,7 +93,7 @@ def _costs_figure(arms: list[Arm], *, narrow: bool) -> Figure:
         text += labels(arm, i, narrow=narrow)
     figure.update_layout(
         height=(ROW_NARROW if narrow else ROW_WIDE) * len(arms) + 80,
-        margin={"l": 12 if narrow else 210, "r": 12 if narrow else 130, "t": 22, "b": 44},
+        margin={"l": 12 if narrow else 236, "r": 12 if narrow else 130, "t": 22, "b": 44},
         annotations=text,
         xaxis=axis(range=[low, high], nticks=6, title=f"% of home (the axis starts at {low})"),
         yaxis=axis(range=[len(arms) - 0.5, -0.8 if narrow else -0.5], showgrid=False, showticklabels=False),

@@ -70,8 +70,9 @@ def _identity(found: LayerMetrics) -> str:
 def _policies(page: Page, shown: ShownPolicies) -> str:
     key = "candidates" if "candidates" in shown.arms else min(shown.arms)
     arm = shown.arms[key]
+    decided = [hour for hour in range(24) if any(by_hour[hour] for by_hour in arm.by_region)]
     most = max(range(len(shown.regions)), key=lambda r: sum(arm.by_region[r]))
-    share = 100 * sum(arm.by_region[most]) / 24
+    share = 100 * sum(arm.by_region[most][hour] for hour in decided) / max(1, len(decided))
     hours = [
         {"region": region, "hour": hour, "share_of_apps": arm.by_region[r][hour]}
         for r, region in enumerate(shown.regions)
@@ -80,7 +81,7 @@ def _policies(page: Page, shown: ShownPolicies) -> str:
     provenance = f"{shown.scenario} · arm {key} · test span"
     heat = page.figure(
         "tactical_policy",
-        heading=f"{num(share, 0)} % of the apps are in {shown.regions[most]}, day and night",
+        heading=f"Most apps are in {shown.regions[most]}: {num(share, 0)} % of them, mean over the day",
         sentence="Share of the apps in each region by hour of the day (UTC), means over the decisions of the test span.",
         **both(_heat_figure, shown, arm),
         key='<span><i class="box" style="--c:var(--s1)"></i>few</span><span><i class="box" style="--c:var(--s5)"></i>many</span>',
@@ -121,7 +122,7 @@ def _heat_figure(shown: ShownPolicies, arm: ShownPolicy, *, narrow: bool) -> Fig
     )  # fmt: skip
     figure.update_layout(
         height=20 * len(order) + 70,
-        margin={"l": 150, "r": 8, "t": 12, "b": 42},
+        margin={"l": 172, "r": 8, "t": 12, "b": 42},
         xaxis=axis(title="hour of the day, UTC", dtick=6, showgrid=False),
         yaxis=axis(autorange="reversed", showgrid=False),
     )
