@@ -67,7 +67,7 @@ def _run(stage: Stage, argv: list[str], paths: Paths) -> str:
     params = params_module.load(paths.params_file, declared)
     dependencies, outputs = data_edges(paths.root, *argv)
     profile = params.profile if "profile" in declared else None
-    made = made_from(paths.root, dependencies, profile, params.as_of_day if "as_of_day" in declared else None)
+    made = made_from(paths.root, dependencies, profile, params.until_day if "as_of_day" in declared else None)
     summary: str = importlib.import_module(stage.module).run(params, paths, *argv[1:])
     stamp_outputs(paths.root, outputs, made)
     return summary

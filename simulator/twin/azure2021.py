@@ -7,7 +7,6 @@ that is balanced in the same way. docs/methods/twin.md has the equations and wha
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError
 from core.units import DAY_US, HOUR_US
+from simulator.twin.marks import app_names, hex_id
 from simulator.twin.profiles import PROFILE_DAYS, REFERENCE, RUSH_GAP_S, SHORT_GAP_S, Profile, duration_table, round_to_sum, scaled_profile
 
 Int64 = NDArray[np.int64]
@@ -83,22 +83,14 @@ def generate_azure2021(seed: int, days: int = 14, apps: int = 119, rate: float =
     app, function, arrival = (np.concatenate(p) for p in (app_parts, function_parts, arrival_parts))
     duration = _durations(function, profile, targets, rng)
     order = np.lexsort((duration, function, app, arrival))
-    function_ids = [_hex_id(seed, "function", i) for i in range(int(first_function[-1]))]
-    return Calls(app[order], function[order], arrival[order], duration[order], _app_ids(seed, apps), function_ids)
+    function_ids = [hex_id(seed, "function", i) for i in range(int(first_function[-1]))]
+    return Calls(app[order], function[order], arrival[order], duration[order], app_names(seed, apps), function_ids)
 
 
 def published_calls(seed: int, apps: int) -> dict[str, int]:
     """Return the calls in 14 days of each app of the twin by its name, most called first: published, so no trace's future is in them."""
     targets = json.loads((REFERENCE / "azure2021.json").read_text(encoding="utf-8"))
-    return dict(zip(_app_ids(seed, apps), scaled_profile(apps, 1.0, targets).calls.tolist(), strict=True))
-
-
-def _app_ids(seed: int, apps: int) -> list[str]:
-    return [_hex_id(seed, "app", i) for i in range(apps)]
-
-
-def _hex_id(seed: int, kind: str, index: int) -> str:
-    return hashlib.sha256(f"trine twin {seed} {kind} {index}".encode()).hexdigest()
+    return dict(zip(app_names(seed, apps), scaled_profile(apps, 1.0, targets).calls.tolist(), strict=True))
 
 
 def _cell_weights(profile: Profile, days: int, targets: dict, rng: np.random.Generator) -> Float64:

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ValidationError
 from core.errors import ParameterError
 from tasks.core.bounds import allowed, field_at
 
-BY_PROFILE, DEFAULT = "by_profile", "default"
+BY_PROFILE, DEFAULT, LATEST = "by_profile", "default", "latest"
 LARGEST_WHOLE, LAST_DAY = 2**31 - 1, 36_500
 WHOLE = {  # values outside of a section: least, most, meaning
     "seed": (0, LARGEST_WHOLE, "seed of everything that is sampled, and of the twin"),
     "epoch": (0, LARGEST_WHOLE, "raise it to rebuild everything"),
-    "as_of_day": (1, LAST_DAY, "the first day that features and reports do not see"),
+    "as_of_day": (1, LAST_DAY, "the first day that features and reports do not see; or `latest`"),
     "window_days": (1, LAST_DAY, "how many days before `as_of_day` they see"),
 }
 SHOWN = 80  # characters of a refused value
@@ -90,6 +90,12 @@ class Params:
     def as_of_day(self) -> int:
         """The first day that features and reports do not see, 1 or more."""
         return self._whole("as_of_day")
+
+    @property
+    def until_day(self) -> int | None:
+        """`as_of_day`, or None where it is `latest`: then the traces say it (tasks/data/split.py)."""
+        self._require("as_of_day")
+        return None if _find(self._values, "as_of_day") == LATEST else self.as_of_day
 
     @property
     def window_days(self) -> int:

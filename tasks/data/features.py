@@ -8,6 +8,7 @@ another app, so the calls are read for some apps at a time: memory follows GROUP
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,7 @@ from tasks.data.features_settings import FeaturesSettings
 from tasks.data.ingest_outputs import ingest_report, staged_folder
 from tasks.data.ingest_record import IngestReport
 from tasks.data.region_features import region_table
-from tasks.data.split import first_day, split_steps
+from tasks.data.split import first_day, no_calls, split_steps, with_found_days
 from tasks.data.verdict import require_success
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     source = params.section("features", FeaturesSettings).source
     require_success(paths, source)
+    params = with_found_days(params, paths, source)
     require_success(paths, params.section("features", FeaturesSettings).cells)
     with folder_draft(features_folder(paths)) as draft:
         facts = write_tables(params, paths, draft)
@@ -79,8 +81,8 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
     Raises:
         RawDataError: the source of the calls is off or has no call in the window.
     """
-    files = _files_of_window(params, paths)
-    apps = _apps_of_window(paths, files)
+    files, days = _files_of_window(params, paths)
+    apps = _apps_of_window(paths, files, days)
     span_steps = _span_steps(params, int(apps["last_us"].max()))
     settings = params.section("features", FeaturesSettings)
     unit, train_end, valid_end, test_end = split_steps(span_steps, settings.split)
@@ -100,6 +102,8 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
             _write(pl.scan_parquet(sorted(Path(pieces).glob(f"{name}-*.parquet")), glob=False), folder / f"{name}.parquet")
     _write(pl.concat(classes, rechunk=True).lazy(), folder / "apps.parquet")
     rows = dict(zip(ends, (sum(h) for h in zip(*heights, strict=True)), strict=True))
+    if not rows["train"]:
+        raise no_calls(f"no call lies in the train span (steps 0 to {train_end})", days)
     return {
         "calls": int(apps["calls"].sum()),
         "span_steps": span_steps,
@@ -112,16 +116,16 @@ def write_tables(params: Params, paths: Paths, folder: Path) -> dict[str, Any]:
     }
 
 
-def _files_of_window(params: Params, paths: Paths) -> list[Path]:
-    """Staged calls of the days of the window, in order of the day."""
+def _files_of_window(params: Params, paths: Paths) -> tuple[list[Path], list[int]]:
+    """Staged calls of the days of the window, in order of the day; and all days that are staged."""
     source = params.section("features", FeaturesSettings).source
     staged = {int(f.parent.name.removeprefix("day=")): f for f in staged_folder(paths, source).glob("day=*/invocations.parquet")}
     if not staged:
         raise RawDataError(f"{source} has no calls", where=f"params.yaml: traces.{source}.from", how="switch the source on")
-    return [staged[day] for day in sorted(staged) if first_day(params) <= day < params.as_of_day]
+    return [staged[day] for day in sorted(staged) if first_day(params) <= day < params.as_of_day], sorted(staged)
 
 
-def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
+def _apps_of_window(paths: Paths, files: list[Path], days: Sequence[int]) -> dict[str, np.ndarray]:
     """Return app_id (ascending), calls and last_us of the apps that call in these files."""
     apps: dict[str, np.ndarray] = {"app_id": np.zeros(0, dtype=np.int64)}
     if files:
@@ -129,7 +133,7 @@ def _apps_of_window(paths: Paths, files: list[Path]) -> dict[str, np.ndarray]:
         with connect(paths) as con:
             apps = con.sql(load_sql("features/apps.sql").format(invocations=listed)).fetchnumpy()
     if not len(apps["app_id"]):
-        raise RawDataError("no call lies in the window", where="params.yaml: as_of_day, window_days", how="choose days that the trace has")
+        raise no_calls("no call lies in the window", days)
     return apps
 
 

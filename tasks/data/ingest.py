@@ -104,11 +104,11 @@ def _build(params: Params, paths: Paths, manifest: dict[str, Any], work: Path, d
         rejects.flush()
         days = _write_days(job, staged, dirty, state)
         _write_rejects(job, staged)
-        counts = _counts(manifest["from"], files, job.records) | {"rows_staged": sum(day["rows"] for day in days.values())}
+        counts = _counts(manifest["origin"], files, job.records) | {"rows_staged": sum(day["rows"] for day in days.values())}
         if counts["rows_in"] != counts["rows_staged"] + counts["rows_rejected"]:
             what = f"{counts['rows_in']} rows in, {counts['rows_staged']} staged, {counts['rows_rejected']} rejected"
             raise LostRowsError(what, where=source, how="tell the maintainers; what was staged before is untouched")
-        counts |= module.summarise(con, draft, params)
+        counts |= module.summarise(con, draft, params) | ({"days": manifest["days"]} if manifest.get("days") else {})
     write_record(draft / "ingest.json", IngestReport, counts)
     write_json(draft / "state.json", {"code": code, "files": job.records, "days": days, "rejects": sha256(draft / REJECTS)})
     size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())

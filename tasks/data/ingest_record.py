@@ -18,6 +18,13 @@ class RawFileCounts(Record):
     rejected: int
 
 
+class FoundDays(Record):
+    """With `as_of_day: latest`: the first day with a call, and the first that is not complete any more."""
+
+    first: int
+    until: int
+
+
 class IngestReport(Record):
     """Counts of a source, by raw file and in total.
 
@@ -33,6 +40,7 @@ class IngestReport(Record):
     rows_rejected: int
     rejects_by_reason: dict[str, int]
     files: tuple[RawFileCounts, ...]
+    days: FoundDays | None = None
 
     @property
     def totals(self) -> dict[str, Any]:

@@ -13,10 +13,8 @@ from typing import IO, TYPE_CHECKING, cast
 from core.errors import ParameterError, RawDataError
 from tasks.core.faults import GZIP_FAULTS
 from tasks.data.sources.base import Kind
-from tasks.data.traces import trace_of
 
 if TYPE_CHECKING:
-    from tasks.core.params import Params
     from tasks.core.paths import Paths
 
 BOM = b"\xef\xbb\xbf"
@@ -27,9 +25,8 @@ GZIP_BITS = 31  # of zlib: a header of gzip
 UNPACKED_AT_ONCE = 1 << 12
 
 
-def folder_text(params: Params, source: str) -> str:
-    """Return the folder of a source's raw files as params.yaml states it (empty when the source is off)."""
-    origin = trace_of(params, source).origin
+def folder_text(origin: str, source: str) -> str:
+    """Return the folder of a source's raw files by where they come from (empty when the source is off)."""
     if origin == "off":
         return ""
     return {"twin": f"data/raw/{source}/files", "inbox": f"data/inbox/{source}"}.get(origin, origin.removeprefix("path:"))

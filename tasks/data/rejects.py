@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ParameterError
 from tasks.core.records import read_record
@@ -66,5 +67,23 @@ def lines_of(paths: Paths, wanted: str = "") -> Iterator[str]:
                 yield f"{source}: off"
             continue
         yield f"{source}: {counts.rows_rejected:,} of {counts.rows_in:,} rows rejected"
-        for reason in reasons_of(paths, source):
-            yield f"  {reason.reason:<24}{reason.rows:>10,}  first: {reason.file} line {reason.line}: {reason.row}"
+        yield from map(_line, reasons_of(paths, source))
+        before = import_reasons(paths, source)
+        if before:
+            yield f"{source}: {sum(one.rows for one in before):,} rows rejected before, by trine import"
+            yield from map(_line, before)
+
+
+def _line(one: Reason) -> str:
+    return f"  {one.reason:<24}{one.rows:>10,}  first: {one.file} line {one.line}: {one.row}"
+
+
+def import_reasons(paths: Paths, source: str) -> list[Reason]:
+    """Return why `trine import` rejected rows of the tables whose files lie in the inbox, most rows first."""
+    folder, found = paths.inbox(source), dict[str, list[dict[str, Any]]]()
+    for file in sorted(folder.glob("import.*.rejects.jsonl")) if folder.is_dir() else ():
+        for text in file.read_text(encoding="utf-8").splitlines():
+            row = json.loads(text)
+            found.setdefault(row["reason"], []).append(row)
+    reasons = (Reason(reason, len(rows), rows[0]["file"], rows[0]["line"], rows[0]["row"]) for reason, rows in found.items())
+    return sorted(reasons, key=lambda one: (-one.rows, one.reason))

@@ -10,18 +10,19 @@ import hashlib
 import importlib
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import RawDataError
-from tasks.core.faults import GZIP_FAULTS
 from tasks.core.files import read_json, write_json
 from tasks.core.lineage import without_stamp
-from tasks.data import cleaning, raw_files
+from tasks.data import cleaning, dialects, inbox, raw_entry, raw_files, tables
+from tasks.data.found_days import found_days
 from tasks.data.scan_outputs import manifest_file
 from tasks.data.sources.base import Kind
 from tasks.data.traces import trace_of
+from tasks.data.whose import is_generated, whose
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATOR = ("simulator/rng.py", "simulator/twin*.py", "tasks/data/twin_files.py", "data/reference/twin/*")
-BLOCK = 1 << 20
-HEAD = 1 << 18  # bytes kept of the beginning, for the header
-TAIL = 1 << 16  # bytes kept of the end, for the last day
 
 
 def run(params: Params, paths: Paths, source: str) -> str:
@@ -44,23 +42,45 @@ def run(params: Params, paths: Paths, source: str) -> str:
         RawDataError: a file or the folder cannot be used (named, with the remedy).
         ParameterError: the origin of the source is not usable.
     """
-    trace = trace_of(params, source)
-    folder = raw_files.folder_text(params, source)
-    manifest: dict[str, Any] = {"source": source, "from": trace.origin, "folder": folder, "files": [], "ignored": []}
+    module = importlib.import_module(f"tasks.data.sources.{source}")
+    origin = _resolved_origin(params, paths, source, module)
+    folder = raw_files.folder_text(origin, source)
+    manifest: dict[str, Any] = {"source": source, "from": origin, "origin": origin, "folder": folder, "files": [], "ignored": []}
     written = ""
-    if trace.origin != "off":
-        module = importlib.import_module(f"tasks.data.sources.{source}")
+    if origin != "off":
         memory = _Memory(paths, source, module)
-        if trace.origin == "twin":
+        if origin == "twin":
             manifest["twin"], written = _ensure_twin(params, paths, source, module, memory)
-        manifest["files"], manifest["ignored"] = list_files(raw_files.resolve_folder(folder, paths), folder, module, memory)
+        place = raw_files.resolve_folder(folder, paths)
+        if origin == "inbox":
+            _say(inbox.stray_lines(paths, module) if inbox.is_importable(module) else ())
+        manifest["files"], manifest["ignored"] = list_files(place, folder, module, memory)
+        manifest["origin"] = whose(origin, manifest["files"], has_generated=memory.has_generated)
+        _say(inbox.lines(place, folder, manifest["ignored"], manifest["files"], module))
+        if params.until_day is None:
+            manifest["days"] = found_days(params, paths, source, place, manifest["files"])
         memory.save()
     if _read_manifest(paths, source) != manifest:
         write_json(manifest_file(paths, source), manifest)
-    if trace.origin == "off":
+    if origin == "off":
         return "off"
     files = manifest["files"]
     return f"{len(files)} files, {sum(f['rows'] for f in files):,} rows, {sum(f['bytes'] for f in files):,} bytes{written}"
+
+
+def _resolved_origin(params: Params, paths: Paths, source: str, module: ModuleType) -> str:
+    """Return where the files come from: `inbox or twin` and `inbox or off` depend on whether the inbox has a file of the source."""
+    first, _, other = trace_of(params, source).origin.partition(" or ")
+    if not other:
+        return first
+    folder = paths.inbox(source)
+    has_files = folder.is_dir() and any(raw_files.kind_of(name, module.KINDS) for name, _ in _walk(folder))
+    return first if has_files else other
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def list_files(folder: Path, shown: str, module: ModuleType, memory: _Memory) -> tuple[list[dict[str, Any]], list[str]]:
@@ -82,17 +102,24 @@ def list_files(folder: Path, shown: str, module: ModuleType, memory: _Memory) ->
         what = "the folder of the raw files does not exist" if not folder.exists() else "this is a file, not a folder"
         raise RawDataError(what, where=f"{shown} (from: of this source in params.yaml)", how="create it, or correct the path")
     files, ignored = [], []
-    for name, path in _walk(folder):
+    found = list(_walk(folder))
+    imported = inbox.digests(name for name, _ in found) if inbox.is_importable(module) else set()
+    for name, path in found:
         kind = raw_files.kind_of(name, module.KINDS)
-        if kind is None:
-            ignored.append(name)
-        else:
-            _check_plain_file(path, name, folder)
-            files.append(memory.entry(name, path, kind))
+        if kind is None or inbox.is_imported(path, imported):
+            ignored.append(inbox.printable(name))
+            continue
+        if inbox.printable(name) != name:
+            raise RawDataError("a name is not UTF-8", where=f"{shown}/{inbox.printable(name)}", how="rename the file or the folder")
+        _check_plain_file(path, name, folder)
+        files.append(memory.entry(name, path, kind, shown))
     if not files:
         patterns = ", ".join(k.pattern for k in module.KINDS)
-        seen = f"{len(ignored)} other files, e.g. {ignored[0]}" if ignored else "nothing"
-        raise RawDataError(f"no file of this source; found {seen}", where=shown, how=f"expected names like {patterns}; or set from: off")
+        seen = f"{len(ignored)} other files" if ignored else "nothing"
+        said = "".join(f"\n  {line}" for line in inbox.lines(folder, shown, ignored, files, module))
+        raise RawDataError(
+            f"no file of this source; found {seen}{said}", where=shown, how=f"expected names like {patterns}; or set from: off"
+        )
     _check_repeats(files)
     complaint = module.check_files(files) if hasattr(module, "check_files") else None
     if complaint:
@@ -141,87 +168,17 @@ def _check_repeats(files: list[dict[str, Any]]) -> None:
         seen[entry["sha256"]] = entry["name"]
 
 
-def describe(name: str, path: Path, kind: Kind, module: ModuleType) -> dict[str, Any]:
-    """Hash one file, count its rows, check its first lines; the entry of the manifest.
-
-    Raises:
-        RawDataError: empty, unreadable, damaged, or not what its name says.
-    """
-    size = path.stat().st_size
-    if size == 0:
-        raise RawDataError("the file is empty", where=name, how="fetch it again or remove it")
-    try:
-        with path.open("rb") as handle:
-            sha256 = hashlib.file_digest(handle, "sha256").hexdigest() if raw_files.is_gzip(name) or kind.layout == "parquet" else ""
-    except OSError as error:
-        raise raw_files.unreadable(name, error) from error
-    if kind.layout == "parquet":
-        return _entry(name, kind, size, sha256, _parquet_rows(name, path, kind), None, None)
-    head, tail, lines, digest = _stream(name, path)
-    firsts = raw_files.first_lines(head, whole=len(head) < HEAD)
-    raw_files.check_first_lines(kind, name, firsts)
-    rows = sum(1 for _ in cleaning.records(raw_files.raw_lines(path, name), kind, name)) if kind.layout == "quoted_csv" else lines
-    first_row = firsts[int(kind.has_header) :][:1]
-    last_row = tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1:] if rows > kind.has_header else []
-    days = [_day(module, kind, name, row) for row in (first_row, last_row)]
-    return _entry(name, kind, size, sha256 or digest, rows - kind.has_header, days[0], days[1])
-
-
-def _stream(name: str, path: Path) -> tuple[bytes, bytes, int, str]:
-    """Read a file once: (beginning, end, number of physical lines, SHA-256 of the bytes read)."""
-    digest, lines, head, tail, last = hashlib.sha256(), 0, b"", b"", b"\n"
-    try:
-        with raw_files.open_raw(path) as handle:
-            while block := handle.read(BLOCK):
-                digest.update(block)
-                lines += block.count(b"\n")
-                if len(head) < HEAD:
-                    head += block[: HEAD - len(head)]
-                tail = block[-TAIL:] if len(block) >= TAIL else (tail + block)[-TAIL:]
-                last = block[-1:]
-    except GZIP_FAULTS as error:
-        raise raw_files.damaged_gzip(path, name, error) from error
-    except OSError as error:
-        raise raw_files.unreadable(name, error) from error
-    if not head:
-        raise RawDataError("the file is empty once unpacked", where=name, how="fetch it again or remove it")
-    return head, tail, lines + (last != b"\n"), digest.hexdigest()
-
-
-def _parquet_rows(name: str, path: Path, kind: Kind) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        meta = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise RawDataError(f"not readable as Parquet: {error}", where=name, how="fetch it again or remove it") from error
-    found = meta.schema_arrow.names
-    wrong = kind.columns(found) if callable(kind.columns) else None if tuple(found) == kind.columns else f"expected {kind.columns}"
-    if wrong:
-        raise RawDataError(f"wrong columns: {wrong}; found {found}", where=name, how="export the table again with these columns")
-    return int(meta.metadata.num_rows)
-
-
-def _day(module: ModuleType, kind: Kind, name: str, row: list[bytes]) -> int | None:
-    """Ask the source for the day of a row (sources without `day_of`, and rows that make no sense, have none)."""
-    if not row or not hasattr(module, "day_of"):
-        return None
-    fields = raw_files.split_line(row[0].strip().decode("utf-8", errors="replace"))
-    return module.day_of(kind.name, name, fields) if fields else None
-
-
-def _entry(name: str, kind: Kind, size: int, sha256: str, rows: int, first: int | None, last: int | None) -> dict[str, Any]:
-    return {"name": name, "kind": kind.name, "bytes": size, "sha256": sha256, "rows": rows, "first_day": first, "last_day": last}
-
-
 class _Memory:
     """What earlier scans found, by size, modification time and inode; valid for one folder and one version of the code."""
 
     def __init__(self, paths: Paths, source: str, module: ModuleType) -> None:
         self.file = paths.root / ".trine" / f"scan-{source}.json"
         self.module = module
-        code = [*(Path(str(m.__file__)) for m in (cleaning, raw_files, module)), Path(__file__), *getattr(module, "REFERENCE_FILES", ())]
+        code = [
+            *(Path(str(m.__file__)) for m in (cleaning, dialects, inbox, raw_entry, raw_files, tables, module)),
+            Path(__file__),
+            *getattr(module, "REFERENCE_FILES", ()),
+        ]
         self.code = hashlib.sha256(b"".join(p.read_bytes() for p in code)).hexdigest()
         try:
             stored = read_json(self.file)
@@ -230,15 +187,21 @@ class _Memory:
             self.known = {}
         self.now: dict[str, Any] = {}
 
-    def entry(self, name: str, path: Path, kind: Kind) -> dict[str, Any]:
-        """Return the manifest entry of a file, hashed only where it may have changed."""
+    def entry(self, name: str, path: Path, kind: Kind, shown: str) -> dict[str, Any]:
+        """Return the manifest entry of a file, hashed only where it may have changed; messages call its folder `shown`."""
         stat = path.stat()
         key, mark = str(path.absolute()), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, kind.name, name]
         found = self.known.get(key)
         if not (isinstance(found, dict) and found.get("mark") == mark):
-            found = {"mark": mark, "entry": describe(name, path, kind, self.module)}
+            entry = raw_entry.describe(name, path, kind, self.module, shown)
+            found = {"mark": mark, "entry": entry, "is_generated": is_generated(path, kind.name)}
         self.now[key] = found
         return dict(found["entry"])
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether a file of this scan is the twin's."""
+        return any(found["is_generated"] for found in self.now.values())
 
     def save(self) -> None:
         """Keep what this scan found, and only that."""
@@ -267,7 +230,7 @@ def _ensure_twin(params: Params, paths: Paths, source: str, module: ModuleType, 
     """Write the twin's files unless those of the manifest are there, byte for byte; (what made them, note for the summary)."""
     trace: Trace = trace_of(params, source)
     made_by = {"seed": params.seed, "days": trace.days, "apps": trace.apps, "rate": trace.rate, "generator": generator_fingerprint()}
-    folder = raw_files.folder_text(params, source)
+    folder = raw_files.folder_text("twin", source)
     old = _read_manifest(paths, source)
     if old is not None and old.get("twin") == made_by:
         try:

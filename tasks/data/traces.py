@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Trace(Section):
     """Where the files of one trace source come from, and the size of its twin."""
 
-    origin: str = Field(alias="from", description="twin | path:<dir> | inbox | off")
+    origin: str = Field(alias="from", description="twin | path:<folder> | inbox | inbox or twin | inbox or off | off")
     days: int = Field(default=14, ge=1, le=366, description="days of the twin")
     apps: int = Field(default=119, ge=1, le=100_000, description="apps of the azure2021 twin")
     rate: float = Field(default=1.0, gt=0, le=1000, description="factor on the call rate of the azure2021 twin")
@@ -24,10 +24,10 @@ class Trace(Section):
     @field_validator("origin")
     @classmethod
     def known_origin(cls, value: str) -> str:
-        """Accept the four origins only."""
-        if value in ("twin", "inbox", "off") or (value.startswith("path:") and len(value) > 5):
+        """Accept these origins only."""
+        if value in ("twin", "inbox", "off", "inbox or twin", "inbox or off") or (value.startswith("path:") and len(value) > 5):
             return value
-        raise ValueError(f"'{value}' is none of twin, path:<dir>, inbox, off")
+        raise ValueError(f"'{value}' is none of twin, path:<folder>, inbox, inbox or twin, inbox or off, off")
 
 
 def trace_of(params: Params, source: str) -> Trace:

@@ -14,6 +14,7 @@ from tasks.core.records import read_record, write_record
 from tasks.core.sources import SOURCES
 from tasks.data.features_outputs import features_folder
 from tasks.data.features_record import FeaturesSummary
+from tasks.data.split import with_found_days
 from tasks.data.verdict import require_success
 from tasks.eda.calls import call_questions
 from tasks.eda.cells import cell_questions, jobs_2011
@@ -43,6 +44,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     verdicts = {source: require_success(paths, source) for source in SOURCES}
     features = read_record(features_folder(paths) / "features.json", FeaturesSummary)
+    params = with_found_days(params, paths, features.source)
     answers: dict[str, Any] = {}
     with connect(paths) as con:
         answers |= call_questions(con, params, paths, features)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-from tasks.data.traces import all_traces
 from tasks.eda.records import Volumes
 from tasks.report.page import Page
 from tasks.report.text import num
@@ -21,12 +20,11 @@ def volumes(page: Page) -> Volumes | None:
 
 
 def source_of(page: Page) -> tuple[str, str]:
-    """Name and tag (twin or real) of the call source that the exploratory analysis read."""
+    """Name and tag (twin, real or own) of the call source that the exploratory analysis read."""
     found = page.read("reports/eda/volumes.json", Volumes)
     if found:
         return found.source, page.origin_tag(found.origin)
-    source, trace = next(((s, t) for s, t in all_traces(page.params).items() if t.origin != "off"), ("no source", None))
-    return source, page.origin_tag(trace.origin if trace else "twin")
+    return next(iter(page.origins().items()), ("no source", "twin"))
 
 
 def ink_of(page: Page) -> str:
@@ -37,12 +35,14 @@ def ink_of(page: Page) -> str:
 def provenance(page: Page, *more: str, source: str = "", origin: str = "") -> str:
     """Source, seed if generated, and what else a figure rests on, e.g. `azure2021 · twin seed 1 · 119 apps`."""
     name, kind = (source, page.origin_tag(origin)) if source else source_of(page)
-    seed = [f"twin seed {page.number('seed', page.params.seed)}"] if kind == "twin" else ["real slice"]
+    seed = [f"twin seed {page.number('seed', page.params.seed)}"] if kind == "twin" else ["own trace" if kind == "own" else "real slice"]
     return " · ".join([name, *seed, *(m for m in more if m)])
 
 
-def day_name(source: str, day: int) -> str:
-    """A calendar day where the trace has dates (`Sun 31 Jan`), else its number."""
+def day_name(source: str, origin: str, day: int) -> str:
+    """A calendar day where the trace has dates (`Sun 31 Jan`), else its number; of own traces with its weekday (day 0 is a Sunday)."""
+    if origin == "own" and source == "azure2021":
+        return f"day {day} ({AZURE2021_DAY0 + dt.timedelta(days=day):%a})"
     if source != "azure2021":
         return f"day {day}"
     date = AZURE2021_DAY0 + dt.timedelta(days=day)

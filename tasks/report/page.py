@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.core.files import write_json, write_text_atomic
+from tasks.core.sources import SOURCES
+from tasks.data.ingest_record import IngestReport
 from tasks.report.plot import annotation, serialised, template
 from tasks.report.reading import Inputs
 from tasks.report.report_outputs import page_file, page_numbers_file, tables_folder
@@ -77,8 +79,13 @@ class Page:
         return origin == "twin"
 
     def origin_tag(self, origin: str) -> str:
-        """`twin` or `real` for a `from` of params.yaml."""
-        return "twin" if self.is_twin(origin) else "real"
+        """`twin`, `real` (the public traces) or `own` for the origin that a stage states, or for a `from` of params.yaml."""
+        return {"inbox": "own", "own": "own", "twin": "twin"}.get(origin, "real")
+
+    def origins(self) -> dict[str, str]:
+        """The tag of every source that is staged and not off, by the report of its ingest."""
+        found = {source: self.read(f"data/staged/{source}/ingest.json", IngestReport) for source in SOURCES}
+        return {source: self.origin_tag(counts.origin) for source, counts in found.items() if counts and counts.origin != "off"}
 
     def tile(self, question: str, value: str, unit: str, small: str) -> str:
         """HTML of a tile of the first screen: a question, a number with its unit, the denominator in small print."""

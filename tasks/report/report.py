@@ -26,10 +26,10 @@ def run(params: Params, paths: Paths) -> str:
     Raises:
         GateError: a source that is on has no successful verdict on the data that is staged now.
     """
-    for source, trace in sorted(all_traces(params).items()):
-        if trace.origin != "off":
-            require_success(paths, source)
     page = Page(params, paths)
+    for source, trace in sorted(all_traces(params).items()):
+        if trace.origin != "off" and (source in page.origins() or " or off" not in trace.origin):
+            require_success(paths, source)
     links, parts = [], []
     for name, section in found_sections():
         content = section.add(page)
@@ -55,7 +55,7 @@ def _head(section: Any) -> str:
 
 
 def _bar(page: Page, links: list[str]) -> str:
-    origins = sorted({page.origin_tag(t.origin) for t in all_traces(page.params).values() if t.origin != "off"}, reverse=True)
+    origins = sorted(set(page.origins().values()), reverse=True)
     return (
         f'<header class="bar"><div class="column"><b>Trine</b>{"".join(map(tag, origins))}<nav aria-label="Sections">{"".join(links)}</nav>'
         '<button id="theme" type="button">Theme: system</button></div></header>'

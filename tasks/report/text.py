@@ -83,14 +83,14 @@ def percent(share: float) -> str:
 
 
 def tag(name: str) -> str:
-    """HTML of a tag: `twin`, `real`, `measured`, or `sampled: what`.
+    """HTML of a tag: `twin`, `real`, `own`, `measured`, or `sampled: what`.
 
     Raises:
         ValueError: any other name.
     """
     kind = name.split(":")[0]
-    if kind not in ("twin", "real", "measured", "sampled"):
-        raise ValueError(f"unknown tag '{name}': known are twin, real, measured, sampled: what")
+    if kind not in ("twin", "real", "own", "measured", "sampled"):
+        raise ValueError(f"unknown tag '{name}': known are twin, real, own, measured, sampled: what")
     return f'<span class="tag {kind}">{html.escape(name.replace(":", ""))}</span>'
 
 

@@ -63,8 +63,9 @@ def calibration_file(paths: Paths) -> Path:
 def run(params: Params, paths: Paths) -> str:
     """Write `reports/world/calibration.csv` and `.json`; return the summary line."""
     settings = params.section("calibrate", Settings)
-    scenarios = read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios
-    row = next((row for row in scenarios if row.family == "calm"), scenarios[0])
+    listed = read_record(scenario_folder(paths) / "scenarios.json", ScenarioList)
+    row = next((row for row in listed.scenarios if row.family == "calm"), listed.scenarios[0])
+    params = params.changed({"scenario.days": listed.days, "scenario.split_steps": list(row.split_steps)})  # as they were found
     name, origin = row.id, row.origin
     scenario = load_scenario(scenario_folder(paths) / name)
     chosen = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).placements[name]["best_static"]

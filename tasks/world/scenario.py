@@ -37,6 +37,7 @@ from tasks.data.verdict import require_success
 from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.scenario_record import ScenarioList
 from tasks.world.scenario_settings import ScenarioSettings, TrainingFleets
+from tasks.world.scenario_span import require_calls, with_found_span
 from tasks.world.twin_calls import twin_invocations, with_comparable_apps
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def run(params: Params, paths: Paths) -> str:
     require_success(paths, settings.cells)
     if settings.calls == "staged":
         require_success(paths, settings.source)
-        if params.seed not in settings.seeds:
-            how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
-            raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
+    params = with_found_span(params, paths)
+    if settings.calls == "staged" and params.seed not in settings.seeds:
+        how = f"add {params.seed} to the seeds, or set scenario.calls to twin"
+        raise ParameterError("no scenario would replay the staged calls", where="params.yaml: scenario.seeds", how=how)
     tables = load_tables(paths.reference, params.section("world", World))
     cells = read_cells(paths, settings.cells)
     with folder_draft(scenario_folder(paths)) as judged, folder_draft(training_folder(paths)) as trained:
@@ -129,6 +131,8 @@ def _write_seed(job: SeedJob) -> SeedFound:
     origin, left_out, scenarios = _scenarios_of(job.params, job.paths, job.seed, job.families, job.tables, job.cells, is_staged=is_staged)
     rows, classes, calls = [], [], 0
     for whole in scenarios:
+        if not job.is_training:
+            require_calls(whole, _first_day(job.params) if is_staged else 0)
         scenario = cut(whole, "train" if job.is_training else "test")
         folder = save(scenario, job.draft)
         classes.append(app_classes(scenario, limits))

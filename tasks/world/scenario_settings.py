@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from simulator.parameters import Family, Section, Seed
+from simulator.parameters import Family, Parts, Section, Seed
+
+FOUND, BY_SHARE = 0, (0, 0, 0)  # what `days: found` and `split_steps: null` are read as; tasks/world/scenario_span.py fills them in
+Step = Annotated[int, Field(ge=0, le=2_108_160)]  # of 366 days
 
 
 class TrainingFleets(Section):
@@ -26,14 +29,23 @@ class ScenarioSettings(Section):
     families: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Family] = Field(
         min_length=1, description="changes of the world by name"
     )
-    days: int = Field(ge=1, le=366, description="length of a scenario")
+    days: int = Field(ge=0, le=366, description="length of a world; `found` (0): the days of the window that the trace has")
     apps: int = Field(ge=1, le=100_000, description="apps of a generated twin")
     rate: float = Field(gt=0, le=1000, description="factor on the call rate of a generated twin")
-    split_steps: tuple[int, int, int] = Field(description="where train, valid and test end; the rest is run-out")
+    split_steps: tuple[Step, Step, Step] = Field(
+        description="where train, valid and test end; the rest is run-out; null (0, 0, 0): by share"
+    )
+    split: Parts = Field(description="shares of train, valid and test where split_steps is null")
     carbon_month: int = Field(ge=1, le=12, description="month of the carried carbon profile")
     carbon_hourly: tuple[str, ...] = Field(description="files of hourly carbon from world.carbon.start on; they replace the profile")
     steady_apps: int = Field(ge=0, le=100_000, description="most called apps that use the same memory and payload class in every seed")
     training: TrainingFleets = Field(description="fleets for learners beside the judged ones")
+
+    @field_validator("days", "split_steps", mode="before")
+    @classmethod
+    def left_to_the_trace(cls, value: Any) -> Any:
+        """Read the words for "as the trace is"."""
+        return FOUND if value == "found" else BY_SHARE if value is None else value
 
     @field_validator("seeds")
     @classmethod
@@ -47,7 +59,7 @@ class ScenarioSettings(Section):
     @classmethod
     def rising(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
         """Each part has at least one step."""
-        if not 0 < value[0] < value[1] < value[2]:
+        if value != BY_SHARE and not 0 < value[0] < value[1] < value[2]:
             raise ValueError("the ends must rise from above 0")
         return value
 

@@ -91,7 +91,7 @@ GZIP = gzip.compress((HEADER + ROW * 500).encode())
         (NAME, bytes(range(256)) * 300, "first line is not"),
         (NAME, b"a" * 100_000, "header"),
         (NAME, ROW.encode(), "wrong or missing header"),
-        (NAME, b"func,app,end_timestamp,duration\n" + ROW.encode(), "wrong or missing header"),
+        (NAME, b"func,app,end_timestamp,duration\n" + ROW.encode(), "another dialect"),
     ],
 )
 def test_refuses_a_broken_file_by_name(tmp_path: Path, name: str, data: bytes, says: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from core.errors import GateError, ParameterError
+from flows.cli import app
 from tasks.core.files import read_json
 from tasks.core.paths import Paths
 from tasks.data import validate
@@ -54,12 +57,22 @@ def test_limits_in_words() -> None:
     assert limit_of({"unexpected_rows_query": "select 1"}) == ""
 
 
-def test_rejects_are_listed_by_reason_with_the_first_of_each(staged: Paths) -> None:
+def test_rejects_are_listed_by_reason_with_the_first_of_each(staged: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (staged.root / "dvc.yaml").touch()
+    monkeypatch.chdir(staged.root)
     found = list(lines_of(staged, "azure2021"))
     assert found[0] == "azure2021: 3 of 8 rows rejected"
     assert found[1].split(maxsplit=3)[:3] == ["negative_duration", "2", "first:"]
     assert "AzureFunctionsInvocationTrace.csv line 5:" in found[1]
     assert "bad_id" in found[2]
     assert [line for line in lines_of(staged) if "google2019" in line] == ["google2019: not ingested (run: trine run)"]
+    rows = [{"file": "t.csv", "line": n, "reason": "bad_number", "row": "x"} for n in (7, 9)]
+    (staged.inbox("azure2021") / "import.0123abcd.rejects.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
+    found = list(lines_of(staged, "azure2021"))
+    assert found[3] == "azure2021: 2 rows rejected before, by trine import"
+    assert found[4].split(maxsplit=3)[3] == "t.csv line 7: x"
+    assert CliRunner().invoke(app, ["rejects", "azure2021"]).output.splitlines() == found
     with pytest.raises(ParameterError, match="did you mean 'azure2021'"):
         list(lines_of(staged, "azure2012"))

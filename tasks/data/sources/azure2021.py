@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
 
 HEADER = ("app", "func", "end_timestamp", "duration")
-KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.csv(?:\.gz)?", HEADER),)
+KINDS = (Kind("invocations", r"(?:.*/)?AzureFunctionsInvocationTrace[^/]*\.(?:csv|txt)(?:\.gz)?", HEADER),)
+IS_IMPORTABLE = True  # `trine import table` makes files of this source
 REFERENCE_FILES = (
     TRIGGER_MIX,
     Path(__file__).with_name("sampled.py"),

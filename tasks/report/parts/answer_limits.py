@@ -63,6 +63,8 @@ def of_the_data(page: Page) -> list[str]:
     points = []
     if kind == "twin":
         points.append("This page shows the twin: it says no more about the real traces than the table of the twin's fit supports.")
+    if kind == "own":
+        points.append("This page shows your own traces: homes, memory, payloads and clouds are sampled, not yours.")
     found = page.read("reports/eda/concentration.json", Concentration)
     if found and "5" in found.top:
         share = page.number("share_top5_apps", found.top["5"])

@@ -22,7 +22,7 @@ FLOOR = 1e-4  # share at which a CCDF's axis ends
 HEIGHT = 320  # px
 ROW_WIDE, ROW_NARROW = 23, 21  # px of a day in the calendar
 CLOCK_S = 1e-3  # the trace has its durations in milliseconds
-OWN = {"twin": "twin", "real": "real slice"}
+OWN = {"twin": "twin", "real": "real slice", "own": "own trace"}
 PUBLISHED = "published, whole trace"
 SECOND_TICKS = (
     (1e-3, "1 ms"),
@@ -116,7 +116,9 @@ def _curve(ccdf: Curve) -> dict[str, list[float]]:
 
 
 def _published(page: Page) -> dict[str, Any]:
-    return page.read_json("data/reference/twin/azure2021.json") if source_of(page)[0] == "azure2021" else {}
+    """Published figures of the trace that the calls are of, or are fitted to; one's own traces have none."""
+    name, origin = source_of(page)
+    return page.read_json("data/reference/twin/azure2021.json") if name == "azure2021" and origin != "own" else {}
 
 
 def _rows(page: Page, ccdf: dict[str, list[float]], x: str, *, published: bool = False) -> list[dict[str, Any]]:
@@ -186,7 +188,7 @@ def calendar(page: Page) -> str:
         return ""
     source, kind = source_of(page)
     rows: list[dict[str, Any]] = [
-        {"day": day_name(source, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
+        {"day": day_name(source, kind, day), "hour_utc": hour, "calls": count, "calls_of_day": sum(hours)}
         for day, hours in zip(found.days, found.calls, strict=True)
         for hour, count in enumerate(hours)
     ]
@@ -204,8 +206,8 @@ def calendar(page: Page) -> str:
         "calendar",
         heading=heading,
         sentence=f"Calls per hour, UTC; the number on the right is the total of the day.{borders}",
-        wide=_calendar(found, source, top, narrow=False),
-        narrow=_calendar(found, source, top, narrow=True),
+        wide=_calendar(found, (source, kind), top, narrow=False),
+        narrow=_calendar(found, (source, kind), top, narrow=True),
         key=ramp,
         alt=f"{heading}. The busiest hour is {at} with {num(top)} calls.",
         tags=[kind, "measured"],
@@ -227,11 +229,12 @@ def _finding(page: Page, found: Volumes) -> str:
     return f"The busiest hour of the day ({at:02d}:00 UTC) has {num(ratio, 1)} times as many calls as the quietest"
 
 
-def _calendar(found: Volumes, source: str, top: int, *, narrow: bool) -> Figure:
+def _calendar(found: Volumes, origin: tuple[str, str], top: int, *, narrow: bool) -> Figure:
     import plotly.graph_objects as go
 
+    source, kind = origin
     days, calls = found.days, found.calls
-    names = [day_name(source, day) for day in days]
+    names = [day_name(source, kind, day) for day in days]
     figure = go.Figure(
         go.Heatmap(
             z=calls, x=list(range(24)), y=list(range(len(days))), zmin=0, zmax=max(top, 1), xgap=1.5, ygap=1.5, showscale=False,

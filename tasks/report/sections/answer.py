@@ -48,6 +48,7 @@ LADDER = ("random", "home", "best_static", "hindsight", "optimistic_bound")  # a
 ORIGINS = {
     "twin": "generated data fitted to the public traces; not the traces themselves",
     "real": "rows of the public traces as they were released; a slice, not the whole",
+    "own": "your own traces, as they lie in data/inbox",
 }
 
 

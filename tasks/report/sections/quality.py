@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.core.sources import SOURCES
-from tasks.data.traces import all_traces
 from tasks.data.twin_fit_record import FitRow, TwinFit
 from tasks.data.verdict import Result, Verdict
 from tasks.eda.records import Quality
@@ -135,7 +134,7 @@ def _checks(page: Page) -> str:
             Column("observed", "Observed"),
         ],
         rows=[_check_row(source, result) for source, result in judged],
-        tags=[*_tags(page, [t.origin for t in all_traces(page.params).values()]), "measured"],
+        tags=[*(sorted(set(page.origins().values()), reverse=True) or ["real"]), "measured"],
         provenance=plural(count, "check"),
         command="dvc repro validate report",
         folded=count >= FOLD_FROM,
@@ -158,7 +157,7 @@ def _columns(page: Page) -> str:
     heading = f"{num(sampled)} of {plural(count, 'column')} {'is' if sampled == 1 else 'are'} sampled, because the traces do not state them"
     if not sampled:
         heading = f"All {plural(count, 'column')} are measured"
-    origins = [all_traces(page.params)[s].origin for s in {r.source for r in rows} if s in all_traces(page.params)]
+    origins = [origin for source, origin in page.origins().items() if source in {r.source for r in rows}]
     return page.table(
         "columns",
         heading=heading,
