@@ -37,8 +37,8 @@ class TrunkHead(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("centre", torch.zeros(INPUTS))
-        self.register_buffer("spread", torch.ones(INPUTS))
+        self.centre = nn.Buffer(torch.zeros(INPUTS))
+        self.spread = nn.Buffer(torch.ones(INPUTS))
         self.dense, self.out = nn.Linear(INPUTS, HIDDEN), nn.Linear(HIDDEN, 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,8 +64,8 @@ def fit_head(x: Float32, y: NDArray[np.bool_], weight: Float32, settings: Settin
         torch.manual_seed(seed)
         network = TrunkHead()
     rows, events, weights = torch.from_numpy(x), torch.from_numpy(y.astype(np.float32)), torch.from_numpy(weight)[:, None]
-    network.centre.copy_(rows.mean(dim=0))  # type: ignore[operator]
-    network.spread.copy_(rows.std(dim=0).clamp_min(1e-3))  # type: ignore[operator]
+    network.centre.copy_(rows.mean(dim=0))
+    network.spread.copy_(rows.std(dim=0).clamp_min(1e-3))
     network.out.bias.data.copy_(torch.logit((events * weights).sum(dim=0) / weights.sum(), eps=1e-6))
     adam = torch.optim.Adam(network.parameters(), lr=settings.lr)
     for _ in range(settings.epochs):

@@ -45,6 +45,7 @@ STAGES: Mapping[str, Stage] = {
     "tune_operational": Stage("tasks.learning.tune_operational"),
     "train_operational": Stage("tasks.learning.train_operational"),
     "evaluate_operational": Stage("tasks.evaluation.evaluate_operational"),
+    "drill_operational": Stage("tasks.evaluation.drill_operational"),
     "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),
     "evaluate_bound": Stage("tasks.evaluation.evaluate_bound"),
     "compare": Stage("tasks.evaluation.compare"),

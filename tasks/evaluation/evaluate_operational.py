@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 from pydantic import Field as Described
+from simulator.control.home_run import load_home_run
 
 from models.statistics import ratio_of_means
-from simulator.control.home_run import load_home_run
 from simulator.control.judge import evaluate
 from simulator.fleet import Field
 from simulator.parameters import Section, Seed
@@ -29,7 +29,7 @@ from tasks.evaluation.headline import FIELDS, priced
 from tasks.evaluation.operational_forecasts import errors, recorded_run
 from tasks.evaluation.rows import frame_of
 from tasks.learning.operational_known import load_known
-from tasks.learning.operational_outputs import LAYER, operational_reports, tuned_operational
+from tasks.learning.operational_outputs import LAYER, operational_reports
 from tasks.learning.tune_operational_record import TunedFloors
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList

@@ -1,7 +1,7 @@
 """Errors of the forecasts of the next step on the test span, by class of app and target. Not here: what a forecast is worth.
 
-All forecasts are compared on the same windows of the recorded run at home: every n-th step of all apps. MASE is of the mean absolute step of
-the app's train span, the mean over the apps that changed there; the row `zero` belongs beside it, because most steps are empty.
+All forecasts are compared on the same windows of the recorded run at home: every n-th step of all apps. MASE is of the mean absolute step
+of the app's train span, the mean over the apps that changed there; the row `zero` belongs beside it, because most steps are empty.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from simulator.control.home_run import load_home_run
 
 from models.forecast_metrics import mae, mase, naive_scale, rmse
 from models.operational.forecasters import NAIVE, MeanMargin, lagged, naive
 from models.operational.lstm import LEVEL
 from models.operational.windows import TARGETS, Recorded, demand
-from simulator.control.home_run import load_home_run
 from tasks.evaluation.arms.operational import Judged, network
 from tasks.learning.operational_known import inputs_of
 from tasks.learning.operational_policy import boosted_predictor

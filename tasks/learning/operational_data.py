@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from simulator.control.home_run import load_home_run
 
 from models.operational.allocator import Knowledge
 from models.operational.events import Collector, label
@@ -17,7 +18,6 @@ from models.operational.forecasters import lagged
 from models.operational.lstm import Windows
 from models.operational.windows import Recorded, choose
 from simulator.control.baseline import HOME_SEED
-from simulator.control.home_run import load_home_run
 from simulator.control.loop import Loop, finished
 from simulator.scenario import load_scenario
 from tasks.learning.operational_known import learn_known
@@ -81,7 +81,7 @@ def without_extra(data: Windows) -> Windows:
 
 
 def rows_of(fleet: Fleet, every: int, most: int) -> Rows:
-    """Collect the pools that may be dead, at home, every so many steps; of those without an event at most a share that leaves `most` rows."""
+    """Collect the pools that may be dead, at home, every so many steps; of those without an event a share that leaves `most` rows."""
     scenario = load_scenario(fleet.folder, until="train")
     rng = np.random.Generator(np.random.PCG64([fleet.seed, STREAM_ROWS]))
     collector = Collector(every, 1.0, rng)

@@ -1,8 +1,8 @@
 """Stage `train_operational`: the specified network and the arms beside it, on the recorded runs of the training fleets.
 
-Networks learn what the next step asks for; event heads, whether the coming steps bring a call that finds nothing idle. What the orchestrator
-uses is chosen on the valid spans: the boosted head above the timers only where it pays. Not here: floor rules (tune_operational.py), money
-on the test span (tasks/evaluation).
+Networks learn what the next step asks for; event heads, whether the coming steps bring a call that finds nothing idle. What the
+orchestrator uses is chosen on the valid spans: the boosted head above the timers only where it pays. Not here: floor rules
+(tune_operational.py), money on the test span (tasks/evaluation).
 """
 
 from __future__ import annotations
@@ -36,13 +36,19 @@ from tasks.core.records import read_record
 from tasks.evaluation.arms.floors import timer_rules
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
-from tasks.learning.fleets import training_folders
 from tasks.learning.operational_data import Rows, joined, read_fleet, rows_of, windows_of, without_extra
 from tasks.learning.operational_known import load_known
-from tasks.learning.operational_outputs import LAYER, operational_models, operational_reports, tuned_operational
-from tasks.learning.training_files import VALIDATION_COLUMNS, write_rows
+from tasks.learning.operational_outputs import (
+    LAYER,
+    VALIDATION_COLUMNS,
+    operational_models,
+    operational_reports,
+    tuned_operational,
+    write_rows,
+)
 from tasks.learning.tune_operational_record import TunedFloors
-from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_outputs import scenario_folder, training_folder
+from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -82,7 +88,8 @@ def run(params: Params, paths: Paths) -> str:
         TrainingError: a loss exploded; the last good state stays in .trine/checkpoints.
     """
     settings = params.section("train_operational", TrainOperational)
-    folders = training_folders(paths)[: settings.fleets]
+    fleets_of = read_record(training_folder(paths) / "scenarios.json", ScenarioList).scenarios
+    folders = [training_folder(paths) / row.id for row in fleets_of][: settings.fleets]
     data = data_fingerprint(folders)
     fleets = [read_fleet(folder, settings.luck_seed) for folder in folders]
     train, valid = (windows_of(fleets, n, is_valid=v) for n, v in ((settings.windows, False), (settings.valid_windows, True)))
@@ -96,8 +103,8 @@ def run(params: Params, paths: Paths) -> str:
             for seed in settings.seeds:
                 extra = EXTRA if arm == "lstm_lagged" else 0
                 own = Settings(loss=loss, epochs=settings.epochs, patience=settings.patience, extra=extra)  # type: ignore[arg-type]
-                data_of = [part if extra else without_extra(part) for part in (train, valid)]
-                training = LSTMTraining(own, seed, *data_of, arm, device)
+                learned, early = (part if extra else without_extra(part) for part in (train, valid))
+                training = LSTMTraining(own, seed, learned, early, arm, device)
                 checkpoints.run(f"{arm}-{seed}", training)
                 predictors[arm, seed] = LSTMPredictor(training.best, own)
                 scores[arm, seed] = float(training.early.score[0])

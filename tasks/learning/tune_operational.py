@@ -23,8 +23,7 @@ from tasks.core.parallel import map_in_processes
 from tasks.core.records import read_record, write_record
 from tasks.evaluation.arms.floors import RULES, FloorRule
 from tasks.learning.operational_known import learn_known, save_known
-from tasks.learning.operational_outputs import LAYER, operational_reports, tuned_operational
-from tasks.learning.training_files import SEARCH_COLUMNS, write_rows
+from tasks.learning.operational_outputs import LAYER, SEARCH_COLUMNS, operational_reports, tuned_operational, write_rows
 from tasks.learning.tune_operational_record import TunedFloors
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList
