@@ -6,9 +6,10 @@ start on its calls at home there, one memory size per app on train and valid.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from simulator.control.home_run import HomeRun, load_home_run
 
 from models.operational.allocator import Knowledge
@@ -19,8 +20,6 @@ from models.operational.windows import Recorded, demand, series, target_scale
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from simulator.scenario import Scenario
 
@@ -58,7 +57,7 @@ def learn_known(scenario: Scenario, folder: Path, luck_seed: int) -> tuple[Knowl
 def save_known(known: Knowledge, folder: Path) -> None:
     """Write what is known of one scenario."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "scale": known.scale,
         "low": known.inputs.low,
         "high": known.inputs.high,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.checkpoints import load_state
-from models.operational.allocator import Allocator, Forecasted, Knowledge, Predictor
+from models.operational.allocator import AllocationRules, Allocator, Forecasted, Knowledge, Predictor
 from models.operational.boosting import Trees
 from models.operational.events import FAR, NEAR, EventFloors, EventRules, Head
 from models.operational.forecasters import BoostedPredictor
@@ -48,8 +48,8 @@ def trunk_heads(models: Path, known: Knowledge) -> tuple[tuple[Head, Head], Trun
 
 
 def forecasted(name: str, predictor: Predictor, known: Knowledge) -> Policy:
-    """Floors by Little's law on a forecast."""
-    return Forecasted(Allocator(predictor, known), name)
+    """Floors by Little's law on a forecast, whether or not they pay: with the guard of the price, hardly any is left."""
+    return Forecasted(Allocator(predictor, known, AllocationRules(is_priced=False)), name)
 
 
 def event_rules(chosen: Chosen) -> EventRules:
@@ -58,17 +58,17 @@ def event_rules(chosen: Chosen) -> EventRules:
     return EventRules(p["near"], p["far"], TimerRules(p["sd_factor"], p["benefit_share"]))
 
 
-def chosen_policy(models: Path, scenario: str, *, has_memory: bool = True) -> Policy:
-    """The operational part that the orchestrator uses in a scenario: event head above timers, and one memory size per app.
+def chosen_policy(models: Path, scenario: str) -> Policy:
+    """The operational part that the orchestrator uses in a scenario: event head above timers, and one memory size per app if it paid.
 
     Args:
         models: the folder `data/models`.
         scenario: its name.
-        has_memory: whether memory sizes are ordered, too; they were chosen at home.
 
     Raises:
         CheckpointError: nothing was chosen, or the weights are missing.
     """
     known = load_known(models / "tuned" / LAYER / scenario)
-    floors = EventFloors(boosted_heads(models / LAYER), known.benefit_usd, event_rules(Chosen.read(models / LAYER)), "operational")
-    return StaticMemory(known.memory_class, floors, "operational") if has_memory else floors
+    chosen = Chosen.read(models / LAYER)
+    floors = EventFloors(boosted_heads(models / LAYER), known.benefit_usd, event_rules(chosen), "operational")
+    return StaticMemory(known.memory_class, floors, "operational") if chosen.parameters["memory"] else floors

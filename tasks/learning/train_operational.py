@@ -22,6 +22,7 @@ from models.operational.events import FAR, NEAR, EventFloors, EventRules
 from models.operational.forecasters import EXTRA, BoostedPredictor
 from models.operational.lstm import LSTMPredictor, LSTMTraining, Settings, Windows
 from models.operational.onnx_export import export
+from models.operational.scaling import StaticMemory
 from models.operational.trunk_head import fit_head
 from models.training import device_of
 from simulator.control.baseline import Stay
@@ -61,8 +62,8 @@ NOT_FOR = (
     "apps whose demand was never seen: scales of inputs and demand are those of the app's own train span",
     "a claim about the test span: its figures are of windows of the training fleets",
 )
-# Shares of the benefit that the near and the far head count on; without both the timers are alone.
-HEADS = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+# Shares of the benefit that the near and the far head count on, and whether memory sizes are ordered; (0, 0, 0) is the timers alone.
+USES = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class TrainOperational(Section):
@@ -152,25 +153,25 @@ def _save_trunk_head(models: Path, predictor: LSTMPredictor, rows: Rows) -> None
 
 
 def _choose(paths: Paths, settings: TrainOperational, heads: tuple[Trees, Trees]) -> dict[str, Any]:
-    """Whether the boosted head joins the timers: by the objective of the valid spans, at home."""
+    """Whether the boosted head and memory sizes join the timers: by the objective of the valid spans, at home."""
     tuned = read_record(tuned_operational(paths) / "tuned.json", TunedFloors)
     timers = timer_rules(tuned.rules["timers"])
     head = heads[NEAR].probability, heads[FAR].probability
-    found: dict[tuple[float, float], list[float]] = {point: [] for point in HEADS}
+    found: dict[tuple[float, float, float], list[float]] = {point: [] for point in USES}
     for name in tuned.scenarios[: settings.valid_scenarios]:
         scenario = load_scenario(scenario_folder(paths) / name, until="valid")
-        benefit = load_known(tuned_operational(paths) / name).benefit_usd
+        known = load_known(tuned_operational(paths) / name)
         home = _valid_usd(scenario, Stay(), settings.luck_seed)
-        for near, far in HEADS:
-            policy = EventFloors(head, benefit, EventRules(near, far, timers))
-            found[near, far].append(100 * _valid_usd(scenario, policy, settings.luck_seed) / home)
+        for near, far, memory in USES:
+            floors = EventFloors(head, known.benefit_usd, EventRules(near, far, timers))
+            policy = StaticMemory(known.memory_class, floors) if memory else floors
+            found[near, far, memory].append(100 * _valid_usd(scenario, policy, settings.luck_seed) / home)
     means = {point: float(np.mean(values)) for point, values in found.items()}
-    near, far = best = min(HEADS, key=lambda point: means[point])
-    timers_alone = means[0.0, 0.0]
-    parameters = {"near": near, "far": far, **dict(tuned.rules["timers"])}
-    why = f"{means[best]:.3f} % of home on the valid spans, timers alone {timers_alone:.3f}"
+    near, far, memory = best = min(USES, key=lambda point: means[point])
+    parameters = {"near": near, "far": far, "memory": memory, **dict(tuned.rules["timers"])}
+    why = f"{means[best]:.3f} % of home on the valid spans, timers alone {means[USES[0]]:.3f}"
     choice = {"arm": "event_head" if near + far > 0 else "timers", "file": "event_head/seed-1.pt", "parameters": parameters, "why": why}
-    rows = [(LAYER, f"event_head near {n} far {f}", 1, 0, "calm", round(means[n, f], 6), (n, f) == best) for n, f in HEADS]
+    rows = [(LAYER, f"near {n:g} far {f:g} memory {m:g}", 1, 0, "calm", round(means[n, f, m], 6), (n, f, m) == best) for n, f, m in USES]
     return {"choice": choice, "rows": rows}
 
 
