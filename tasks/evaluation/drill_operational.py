@@ -31,7 +31,6 @@ COLUMNS = ("detector", "signal", "app_class", "case", "seeds", "noticed", "delay
 UNSHIFTED = "none"
 SPLITS = (0.7, 0.85)  # ends of train and valid; the shift comes with the test span
 TWO_WEEKS_US = 14 * DAY_US
-SLOTS_OF_WEEK = 7 * DAY_US // SLOT_US
 
 
 class DrillOperational(Section):
@@ -62,7 +61,7 @@ def run(params: Params, paths: Paths) -> str:
     limits = (classes.rare_below, classes.low_below, classes.mid_below)
     jobs = [Job(seed, settings.days, settings.apps, settings.rate, limits) for seed in settings.seeds]
     found = map_in_processes(_drill, jobs)
-    weeks = (1 - SPLITS[1]) * settings.days / 7
+    weeks = (settings.days - int(SPLITS[1] * settings.days)) / 7
     rows = []
     for key in sorted({key for one in found for key in one}):
         by_seed = [one[key] for one in found if key in one]
@@ -80,7 +79,7 @@ def _drill(job: Job) -> Found:
     memory = np.full(job.apps, 128, dtype=np.int64)
     trace = Invocations(twin.app_ids, twin.function_ids, twin.app, twin.function, twin.arrival_us, twin.duration_us, memory)
     end_us = job.days * DAY_US
-    at_us = int(SPLITS[1] * end_us) // SLOT_US * SLOT_US
+    at_us = int(SPLITS[1] * end_us) // DAY_US * DAY_US  # a daily cycle moves at midnight, so that no call moves into the past
     cases = {UNSHIFTED: trace}
     for number, shift in enumerate(SHIFTS):
         rng = np.random.Generator(np.random.PCG64([job.seed, 61, number]))
