@@ -22,13 +22,20 @@ FIELDS = 20
 (FLOOR, MOVE, MOVES, REJECT, BUSY_US, BILLED_US, ENERGY) = range(13, FIELDS)
 
 # Columns of `constants` [app, region]: what one call of the app costs there.
-CONSTANTS = 19
+CONSTANTS = 21
 (PRICE, PROVISIONED, REQUEST, BUSY_UW, IDLE_UW, DATA_RTT, US_PER_KIB, EGRESS_IN, EGRESS_OUT, GRANULARITY, MINIMUM) = range(11)
-(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
+(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US, MEMORY_MB, MILLI_VCPU) = range(
+    11, CONSTANTS
+)
 
 START, SIZE, BUSY, IDLE = range(4)  # columns of `pools`
 WARMING, KEPT = 1, 2  # bits of `warming`: launched for a floor and not used yet; kept by a floor since the last barrier
 UNIT_END, PAID_UNTIL = range(2)  # last axis of `units`
+REACHED, BEGAN, ENDS, OF_APP, OF_MB, OF_MILLI_VCPU = range(6)  # columns of `open_calls`
+# Last axis of `window`: what an app did in a step. Counts by arrival; instances at its end; the most memory of calls that ran at once; us.
+WINDOW_STEPS, STEP_FIELDS = 12, 9
+(STEP_CALLS, STEP_WAITED, STEP_REJECTED, STEP_NOTHING_IDLE, STEP_UP, STEP_WORKING, STEP_MEMORY_MB, STEP_WAIT_US, STEP_VCPU_US) = range(9)
+SLAB, OPEN_CALLS, ROWS = 1, 2, 4  # bits of `short`
 HAS_CALLS, IS_BINDING = 1, 2  # bits of `binding`
 NEVER = np.int64(1 << 62)
 
@@ -103,7 +110,14 @@ class State(NamedTuple):
     out: np.ndarray  # int64 [A, buckets, FIELDS]
     binding: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
-    recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
+    open_calls: np.ndarray  # int64 [n, 6]: calls that wait or run at the barrier, or of size 0
+    opened: np.ndarray  # int64 [1]: how many there are
+    window: np.ndarray  # int64 [n, A, STEP_FIELDS]: the last steps, step k at k mod n, or of size 0
+    rows: np.ndarray  # int64 [n, 2 + STEP_FIELDS]: step, app and what is in the window, where something happened, or of size 0
+    rows_known: np.ndarray  # int64 [1]: how many there are
+    up_before: np.ndarray  # int64 [A]: instances up in the app's last row
+    nothing_idle: np.ndarray  # bool [N]: calls that found no idle instance, or of size 0
+    short: np.ndarray  # int64 [1]: what must grow before the next step
     total: np.ndarray  # int64 [A, FIELDS]: `out` summed over its buckets, or of size 0
     peak: np.ndarray  # int64 [A]: most instances alive at the end of a step since it was last set, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
@@ -114,6 +128,8 @@ class State(NamedTuple):
     standing: np.ndarray  # int64 [accounts]: scratch
     held: np.ndarray  # int64 [accounts]: scratch
     calls_of_pool: np.ndarray  # int64 [Q]: scratch
+    next_of_app: np.ndarray  # int64 [n]: scratch, as long as open_calls
+    first_of_app: np.ndarray  # int64 [A]: scratch, -1
     top: np.ndarray  # int64 [1]: end of the used slab
 
 
@@ -416,6 +432,14 @@ def _bin_of(edges, latency):
     return low
 
 
+@compiled
+def _open(open_calls, opened, reached, began, ends, app, memory_mb, milli_vcpu):
+    """Note a call that was served: when it reached its placement, when it began and ends to run, and what it takes while it runs."""
+    row = open_calls[opened[0]]
+    row[REACHED], row[BEGAN], row[ENDS], row[OF_APP], row[OF_MB], row[OF_MILLI_VCPU] = reached, began, ends, app, memory_mb, milli_vcpu
+    opened[0] += 1
+
+
 @inlined
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
@@ -446,8 +470,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     first_pool, first_call, id_base = w.first_pool[a], w.first_call[a], w.id_base[a]
     created = 0
     cold_starts = misses = waited = rejected = wait_sum = latency_sum = excess_sum = cost = egress = carbon_sum = idle_sum = np.int64(0)
-    reject_cost = busy_sum = billed_sum = energy = np.int64(0)
-    is_binding = False
+    reject_cost = busy_sum = billed_sum = energy = nothing_idle = np.int64(0)
+    is_binding, is_metered, is_noted = False, state.window.size > 0, state.nothing_idle.size > 0
     for i in range(first, first + calls):
         duration = duration_us[i]
         rtt = rtt_us[origin[i], r]
@@ -513,6 +537,10 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 else:
                     created += 1
                     cold_starts += 1
+        if idle_from < 0:
+            nothing_idle += 1
+            if is_noted:
+                state.nothing_idle[i] = True
         if not served:
             rejected += 1
             misses += 1
@@ -574,6 +602,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         carbon_sum += _div(uj * here, 3_600_000)
         carbon_sum += _div(bytes_in[i] * ((here + data_carbon[hour]) >> 1) + bytes_out[i] * here, 1_000_000)
         busy_sum += busy
+        if is_metered:
+            _open(state.open_calls, state.opened, t0, te, f, a, c[MEMORY_MB], c[MILLI_VCPU])
         if histogram.size:
             histogram[a, bucket, _bin_of(edges, latency)] += 1
     _book(out[a, bucket], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
@@ -581,6 +611,9 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     if total.size:
         _book(total[a], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
               carbon_sum, idle_sum, reject_cost, busy_sum, billed_sum, energy)  # fmt: skip
+    if is_metered:
+        row = state.window[k % state.window.shape[0], a]
+        row[STEP_CALLS], row[STEP_WAITED], row[STEP_REJECTED], row[STEP_NOTHING_IDLE] = calls, waited, rejected, nothing_idle
     state.binding[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BINDING if is_binding else 0)
     return created
 
@@ -666,7 +699,7 @@ def _rest_of_units(units, q, granted, k):
 
 
 @compiled
-def _steps_to_bill(state, q, unit, before, granted, k):
+def _steps_to_bill(units, units_known, q, unit, before, granted, k):
     """Instance steps that pool q pays at barrier k when its floor goes from `before` to `granted` places.
 
     A place is billed in whole units of `unit` steps from the barrier at which it was taken; 0: by step. The place whose unit ends first is
@@ -674,7 +707,7 @@ def _steps_to_bill(state, q, unit, before, granted, k):
     """
     if unit == 0:
         return granted
-    units, known, steps = state.units, state.units_known[q], np.int64(0)
+    known, steps = units_known[q], np.int64(0)
     for held in range(before, granted, -1):  # given up
         pick = 0
         for i in range(1, held):
@@ -702,7 +735,7 @@ def _steps_to_bill(state, q, unit, before, granted, k):
         else:
             units[q, held, UNIT_END], units[q, held, PAID_UNTIL] = k, k
             known += 1
-    state.units_known[q] = known
+    units_known[q] = known
     for i in range(granted):
         if units[q, i, UNIT_END] == k:
             units[q, i, UNIT_END] = k + unit
@@ -803,9 +836,9 @@ def _launch(w, state, free_at, expiry, warming, a, p, q, account, k, ident, seed
 
 
 @compiled
-def _floor_at(w, state, a, q):
-    """The floor that is wanted of pool q; one that does not exist at the app's placement has none."""
-    return state.floor[q] if q == w.first_pool[a] or state.constants[a, w.region[state.place[a]], BY_FUNCTION] else np.int64(0)
+def _floor_at(floor, first_pool, constants, r, a, q):
+    """The floor that is wanted of pool q of app a in region r; a pool that does not exist there has none."""
+    return floor[q] if q == first_pool[a] or constants[a, r, BY_FUNCTION] else np.int64(0)
 
 
 @compiled
@@ -823,7 +856,7 @@ def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_cou
         a, q = floored[x, 0], floored[x, 1]
         p, before = state.place[a], granted[q]
         if before > 0:
-            account, stays = p if is_coupled else a, min(before, _floor_at(w, state, a, q))
+            account, stays = p if is_coupled else a, min(before, _floor_at(state.floor, w.first_pool, state.constants, w.region[p], a, q))
             standing[account] += stays
             _drop_expired(w, state, free_at, expiry, warming, a, q, w.region[p], k * w.step_us)
             surplus = min(before, state.pools[q, BUSY] + state.pools[q, IDLE]) - stays
@@ -840,8 +873,9 @@ def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_cou
 @compiled
 def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_coupled):
     """Let the floor of pool q rise as far as its zone allows, launch what is missing, bill the step; returns the app's launches so far."""
-    p, pools, before, wanted = state.place[a], state.pools, state.granted[q], _floor_at(w, state, a, q)
-    account, r, held = p if is_coupled else a, w.region[p], state.held
+    p, pools, before, held = state.place[a], state.pools, state.granted[q], state.held
+    account, r = p if is_coupled else a, w.region[p]
+    wanted = _floor_at(state.floor, w.first_pool, state.constants, r, a, q)
     granted = min(before, wanted)
     limit = state.limit[account]
     if (wanted > before or pools[q, BUSY] + pools[q, IDLE] < granted) and held[account] < 0:
@@ -860,7 +894,7 @@ def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_c
         held[account] += 1
         ident += 1
     state.granted[q] = granted
-    steps = _steps_to_bill(state, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
+    steps = _steps_to_bill(state.units, state.units_known, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
     if steps > 0:
         _bill_floor(w, state, a, r, k, steps)
     return ident
@@ -933,11 +967,11 @@ def _yield_idle(w, state, free_at, expiry, warming, p, app, account, k):
 
 
 @compiled
-def _read_limits(w, state, k, is_coupled):
-    """Note the capacity of every account in the slot of barrier k."""
-    slot = min(k * w.step_us // SLOT_US, w.capacity.shape[1] - 1)
-    for x in range(len(state.limit)):
-        state.limit[x] = w.capacity[x if is_coupled else state.place[x], slot]
+def _read_limits(capacity, limit, place, now, is_coupled):
+    """Note the capacity of every account in the slot of a time."""
+    slot = min(now // SLOT_US, capacity.shape[1] - 1)
+    for x in range(len(limit)):
+        limit[x] = capacity[x if is_coupled else place[x], slot]
 
 
 @compiled
@@ -985,7 +1019,7 @@ def _arrive(w, state, free_at, expiry, warming, k, is_coupled):
         state.place[a] = state.target[a]
         state.target[a] = -1
     if not is_coupled:
-        _read_limits(w, state, k, is_coupled)
+        _read_limits(w.capacity, state.limit, state.place, k * w.step_us, is_coupled)
 
 
 @compiled
@@ -1033,6 +1067,69 @@ def order_moves(w, state, wanted, k):
 
 
 @compiled
+def _most_memory(calls, following, first, begin, end):
+    """MB of the calls of a chain from `first` on that run at once in [begin, end), at most; it can only rise where a call begins."""
+    most, at_begin, i = np.int64(0), np.int64(0), first
+    while i >= 0:
+        began = calls[i, BEGAN]
+        if began <= begin < calls[i, ENDS]:
+            at_begin += calls[i, OF_MB]
+        elif begin < began < end:
+            at_once = np.int64(0)
+            j = first
+            while j >= 0:
+                at_once += calls[j, OF_MB] if calls[j, BEGAN] <= began < calls[j, ENDS] else 0
+                j = following[j]
+            most = max(most, at_once)
+        i = following[i]
+    return max(most, at_begin)
+
+
+@compiled
+def _note_step(w, state, free_at, expiry, k):
+    """Complete the window's row of step k, which has ended: waits, running calls, instances; keep it where something happened."""
+    calls, following, first, row = state.open_calls, state.next_of_app, state.first_of_app, state.window[k % state.window.shape[0]]
+    begin, end = k * w.step_us, (k + 1) * w.step_us
+    for i in range(state.opened[0]):
+        a = calls[i, OF_APP]
+        row[a, STEP_WAIT_US] += max(0, min(end, calls[i, BEGAN]) - max(begin, calls[i, REACHED]))
+        row[a, STEP_VCPU_US] += max(0, min(end, calls[i, ENDS]) - max(begin, calls[i, BEGAN])) * calls[i, OF_MILLI_VCPU]
+        following[i], first[a] = first[a], i
+    for i in range(state.opened[0]):
+        a = calls[i, OF_APP]
+        if first[a] >= 0:
+            row[a, STEP_MEMORY_MB] = _most_memory(calls, following, first[a], begin, end)
+            row[a, STEP_VCPU_US] //= 1000
+            first[a] = -1
+    left = 0
+    for i in range(state.opened[0]):
+        if calls[i, ENDS] > end:
+            for column in range(6):
+                calls[left, column] = calls[i, column]
+            left += 1
+    state.opened[0] = left
+    for a in range(len(state.place)):
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            s, size, n, m = state.pools[q, START], state.pools[q, SIZE], state.pools[q, BUSY], state.pools[q, IDLE]
+            for j in range(n + m):
+                i = s + j if j < n else s + size - m + (j - n)
+                row[a, STEP_UP] += expiry[i] > end
+                row[a, STEP_WORKING] += free_at[i] > end
+        if len(state.rows) == 0:
+            continue
+        is_new = row[a, STEP_UP] != state.up_before[a]
+        for column in range(STEP_FIELDS):
+            is_new = is_new or (column != STEP_UP and row[a, column] != 0)
+        if is_new:
+            kept = state.rows[state.rows_known[0]]
+            kept[0], kept[1] = k, a
+            for column in range(STEP_FIELDS):
+                kept[2 + column] = row[a, column]
+            state.rows_known[0] += 1
+            state.up_before[a] = row[a, STEP_UP]
+
+
+@compiled
 def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_seeds, is_coupled):
     """Run the steps [k, end) and reach barrier `end`. Barrier k was reached before, and orders were given at it.
 
@@ -1042,25 +1139,31 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
     of floor instances; `is_coupled`: apps of a placement share its capacity, else each has all of it.
 
     Returns:
-        the next group and the barrier reached; it is before `end` when the slab must grow first.
+        the next group and the barrier reached; it is before `end` when something must grow first: see `State.short`.
     """
     groups = len(w.group_step)
     last_slot = w.capacity.shape[1] - 1
-    alive, limit = state.alive, state.limit
-    _read_limits(w, state, k, is_coupled)
+    alive, limit, is_metered = state.alive, state.limit, state.window.size > 0
+    _read_limits(w.capacity, limit, state.place, k * w.step_us, is_coupled)
     while k < end:
         if k * w.step_us % SLOT_US == 0:  # handing over the arrays of `w` and `state` costs more than most steps
-            _read_limits(w, state, k, is_coupled)
+            _read_limits(w.capacity, limit, state.place, k * w.step_us, is_coupled)
             _begin_outages(w, state, free_at, expiry, k, is_coupled)
         slot = min(k * w.step_us // SLOT_US, last_slot)
         begin = g
-        need = state.top[0]
+        need, arriving = state.top[0], np.int64(0)
         while g < groups and w.group_step[g] == k:
             need += 4 * (state.slab_size[w.group_app[g]] + w.group_calls[g]) + 4
+            arriving += w.group_calls[g]
             g += 1
         for x in range(len(floored)):
             need += 4 * (state.slab_size[floored[x, 0]] + state.units.shape[1]) + 4
-        if need > len(free_at):
+        state.short[0] = SLAB if need > len(free_at) else 0
+        if is_metered:
+            state.window[k % state.window.shape[0]] = 0
+            state.short[0] |= OPEN_CALLS if state.opened[0] + arriving > len(state.open_calls) else 0
+            state.short[0] |= ROWS if 0 < len(state.rows) < state.rows_known[0] + len(state.place) else 0
+        if state.short[0]:
             return begin, k
         if len(floored):
             _settle_floors(w, state, free_at, expiry, warming, floored, floor_seeds, k, is_coupled)
@@ -1085,18 +1188,9 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
             state.rank[p] = rank + 1 if is_coupled else 0
             free = state.free[p]
             grant = free // n + (1 if (rank + k) % n < free % n else 0)
-            if state.recorded.size:
-                b = min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1)
-                state.recorded[x, 0] = -state.out[a, b, WAITED]
-                state.recorded[x, 1] = -state.out[a, b, WAIT_US]
-                state.recorded[x, 2] = -state.out[a, b, BUSY_US]
             created = _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
             if state.peak.size and created:
                 state.peak[a] = max(state.peak[a], _alive(w, state.pools, expiry, a, (k + 1) * w.step_us))
-            if state.recorded.size:
-                state.recorded[x, 0] += state.out[a, b, WAITED]
-                state.recorded[x, 1] += state.out[a, b, WAIT_US]
-                state.recorded[x, 2] += state.out[a, b, BUSY_US]
         for x in range(begin, g):
             p = state.place[w.group_app[x]]
             state.on_place[p] = 0
@@ -1105,16 +1199,18 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
         k += 1
         if k < last:
             _arrive(w, state, free_at, expiry, warming, k, is_coupled)
+        if is_metered:
+            _note_step(w, state, free_at, expiry, k - 1)
     return g, k
 
 
 @compiled
-def _next_event(w, p, k, fresh_steps):
-    """The first barrier after k at which an outage of placement p begins or pools are closed."""
-    last_slot, slots = w.outage_end.shape[1], k * w.step_us // SLOT_US + 1
-    while slots < last_slot and w.outage_end[p, slots] == 0:
-        slots += 1
-    event = NEVER if slots >= last_slot else (slots * SLOT_US + w.step_us - 1) // w.step_us
+def _next_event(outage_end, step_us, k, fresh_steps):
+    """The first barrier after k at which an outage begins (`outage_end`: int32 [S] of a placement) or pools are closed."""
+    slot = k * step_us // SLOT_US + 1
+    while slot < len(outage_end) and outage_end[slot] == 0:
+        slot += 1
+    event = NEVER if slot >= len(outage_end) else (slot * SLOT_US + step_us - 1) // step_us
     return min(event, k - k % fresh_steps + fresh_steps) if fresh_steps else event
 
 
@@ -1145,7 +1241,7 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
     mask, last_slot = ring.shape[0] - 1, w.capacity.shape[1] - 1
     for a in range(len(state.place)):
         p = state.place[a]
-        capacity, event = w.capacity[p], _next_event(w, p, k, fresh_steps)
+        capacity, event = w.capacity[p], _next_event(w.outage_end[p], step_us, k, fresh_steps)
         at = k  # the last barrier that was passed
         for x in range(first_group[a], first_group[a + 1] + 1):
             is_call = x < first_group[a + 1]
@@ -1162,11 +1258,11 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
                 if at >= event or alive[0] > capacity[min(_div(at * step_us, SLOT_US), last_slot)]:
                     _settle_alone(w, state, free_at, expiry, warming, a, p, at, fresh_steps)
                     if at >= event:
-                        event = _next_event(w, p, at, fresh_steps)
+                        event = _next_event(w.outage_end[p], step_us, at, fresh_steps)
             if at < to:  # nothing was alive on the way
                 at = to
                 if event <= at:
-                    event = _next_event(w, p, at, fresh_steps)
+                    event = _next_event(w.outage_end[p], step_us, at, fresh_steps)
             if not is_call:
                 break
             g = order[x]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.units import SLOT_US
+from models.baselines.planning.curve import reject_usd
 from models.baselines.programme import best_schedule
-from simulator import kernel
+from simulator.control.bursts import heights
 from simulator.control.counterfactual import still_fields
 from simulator.control.spans import Span, span_steps
 from simulator.objective import objective_usd
-from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -94,35 +94,15 @@ def demand(scenario: Scenario, span: Span) -> Demand:
     steps, step_us = scenario.world.tactical_steps, scenario.world.step_us
     edges_us = np.append(np.arange(begin, end, steps), end) * step_us
     apps, calls = len(scenario.apps.app_ids), scenario.calls
-    count, peak, duration_s = np.zeros((apps, len(edges_us) - 1)), np.zeros((apps, len(edges_us) - 1)), np.zeros(apps)
+    count, peak = np.zeros((apps, len(edges_us) - 1)), np.zeros((apps, len(edges_us) - 1))
     for a, (lo, hi) in enumerate(pairwise(calls.first_call.tolist())):
         arrival, duration = calls.arrival_us[lo:hi], calls.duration_us[lo:hi]
         count[a] = np.diff(np.searchsorted(arrival, edges_us))
-        peak[a] = _peaks(arrival, np.sort(arrival + duration), edges_us)
-        duration_s[a] = duration.sum() / 1e6 / max(1, hi - lo)
-    price = app_constants(scenario, scenario.apps.memory_mb)[
-        np.arange(apps), scenario.tables.region_of_placement[scenario.apps.home], kernel.PRICE
-    ]
-    weights = scenario.objective
-    at_home = duration_s * price / 1e9
-    timeout_usd = scenario.world.timeout_us / 1e6 * weights.latency_usd_per_s
+        peak[a] = heights(arrival, np.sort(arrival + duration), edges_us)
     slots = np.arange(begin * step_us // SLOT_US, -(-end * step_us // SLOT_US))
     held = scenario.conditions.capacity[:, slots].astype(np.float64)
     first = np.maximum(edges_us[:-1] // SLOT_US - slots[0], 0)
-    return Demand(
-        count, peak, np.minimum.reduceat(held, first, axis=1), weights.miss_usd + weights.reject_extra_usd + 2 * at_home + timeout_usd
-    )
-
-
-def _peaks(arrival_us: Int64, end_us: Int64, edges_us: Int64) -> Float64:
-    """Most calls running at once between neighbouring edges, float64 [len(edges_us) - 1]; both times are sorted."""
-    running = np.arange(1, len(arrival_us) + 1) - np.searchsorted(end_us, arrival_us, side="right")
-    at_edges = np.searchsorted(arrival_us, edges_us) - np.searchsorted(end_us, edges_us, side="right")
-    found = at_edges[:-1].astype(np.float64)
-    at = np.searchsorted(edges_us, arrival_us, side="right") - 1
-    inside = (at >= 0) & (at < len(found))
-    np.maximum.at(found, at[inside], running[inside])
-    return found
+    return Demand(count, peak, np.minimum.reduceat(held, first, axis=1), reject_usd(scenario, calls.first_call[1:]))
 
 
 def coordinated_schedule(

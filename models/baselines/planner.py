@@ -74,7 +74,7 @@ class Planner(PolicyBase):
         crowding = None
         if self.crowding:
             quota = float(self.facts.world.quota_per_placement)
-            crowding = Crowding(self._response, expected.calls, self.crowding * height, expected.used, quota, GRID_STEP)
+            crowding = Crowding(self._response, expected.calls, self.crowding * height, expected.utilisation[0], quota, GRID_STEP)
         chosen = choose(
             expected.usd[: self.horizon],
             self.costs.move_usd(view) + self.switch_usd,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.units import DAY_US, PPM, SLOT_US
+from simulator.control.bursts import bursts
 from simulator.workload import BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class Past:
     def history(self) -> History:
         """Tables of the tactical barriers so far; the last row is the newest."""
         return history(self._tables_of).until(self._row)
+
+    @property
+    def bursts(self) -> Float32:
+        """How the calls of each app came, by tactical barrier so far, float32 [K, A, len(bursts.NAMES)]; the last row is the newest."""
+        return read_only(bursts(self._tables_of)[: self._row + 1])
 
     def calls(self, app: int) -> PastCalls:
         """The calls of an app so far; `has_ended` where the call's own duration had passed by the barrier."""

@@ -28,6 +28,7 @@ from core.errors import TrineError
 
 TOKEN = "TRINE_RUN"  # noqa: S105 (name of a variable; what it holds is no secret)
 LEND_S = 0.5  # whoever waits in the kernel is served within this time
+LOOKS, LOOK_S = 5, 0.02
 WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 Say = Callable[[str], None]
 
@@ -200,7 +201,7 @@ def _locked(file: Path, say: Say) -> int:
         file.parent.mkdir(parents=True, exist_ok=True)
         number = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if not _try(number, fcntl.LOCK_EX):
+            if not _soon(number):
                 say(f"waiting for {_read(number)}")
                 fcntl.flock(number, fcntl.LOCK_EX)
             if _is_there(number, file):
@@ -209,6 +210,15 @@ def _locked(file: Path, say: Say) -> int:
             os.close(number)
             raise
         os.close(number)  # the file was deleted while we waited: a lock on it keeps nobody out
+
+
+def _soon(number: int) -> bool:
+    """Lock a file that is free, or held for a moment by somebody who only looks (`holder`)."""
+    for _ in range(LOOKS):
+        if _try(number, fcntl.LOCK_EX):
+            return True
+        time.sleep(LOOK_S)
+    return False
 
 
 def _try(number: int, kind: int) -> bool:

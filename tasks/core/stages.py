@@ -40,6 +40,7 @@ STAGES: Mapping[str, Stage] = {
     "eda": Stage("tasks.eda.eda"),
     "scenario": Stage("tasks.world.scenario"),
     "learn_planner": Stage("tasks.learning.learn_planner"),
+    "train_rush_head": Stage("tasks.learning.train_rush_head"),
     "tune_baselines": Stage("tasks.learning.tune_baselines"),
     "calibrate": Stage("tasks.world.calibrate"),
     "tune_operational": Stage("tasks.learning.tune_operational"),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("baselines", "bound")
 STAYS = ("random", "home", "best_static", "coordinated_static")  # baselines that place each app once; the others are rules, which may move
+LEARNED = ("rush_head",)  # a network, no rule
 QUANTILES = (0.5, 0.95, 0.99)
 COUNTS = ("calls", "served", "rejected", "cold_starts", "misses", "moves")
 
@@ -55,7 +56,7 @@ class Arms:
     @classmethod
     def of(cls, baselines: tuple[ArmRow, ...], with_foresight: tuple[ArmRow, ...]) -> Arms:
         """Return the arms of both groups; the rules are baselines."""
-        return cls((*baselines, *with_foresight), tuple(arm.name for arm in baselines if arm.is_causal and arm.name not in STAYS))
+        return cls((*baselines, *with_foresight), tuple(arm.name for arm in baselines if arm.is_causal and arm.name not in STAYS + LEARNED))
 
     @property
     def order(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ import yaml
 from core.errors import ParameterError
 from flows import graph as graphs
 from flows.process import dvc, environment
+from tasks.core.run_lock import holder
 
 
 def test_the_graph_is_dvcs(toy: Path) -> None:
@@ -34,12 +35,16 @@ def test_the_graph_is_dvcs(toy: Path) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_second_run_is_cached_and_the_lock_is_that_of_repro(toy: Path) -> None:
+def test_second_run_is_cached_and_the_lock_is_that_of_repro(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import rebuild as module
     from flows.rebuild import rebuild
 
     first: Any = rebuild()
     assert set(first.values()) == {"Completed"}
+    asked: list[str] = []
+    monkeypatch.setattr(module, "dvc", lambda *arguments: asked.append(arguments[-1]) or dvc(*arguments))
     second: Any = rebuild()
+    assert sorted(asked) == ["look@left", "look@right"], "what is unchanged needs no process of its own"
     assert {name for name, state in second.items() if state == "Cached"} == {"copy@left", "copy@right", "join"}
     assert second["look@left"] == second["look@right"] == "Completed"
     by_flow = yaml.safe_load((toy / "dvc.lock").read_text(encoding="utf-8"))
@@ -77,9 +82,17 @@ def test_a_failure_stops_what_is_behind_it_and_nothing_else(toy: Path) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_profile_and_targets(toy: Path) -> None:
-    from flows.rebuild import rebuild
+def test_profile_and_targets(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from flows.rebuild import main, rebuild
 
+    assert main(toy, None, ["jion"], False) is False
+    assert main(toy, "sampel", None, False) is False
+    said = capsys.readouterr()
+    assert "unknown stage 'jion'" in said.out
+    assert "did you mean 'join'?" in said.out
+    assert "unknown profile 'sampel'" in said.out
+    assert "Traceback" not in said.out + said.err
+    assert holder(toy) is None
     assert rebuild(profile="sample", targets=["copy@right"]) == {"look@right": "Completed", "copy@right": "Completed"}
     assert "profile: sample     # keep me" in (toy / "params.yaml").read_text(encoding="utf-8")
 

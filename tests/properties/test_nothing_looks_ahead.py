@@ -15,9 +15,10 @@ from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.learned import learn as learn_plans
 from models.baselines.planning.rows import replay_rows
-from models.networks import generators
+from models.networks import Networks, generators
 from models.orchestrator import Orchestrator
 from models.strategic.dqn import DQNAgent, QNetwork
+from models.tactical.rush_head import INPUTS, OUTPUTS, RushHead, layers
 from simulator.control.counterfactual import Replays
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase, Role, parts_of
 from simulator.control.loop import Loop
@@ -51,6 +52,12 @@ def past(world: Scenario) -> Past:
     return learn(world, 11), learn_plans(world, replay_rows(world, ("train", "valid")), world.split_steps[1])
 
 
+def head() -> RushHead:
+    """A network that nobody has trained."""
+    networks = Networks(layers(8) | {"last": (8, OUTPUTS, 1.0)}, generators([1]), torch.device("cpu"))
+    return RushHead(networks, torch.zeros(INPUTS), torch.ones(INPUTS))
+
+
 class CheapestReplayed(PolicyBase):
     """Goes where the past would have cost least: a policy that reads everything a replay says."""
 
@@ -70,7 +77,7 @@ def baseline(row: Any) -> Callable[[Scenario, Past], Policy]:
         known = Known(facts, *past)
         placements = dict.fromkeys(("best_static", "coordinated_static"), facts.apps.home)
         parameters = {rule.name: rule.grid[0] for rule in TUNED}
-        return row.build(Judged(known=known, typical=TYPICAL, seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
+        return row.build(Judged(known=known, typical=TYPICAL, head=head(), seed=1, placements=placements, parameters=parameters))  # type: ignore[no-any-return]
 
     return build
 

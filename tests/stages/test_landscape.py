@@ -15,6 +15,7 @@ from core.units import HOUR_US
 from models.baselines.knowledge import move_cost_usd
 from models.baselines.programme import best_schedule
 from models.baselines.rules import Scheduled
+from models.tactical.rush_head import load as load_head
 from simulator.control.counterfactual import objective_table
 from simulator.control.loop import run
 from simulator.control.spans import span_steps
@@ -39,6 +40,7 @@ from tasks.evaluation.rows import KEYS
 from tasks.learning import learn_planner, tune_baselines
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.learn_planner_outputs import planner_folder
+from tasks.learning.train_rush_head_outputs import WEIGHTS, rush_head_folder
 from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tests.worlds.folders import contents
@@ -181,7 +183,11 @@ def test_the_optimistic_bound_is_below_every_rule_in_the_uncoupled_world(built_w
         # Where the tables leave something out (tests/unit/models/baselines/test_programme.py), the replay of the schedule says it.
         assert replayed == pytest.approx(value.sum(), rel=1e-3)
         for rule in policies(
-            scenario, read_record(baselines_folder(built_world) / "chosen.json", ChosenBaselines), baselines_folder(built_world), 1
+            scenario,
+            read_record(baselines_folder(built_world) / "chosen.json", ChosenBaselines),
+            baselines_folder(built_world),
+            load_head(rush_head_folder(built_world) / WEIGHTS),
+            1,
         ):
             assert replayed <= alone(scenario, rule) + 1e-9, (name, rule.name)
 

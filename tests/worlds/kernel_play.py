@@ -14,8 +14,8 @@ from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.second_simulator import Outcome
 
 
-def play(world: SmallWorld, **changes: Any) -> Fleet:
-    """Run the orders of a small world on the kernel."""
+def play(world: SmallWorld, *, has_rows: bool = False, **changes: Any) -> Fleet:
+    """Run the orders of a small world on the kernel; `has_rows`: see `Fleet`."""
     run, scenario = world.run | changes, world.scenario
     fleet = Fleet(
         scenario,
@@ -25,6 +25,9 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
         end_step=run.get("end_step"),
         bucket_us=run["bucket_us"],
         is_coupled=run.get("is_coupled", True),
+        is_watched=has_rows,
+        has_steps=has_rows,
+        has_rows=has_rows,
     )
     memory_mb, factor = scenario.apps.memory_mb.copy(), np.array(run.get("duration_factor_permille") or [1_000] * len(fleet.placement))
     fleet.set_memory(memory_mb, factor)

@@ -15,7 +15,7 @@ from tasks.core.files import write_json
 from tasks.core.params import Params, load
 from tasks.core.paths import Paths
 from tasks.evaluation import compare, evaluate_baselines, evaluate_bound
-from tasks.learning import learn_planner, tune_baselines
+from tasks.learning import learn_planner, train_rush_head, tune_baselines
 from tasks.world import calibrate
 from tasks.world.scenario import app_classes, finish
 from tasks.world.scenario_outputs import scenario_folder, training_folder
@@ -32,7 +32,9 @@ def small_params(repository: Path) -> Params:
     """The parameters of the repository with worlds of three days and 40 apps, and small budgets."""
     changes = {f"scenario.{name}": value for name, value in SIZE.items()}
     changes |= {"tune_baselines.budget_replays": REPLAYS, "evaluate_bound.hindsight_replays": HINDSIGHT_REPLAYS}
-    return load(repository / "params.yaml").changed(changes | {"calibrate.runs": 3, "calibrate.calls": 4_000, "calibrate.draws": 4_000})
+    return load(repository / "params.yaml").changed(
+        changes | {"train_rush_head.epochs": 1, "calibrate.runs": 3, "calibrate.calls": 4_000, "calibrate.draws": 4_000}
+    )
 
 
 def write_scenarios(root: Path, repository: Path) -> Paths:
@@ -52,8 +54,9 @@ def write_scenarios(root: Path, repository: Path) -> Paths:
 
 
 def run_stages(paths: Paths, params: Params) -> None:
-    """Run learn_planner, tune_baselines, the evaluation and compare on the worlds of `write_scenarios`."""
+    """Run learn_planner, train_rush_head, tune_baselines, the evaluation and compare on the worlds of `write_scenarios`."""
     learn_planner.run(params, paths)
+    train_rush_head.run(params, paths)
     tune_baselines.run(params, paths)
     evaluate_baselines.run(params, paths)
     evaluate_bound.run(params, paths)

@@ -31,12 +31,18 @@ class Expected(NamedTuple):
     Args:
         usd: float64 [horizon, A, P], objective of the coming intervals without moves.
         calls: float64 [A], of an interval.
-        used: float64 [P], utilisation of the coming interval.
+        utilisation: float64 [horizon, P].
     """
 
     usd: Float64
     calls: Float64
-    used: Float64
+    utilisation: Float64
+
+    @property
+    def used(self) -> Float64:
+        """Utilisation of the coming interval, float64 [P]."""
+        found: Float64 = self.utilisation[0]
+        return found
 
 
 class Costs:
@@ -62,9 +68,12 @@ class Costs:
     def expected(self, view: View) -> Expected:
         """Return what is expected at the barrier of a view."""
         if view.step not in self._known:
-            calls, used = expected_calls(view, self.learned.calls), self._utilisation(view)
-            self._known[view.step] = Expected(self._per_call(view, used) * calls[None, :, None], calls, used[0])
+            self._known[view.step] = self._expect(view)
         return self._known[view.step]
+
+    def _expect(self, view: View) -> Expected:
+        calls, used = expected_calls(view, self.learned.calls), self._utilisation(view)
+        return Expected(self._per_call(view, used) * calls[None, :, None], calls, used)
 
     def usd(self, view: View) -> Float64:
         """Return the objective of the coming intervals without moves, USD, float64 [horizon, A, P], whatever is allowed."""

@@ -88,6 +88,23 @@ def curve_of(calls: SampledCalls, rtt_us: Int64, constants: Int64, weights: Scen
     return out
 
 
+def reject_usd(scenario: Scenario, until: Int64) -> Float64:
+    """Return what a rejected call of each app is charged, USD, float64 [A]: a miss, twice its execution at home, the time it waited.
+
+    Args:
+        scenario: the world.
+        until: int64 [A], end of each app's calls that are known; the execution is that of their mean.
+    """
+    first, weights, apps = scenario.calls.first_call[:-1], scenario.objective, np.arange(len(until))
+    total = np.concatenate([[0], np.cumsum(scenario.calls.duration_us)])
+    mean_s = (total[until] - total[first]) / 1e6 / np.maximum(until - first, 1)
+    at_home = scenario.tables.region_of_placement[scenario.apps.home]
+    price = app_constants(scenario, scenario.apps.memory_mb)[apps, at_home, kernel.PRICE] / 1e9
+    waited = scenario.world.timeout_us / 1e6 * weights.latency_usd_per_s
+    usd: Float64 = weights.miss_usd + weights.reject_extra_usd + 2 * mean_s * price + waited
+    return usd
+
+
 @njit(cache=True)
 def _mean_cost(  # pragma: no cover
     duration_us: Int64,

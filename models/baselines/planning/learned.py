@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.units import HOUR_US, PPM, SLOT_US
 from models.baselines.planning import congestion
 from models.baselines.planning.congestion import Congestion
-from models.baselines.planning.curve import SLOWDOWNS, cost_curve, weights_at
+from models.baselines.planning.curve import SLOWDOWNS, cost_curve, reject_usd, weights_at
 from models.baselines.planning.response import fit_response, response_weights
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Learned:
         response_usd: float64 [A, len(KNOTS)], what a call costs beyond curve and level at a utilisation.
         carbon_usd: float64 [A, R], a call's carbon by a grid of 1 mg/kWh.
         calls: float64 [A], calls of a tactical interval.
+        reject_usd: float64 [A], what a rejected call is charged.
+        functions: int64 [A], how many an app has.
         known_calls: int64 [A], how many calls all this was learned from.
         congestion_weights, congestion_residual: see `Congestion`.
     """
@@ -48,6 +50,8 @@ class Learned:
     response_usd: Float64
     carbon_usd: Float64
     calls: Float64
+    reject_usd: Float64
+    functions: Int64
     known_calls: Int64
     congestion_weights: Float64
     congestion_residual: Float64
@@ -78,7 +82,7 @@ def learn(scenario: Scenario, rows: ReplayRows, end_step: int, forecast: Congest
     until = calls.first_call[:-1] + np.diff(is_before[calls.first_call])
     curve = cost_curve(scenario, until)
     has_outage = is_out.reshape(len(is_out), intervals, slots_of_interval).any(axis=2)
-    over = _beyond_curve(scenario, past, curve, until, slots)
+    over = beyond_curve(scenario, past, curve, until, slots)
     is_used = ~has_outage[:, past.interval].T
     level = _levels(scenario, past, over, is_used)
     used = used_ppm.reshape(len(is_out), intervals, slots_of_interval).mean(axis=2) / PPM
@@ -94,13 +98,15 @@ def learn(scenario: Scenario, rows: ReplayRows, end_step: int, forecast: Congest
         response_usd=response,
         carbon_usd=_carbon(scenario, past),
         calls=count / max(1, intervals),
+        reject_usd=reject_usd(scenario, until),
+        functions=np.diff(scenario.apps.first_function),
         known_calls=until - calls.first_call[:-1],
         congestion_weights=forecast.weights,
         congestion_residual=forecast.residual,
     )
 
 
-def _beyond_curve(scenario: Scenario, rows: ReplayRows, curve: Float64, until: Int64, slots: int) -> Float64:
+def beyond_curve(scenario: Scenario, rows: ReplayRows, curve: Float64, until: Int64, slots: int) -> Float64:
     """Objective without carbon less what the curve says for the slots in which the calls came, USD, float64 [N, P]."""
     calls, apps = scenario.calls, len(until)
     by_slot = np.zeros((apps, slots))

@@ -23,7 +23,11 @@ def expected_calls(view: View, usual: Float64) -> Float64:
         usual: float64 [A], calls of a tactical interval as learned, which stand for everything before the first one.
     """
     begin = view.past.first_call
-    counts = np.diff(view.past.history.day_end, axis=0, prepend=begin[None])[1:]
+    return mean_calls(np.diff(view.past.history.day_end, axis=0, prepend=begin[None])[1:], usual)
+
+
+def mean_calls(counts: NDArray[np.int64], usual: Float64) -> Float64:
+    """Return the weighted mean of the calls of past intervals (int64 [K, A], newest last), float64 [A]; see `expected_calls`."""
     weights = (1.0 - KEEP) * KEEP ** np.arange(len(counts) - 1, -1, -1)
     mean = weights @ counts + KEEP ** len(counts) * usual
     return np.maximum(mean, LEAST_SHARE * usual)

@@ -1,4 +1,4 @@
-"""The arms of the group `baselines`: rules that learn nothing but what `tune_baselines` stored. Not here: the rules (models/baselines)."""
+"""The arms of the group `baselines`: rules, the planner, and the planner with its rush head. Not here: the rules (models/baselines)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from models.baselines import rules
 from models.baselines.coordination import NAME as COORDINATED
 from models.baselines.newcomers import NAME as FOLLOW
 from models.baselines.newcomers import FollowTheLeader
+from models.baselines.planner import Planner
+from models.tactical.rush_head import NAME as RUSH_HEAD
 from tasks.evaluation.arms.table import Arm, ordered
 from tasks.evaluation.arms.tuned import TUNED, Known, Tuned
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from models.baselines.knowledge import Knowledge
     from models.baselines.planning.curve import SampledCalls
+    from models.tactical.rush_head import RushHead
     from simulator.control.view import Facts
 
 
@@ -28,6 +31,7 @@ class Judged:
 
     Args:
         known: facts, and what rules may know of the past.
+        head: trained network that sees bursts coming.
         typical: calls of another fleet, for apps without a history.
         seed: of the luck, and of the random arm.
         placements: int64 [A] by name, as `tune_baselines` chose them.
@@ -35,6 +39,7 @@ class Judged:
     """
 
     known: Known
+    head: RushHead
     typical: SampledCalls
     seed: int
     placements: Mapping[str, NDArray[np.int64]]
@@ -74,6 +79,14 @@ def _greedy_objective(world: Judged) -> Any:
     return rules.GreedyObjective(world.facts, world.knowledge, horizon, has_hysteresis=False, period_steps=period_steps)
 
 
+def _rush_head(world: Judged) -> Any:
+    """The planner with the network's response, with what was chosen for the one whose response does not change."""
+    chosen = world.parameters["planner_response"]
+    horizon, period_steps = int(chosen["horizon"]), world.facts.world.tactical_steps
+    costs = world.head.costs(world.facts, world.known.learned)
+    return Planner(costs, RUSH_HEAD, horizon=horizon, switches=chosen["switches"], period_steps=period_steps)
+
+
 ARMS = ordered(
     Baseline(name="random", label="Random, one draw", ink="random", order=10, build=lambda w: rules.random(w.facts, w.seed)),
     Baseline(name="home", label="Home", order=20, build=lambda w: rules.home(w.facts)),
@@ -95,5 +108,6 @@ ARMS = ordered(
         order=96,
         build=lambda w: FollowTheLeader(w.facts, w.typical, w.facts.world.tactical_steps),
     ),
+    Baseline(name=RUSH_HEAD, label="Planner with rush head", order=130, build=_rush_head),
     *map(_tuned, TUNED),
 )

@@ -170,7 +170,7 @@ def test_the_independent_worlds_are_worth_the_name() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "gap", "regret"),
-    [({"is_short": True}, 0.05, 0.03), ({"is_late": True}, 0.002, 0.0005), ({}, 0.03, 0.01)],
+    [({"is_short": True}, 0.06, 0.03), ({"is_late": True}, 0.002, 0.0005), ({}, 0.03, 0.01)],
     ids=["switch", "left_behind", "both"],
 )
 def test_where_intervals_depend_on_each_other_the_gap_is_small(kind: dict[str, bool], gap: float, regret: float) -> None:

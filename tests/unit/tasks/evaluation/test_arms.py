@@ -40,6 +40,7 @@ def test_the_json_has_name_label_ink_and_whether_it_is_causal_in_the_order_of_th
             "planner",
             "planner_response",
             "planner_price",
+            "rush_head",
         ),
         *("hindsight", "optimistic_bound"),
     ]
