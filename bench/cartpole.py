@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from models.strategic.dqn import DQNAgent, DqnSettings, DqnTraining, QNetwork
 from models.tactical.ppo import ActorCritic, PPOAgent, PpoSettings, PpoTraining
-from models.training import History, SeedTraining, Tensors, device_of
+from models.training import VALIDATION, History, Score, SeedTraining, Tensors, device_of
 from models.worlds import Seen, Stepped
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -80,9 +80,9 @@ def returns(act: Callable[[NDArray[np.float32], None], NDArray[np.int64]], episo
     return earned
 
 
-def score_of(agent: Callable[[Tensors], Any]) -> Callable[[Sequence[Tensors]], list[float]]:
+def score_of(agent: Callable[[Tensors], Any]) -> Score:
     """What decides which checkpoint of a seed is the best: a few greedy episodes, negated because lower is better."""
-    return lambda found: [-float(returns(agent(one).act, VALIDATION_EPISODES, 1000).mean()) for one in found]
+    return lambda found: {VALIDATION: [-float(returns(agent(one).act, VALIDATION_EPISODES, 1000).mean()) for one in found]}
 
 
 def ppo(seeds: Sequence[int], transitions: int) -> tuple[SeedTraining, Callable[[Tensors], Any]]:

@@ -38,6 +38,7 @@ Float64 = NDArray[np.float64]
 LayerName = Literal["strategic", "tactical", "operational"]
 Weigh = Callable[[Float32, Any], Float32]
 CHOSEN = "chosen.json"
+PLANNER = ("horizon", "switches")  # parameters of the planner
 REWARD, LOG_PROBABILITY = "units of the reward", "log probability"
 AGAIN = "choose it again: trine run"
 
@@ -82,6 +83,7 @@ class Orchestrator:
         strategic: network that chooses clouds; None: the layer is absent.
         tactical: network that chooses placements, or the parameters of the planner; None: the layer is absent.
         operational: makes the policy of a run from the facts; None: reactive.
+        planner: horizon and switches of the planner that the candidates arm corrects; None: its defaults.
     """
 
     def __init__(
@@ -89,8 +91,9 @@ class Orchestrator:
         strategic: DQNAgent | None = None,
         tactical: PPOAgent | CandidatesAgent | Mapping[str, float] | None = None,
         operational: Callable[[Facts], Policy] | None = None,
+        planner: Mapping[str, float] | None = None,
     ) -> None:
-        self.strategic, self.tactical, self.operational = strategic, tactical, operational
+        self.strategic, self.tactical, self.operational, self.planner = strategic, tactical, operational, dict(planner or {})
 
     @classmethod
     def load(
@@ -111,19 +114,20 @@ class Orchestrator:
         """
         root = Path(models)
         above = cls._strategic(root / "strategic") if "strategic" in layers else None
-        placing = cls._tactical(root / "tactical") if "tactical" in layers else None
-        return cls(above, placing, operational if "operational" in layers else None)
+        placing, planner = cls._tactical(root / "tactical") if "tactical" in layers else (None, None)
+        return cls(above, placing, operational if "operational" in layers else None, planner)
 
     @staticmethod
     def _strategic(folder: Path) -> DQNAgent:
         return DQNAgent.load(folder / Chosen.read(folder).file)
 
     @staticmethod
-    def _tactical(folder: Path) -> PPOAgent | CandidatesAgent | Mapping[str, float]:
+    def _tactical(folder: Path) -> tuple[PPOAgent | CandidatesAgent | Mapping[str, float], Mapping[str, float]]:
         chosen = Chosen.read(folder)
+        planner = {name: chosen.parameters[name] for name in PLANNER if name in chosen.parameters}
         if chosen.arm == "candidates":
-            return CandidatesAgent.load(folder / chosen.file, (chosen.parameters["volume"], chosen.parameters["response"]))
-        return PPOAgent.load(folder / chosen.file) if chosen.file else chosen.parameters
+            return CandidatesAgent.load(folder / chosen.file, (chosen.parameters["volume"], chosen.parameters["response"])), planner
+        return PPOAgent.load(folder / chosen.file) if chosen.file else planner, planner
 
     def policy(self, facts: Facts, learned: Learned | None = None, *, name: str = "full") -> Composite:
         """Return the layers as one policy, for one run.
@@ -153,9 +157,10 @@ class Orchestrator:
             return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.log_probs, LOG_PROBABILITY, period_steps)
         if learned is None:
             raise ValueError("the tactical layer needs what was learned of the scenario's past")
+        tuned = self.planner if isinstance(agent, CandidatesAgent) else agent
+        options: dict[str, Any] = {name: int(value) if name == "horizon" else value for name, value in tuned.items()}
         if isinstance(agent, CandidatesAgent):
-            return agent.policy(facts, learned, period_steps=period_steps, scope=scope)
-        options: dict[str, Any] = {"horizon": int(agent["horizon"]), "switches": agent["switches"]}
+            return agent.policy(facts, learned, period_steps=period_steps, scope=scope, **options)
         return Planner(Costs(facts, learned), "planner_response", period_steps=period_steps, scope=scope, **options)
 
 

@@ -27,6 +27,8 @@ from models.networks import Adam, Networks, State
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 Tensors = Mapping[str, Tensor]
+VALIDATION = "charts/validation"  # the metric that decides which checkpoint is kept, lower is better
+Score = Callable[[Sequence[Tensors]], Mapping[str, Sequence[float]]]  # metrics [S] of networks, `VALIDATION` among them
 DeviceName = Literal["auto", "cpu", "cuda"]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 1 << 30  # of mallopt(3)
 
@@ -175,7 +177,7 @@ class SeedTraining(ABC):
         random: of each seed.
         history: of this arm and these seeds.
         units: of work in all, of `per_unit` transitions of each seed.
-        score: of the parameters of each seed by layer, on data that they are not trained on, lower is better; None: the last are the best.
+        score: measures networks, given by the parameters of each seed, on data that they are not trained on; None: the last are the best.
         eps: of `Adam`.
         max_norm: of `Adam`.
 
@@ -192,7 +194,7 @@ class SeedTraining(ABC):
         *,
         units: int,
         per_unit: int,
-        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        score: Score | None,
         eps: float,
         max_norm: float | None,
     ) -> None:
@@ -221,10 +223,10 @@ class SeedTraining(ABC):
         if self.score is None:
             self.kept = flat.clone()
             return
-        scores = self.score([self.network.tensors(s) for s in range(len(flat))])
-        is_better = torch.from_numpy(self.best.note(self.updates, scores)).to(self.device)
+        found = self.score([self.network.tensors(s) for s in range(len(flat))])
+        is_better = torch.from_numpy(self.best.note(self.updates, found[VALIDATION])).to(self.device)
         self.kept = torch.where(is_better[:, None], flat, self.kept)
-        self.history.add(self.updates, self.done * self.per_unit, {"charts/validation": scores})
+        self.history.add(self.updates, self.done * self.per_unit, found)
 
     def tensors(self, seed: int) -> dict[str, Tensor]:
         """Parameters of the best validation of a seed, by its position in the batch and the names of the layers."""

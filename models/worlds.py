@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -130,21 +131,29 @@ class FleetWorld:
         stages: scenarios with their runs at home; they can be shared by the worlds of several seeds.
         kind: of the episodes, e.g. `TacticalEpisodes`.
         multiple: the number of apps is a multiple of this.
+        most: apps that the learner decides for; None: as many as every scenario has.
         options: of the episodes: span, intervals, luck_seed, reward and so on.
+
+    Attributes:
+        inputs: numbers in an observation.
+        actions: to choose among.
 
     Raises:
         ParameterError: a scenario has fewer apps to learn from.
     """
 
-    def __init__(self, stages: Sequence[Stage], kind: type[Episodes], *, multiple: int = 1, **options: Any) -> None:
+    def __init__(
+        self, stages: Sequence[Stage], kind: type[Episodes], *, multiple: int = 1, most: int | None = None, **options: Any
+    ) -> None:
         self._runs = [kind(stage, **options) for stage in stages]
         self._eligible = [np.flatnonzero(stage.is_eligible) for stage in stages]
-        self.envs = min(map(len, self._eligible)) // multiple * multiple
+        least = min(map(len, self._eligible))
+        self.envs = min(least, most or least) // multiple * multiple
         if self.envs == 0:
-            what = f"a training fleet has {min(map(len, self._eligible))} apps with enough train calls, {multiple} are needed"
+            what = f"a training fleet has {least} apps with enough train calls, {multiple} are needed"
             raise ParameterError(what, where="params.yaml: scenario.training", how="use larger fleets, or lower reward.min_train_calls")
         self.intervals = self._runs[0].intervals
-        self.observation_space, self.action_space = self._runs[0].observation_space, self._runs[0].action_space
+        self.inputs, self.actions = (spaces.flatdim(one) for one in (self._runs[0].observation_space, self._runs[0].action_space))
 
     def begin(self, seed: int) -> Seen:
         """Begin an episode of one of the scenarios; scenario, first decision, apps and clouds are drawn from the seed."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from models.checkpoints import load_model
 from models.networks import GAIN_RELU, Networks, State, generators
-from models.training import History, SeedTraining, Tensors
+from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.acting import Acting
 from simulator.control.features import strategic
@@ -71,7 +71,7 @@ class QNetwork(Networks):
 
     def values(self, observed: Tensor, mask: Tensor | None = None) -> Tensor:
         """Discounted sum of rewards that is expected of each action, [S, B, inputs] -> [S, B, actions]."""
-        found = self.linear("values", torch.relu(self.linear("hidden2", torch.relu(self.linear("hidden1", observed)))))
+        found = self.linear("values", torch.relu_(self.linear("hidden2", torch.relu_(self.linear("hidden1", observed)))))
         return found if mask is None else found.masked_fill(~mask, MASKED)
 
 
@@ -126,7 +126,7 @@ class DqnTraining(SeedTraining):
     each of its transitions of a seed.
 
     Args:
-        settings: of each seed; lr and gamma may differ, the rest is that of the first.
+        settings: of each seed; lr, gamma and target_every may differ, the rest is that of the first.
         worlds: of each seed, all of one size.
         seeds: of parameters, actions, replay and worlds.
         network: makes the networks.
@@ -149,7 +149,7 @@ class DqnTraining(SeedTraining):
         *,
         transitions: int,
         stretch: int,
-        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        score: Score | None,
         device: torch.device,
     ) -> None:
         random, self.settings, self.stretch = generators(seeds), settings[0], stretch
@@ -159,7 +159,7 @@ class DqnTraining(SeedTraining):
         super().__init__(made, random, history, units=units, per_unit=per_unit, score=score, eps=1e-8, max_norm=self.settings.max_norm)
         self.target = network(generators(seeds), device)
         self.target.put(self.network.flat.detach())
-        self.lr, self.gamma = [one.lr for one in settings], [one.gamma for one in settings]
+        self.lr, self.gamma, self.period = ([getattr(one, name) for one in settings] for name in ("lr", "gamma", "target_every"))
         self.replay, self.owed = Replay(self.settings.replay), 0.0
         self._row = torch.arange(len(seeds), device=device)[:, None]
 
@@ -229,8 +229,9 @@ class DqnTraining(SeedTraining):
         losses = torch.nn.functional.smooth_l1_loss(expected, targets, reduction="none").mean(dim=1)
         norms = self.adam.step(losses, self.lr)
         self.updates += 1
-        if self.updates % self.settings.target_every == 0:
-            self.target.put(self.network.flat.detach())
+        due = [s for s, period in enumerate(self.period) if self.updates % period == 0]
+        if due:
+            self.target.flat.detach()[due] = self.network.flat.detach()[due]
         if self.updates % self.settings.validate_every == 0:
             self.validate()
         return {"losses/td_loss": losses.detach(), "losses/q_values": expected.detach().mean(dim=1), "losses/gradient_norm": norms}

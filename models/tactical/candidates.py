@@ -27,7 +27,7 @@ from models.baselines.planning.costs import Costs, Expected
 from models.checkpoints import load_model
 from models.networks import GAIN_RELU, Networks, generators
 from models.tactical.scoring import OWN, PLACES, Observer
-from models.training import History, SeedTraining, Tensors
+from models.training import VALIDATION, History, SeedTraining, Tensors
 from simulator.control.features import candidates, lagged
 from simulator.parameters import Section
 
@@ -164,7 +164,7 @@ class CandidatesTraining(SeedTraining):
         self.updates += 1
         return losses.detach()
 
-    def _scores(self, found: Sequence[Tensors]) -> list[float]:
+    def _scores(self, found: Sequence[Tensors]) -> dict[str, list[float]]:
         """Loss of every seed in the valid rows."""
         scores, relative = [], []
         prior_usd = float(chosen(self.valid, np.arange(len(self.valid)), self.valid.prior[None, :, :, NEAR])[0])
@@ -177,8 +177,7 @@ class CandidatesTraining(SeedTraining):
                 usd += float(chosen(self.valid, rows, costs[..., NEAR].numpy())[0])
             scores.append(squared / float(self.valid.weight.sum()))
             relative.append(100 * usd / max(prior_usd, 1e-12))
-        self.history.add(self.updates, self.done * self.per_unit, {"losses/valid_loss": scores, "charts/chosen_pct_of_prior": relative})
-        return scores
+        return {VALIDATION: scores, "losses/valid_loss": scores, "charts/chosen_pct_of_prior": relative}
 
 
 def loss_of(network: CandidatesNetwork, samples: Samples, at: Int64) -> tuple[Tensor, Tensor]:

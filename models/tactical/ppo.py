@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.checkpoints import load_model
 from models.networks import GAIN_RELU, Networks, generators
-from models.training import History, SeedTraining, Tensors
+from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.acting import Acting
 from simulator.control.features import tactical
@@ -70,18 +70,18 @@ class ActorCritic(Networks):
 
     def encoded(self, observed: Tensor) -> Tensor:
         """[S, B, inputs] -> [S, B, 128]."""
-        return torch.relu(self.linear("encoder", observed))
+        return torch.relu_(self.linear("encoder", observed))
 
     def policy(self, encoded: Tensor, mask: Tensor) -> Tensor:
         """Logarithms of the probabilities of all actions, [S, B, actions]."""
         hidden = encoded
         for name in ("actor1", "actor2", "actor3"):
-            hidden = torch.relu(self.linear(name, hidden))
+            hidden = torch.relu_(self.linear(name, hidden))
         return torch.log_softmax(self.linear("logits", hidden).masked_fill(~mask, MASKED), dim=-1)
 
     def value(self, encoded: Tensor) -> Tensor:
         """Discounted sum of rewards that is expected, [S, B]."""
-        hidden = torch.relu(self.linear("critic2", torch.relu(self.linear("critic1", encoded))))
+        hidden = torch.relu_(self.linear("critic2", torch.relu_(self.linear("critic1", encoded))))
         return self.linear("value", hidden).squeeze(-1)
 
 
@@ -146,7 +146,7 @@ class PpoTraining(SeedTraining):
         *,
         transitions: int,
         stretch: int,
-        score: Callable[[Sequence[Tensors]], Sequence[float]] | None,
+        score: Score | None,
         device: torch.device,
     ) -> None:
         random, one = generators(seeds), settings[0]

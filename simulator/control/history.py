@@ -99,6 +99,12 @@ class Past:
 
     def p95_us(self) -> Float64:
         """95 % quantile (nearest rank) of the durations that the newest row of `history.mean` is of, float64 [A]; without any, 1 s."""
+        known = _P95_US.setdefault(self._tables_of, {})
+        if self._row not in known:  # it depends on arrivals alone, and learners pass the same barriers again and again
+            known[self._row] = read_only(self._p95_us())
+        return known[self._row]
+
+    def _p95_us(self) -> Float64:
         now = self.history
         found = np.full(len(self.until), float(NOMINAL_US))
         for a in np.flatnonzero(now.day_end[-1] > now.day_first[-1]):
@@ -116,6 +122,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 _KNOWN: WeakKeyDictionary[Scenario, History] = WeakKeyDictionary()
+_P95_US: WeakKeyDictionary[Scenario, dict[int, Float64]] = WeakKeyDictionary()  # by row
 
 
 def history(scenario: Scenario) -> History:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from core.errors import ParameterError
 from simulator.control.decision import NEVER_STEPS, Composite, Decision, Policy, PolicyBase
 from simulator.control.features import candidates, tactical
 from simulator.control.features.estimate import Places
-from simulator.control.view import View
+from simulator.control.view import Facts, View
 from simulator.envs.episodes import Episodes, Float64, Int64, Learner, Stage
 from simulator.envs.single import DecisionEnv
 from simulator.envs.vector import DecisionVectorEnv
@@ -41,8 +41,9 @@ class TacticalEpisodes(Episodes):
 
     layer, role = tactical, "tactical"
 
-    def __init__(self, stage: Stage, **options: Any) -> None:
+    def __init__(self, stage: Stage, *, strategic: Callable[[Facts], Policy] | None = None, **options: Any) -> None:
         super().__init__(stage, **options)
+        self.strategic = strategic
         self.clouds = len(self.facts.tables.clouds)
         choices = self.facts.is_allowed.astype(np.float64) @ Places.of(self.facts).is_in_cloud
         self.may_use = choices > 0  # [A, C]
@@ -62,8 +63,9 @@ class TacticalEpisodes(Episodes):
         self.cloud = cloud
 
     def policy(self, learner: Learner) -> Policy:
-        """The learner under the clouds of the episode."""
-        return Composite("episode", strategic=GivenClouds(self.cloud), tactical=learner)
+        """The learner under the layer above, or under the clouds of the episode."""
+        above = self.strategic(self.facts) if self.strategic else GivenClouds(self.cloud)
+        return Composite("episode", strategic=above, tactical=learner)
 
     def more_info(self) -> dict[str, NDArray[Any]]:
         """The cloud of every app, int64 [A]."""
@@ -86,6 +88,9 @@ class CandidatesEpisodes(TacticalEpisodes):
 
 class TacticalEnv(DecisionEnv):
     """Choose a placement of a given cloud for one app every tactical interval (25 minutes by default).
+
+    Args beyond `DecisionEnv`: `strategic`, a callable that makes the policy that chooses clouds in an episode from the facts of its apps,
+    so that this layer is trained under the one above; by default clouds are given once an episode.
 
     The cloud is sampled for every episode among those the app may use, or given by `reset(options={"cloud": index})`; it is in
     `info["cloud"]`. Everything observed is as of the last barrier. C clouds; with the published tables C = 3, the observation has 7 numbers

@@ -19,4 +19,5 @@ class Environment(BaseSettings):
     memory_limit: str = Field(default="1GB", description="DuckDB's memory limit; beyond it, it spills to temp_dir")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads of DuckDB and Polars")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where networks train; auto: a CUDA device if there is one")
+    checkpoint_s: float = Field(default=10, ge=0, description="least time between two states of a training on disk")
     temp_dir: Path | None = Field(default=None, description="spill folder; default: .trine/tmp in the working tree")

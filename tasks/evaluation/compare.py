@@ -1,5 +1,7 @@
 """Stage `compare`: rows of the evaluation become the tables of the landscape. Not here: judging, plotting, words.
 
+`reports/<layer>/`: what the arms of each layer cost and close (layers.py).
+
 `landscape.csv`: totals by (arm, scenario), means over the seeds. `classes.csv`: by class of app, too. `without_five.csv`: without the five
 apps that cost most at home. `landscape.json`: the headline figures with their intervals; the unit of replication is seed x scenario. A
 share is of `home` in the same scenario; what closes a gap is a ratio of means of such shares. Names, labels and inks of the arms are those
@@ -23,9 +25,10 @@ from tasks.core.files import write_text_atomic
 from tasks.core.records import read_record, write_record
 from tasks.evaluation.compare_outputs import landscape_folder
 from tasks.evaluation.evaluate_outputs import facts_file, rows_file
-from tasks.evaluation.evaluation_record import ArmRow, EvaluatedBaselines, EvaluatedBound
+from tasks.evaluation.evaluation_record import ArmRow, EvaluatedAblation, EvaluatedBaselines, EvaluatedBound, EvaluatedLearned
 from tasks.evaluation.headline import FIELDS, FIVE, by_class, gap_by_app, priced, summary
 from tasks.evaluation.landscape_record import Landscape
+from tasks.evaluation.layers import publish_layers
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 GROUPS = ("baselines", "bound")
+NETWORKS: dict[str, type[EvaluatedLearned | EvaluatedAblation]] = {"learned": EvaluatedLearned, "ablation": EvaluatedAblation}
 STAYS = ("random", "home", "best_static", "coordinated_static")  # baselines that place each app once; the others are rules, which may move
 LEARNED = ("rush_head",)  # a network, no rule
 QUANTILES = (0.5, 0.95, 0.99)
@@ -81,7 +85,19 @@ def run(params: Params, paths: Paths) -> str:
     landscape = publish(
         rows, Arms.of(baselines.arms, with_foresight.arms), [facts.row() for facts in with_foresight.scenarios], origins, objective, paths
     )
-    return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios"
+    layers = _layers(rows.drop("class"), (*baselines.arms, *with_foresight.arms), objective, paths)
+    said = f", layers {', '.join(layers)}" if layers else ""
+    return f"{landscape.height} rows of {landscape['arm'].n_unique()} arms in {len(scenarios)} scenarios{said}"
+
+
+def _layers(rows: pl.DataFrame, arms: tuple[ArmRow, ...], objective: Objective, paths: Paths) -> list[str]:
+    """Write the files of the layers, and return those that have arms; without models, only rules are compared."""
+    for group, kind in NETWORKS.items():
+        if rows_file(paths, group).is_file():
+            rows = pl.concat([rows, pl.read_parquet(rows_file(paths, group))])
+            arms = (*arms, *read_record(facts_file(paths, group), kind).arms)
+    whole, smaller = _with_largest(rows, objective)
+    return publish_layers(whole, smaller, arms, objective, paths)
 
 
 def _objective(paths: Paths, scenarios: list[str]) -> Objective:

@@ -13,3 +13,13 @@ if TYPE_CHECKING:
 def landscape_folder(paths: Paths) -> Path:
     """landscape.csv, classes.csv, without_five.csv and landscape.json of the decision landscape."""
     return paths.reports / "world"
+
+
+def strategic_folder(paths: Paths) -> Path:
+    """evaluation_results.csv and metrics.json of the strategic layer, among what others write there."""
+    return paths.reports / "strategic"
+
+
+def tactical_folder(paths: Paths) -> Path:
+    """The same of the tactical layer."""
+    return paths.reports / "tactical"

@@ -8,12 +8,13 @@ from tasks.core.records import Number, Record
 
 
 class ArmRow(Record):
-    """One arm as the tables and the page show it; `ink` is a colour of the style sheet."""
+    """One arm as the tables and the page show it; `ink` is a colour of the style sheet, `layer` is empty for an arm of no layer."""
 
     name: str
     label: str
     ink: str
     is_causal: bool
+    layer: str = ""
 
 
 class JudgedScenario(Record):
@@ -30,6 +31,31 @@ class EvaluatedBaselines(Record):
 
     arms: tuple[ArmRow, ...]
     scenarios: tuple[JudgedScenario, ...]
+
+
+class EvaluatedLearned(Record):
+    """The group `learned`; `seed` of its rows is the training seed, `seed` of a scenario that of the luck."""
+
+    written_by: ClassVar[str] = "evaluate_learned"
+
+    arms: tuple[ArmRow, ...]
+    scenarios: tuple[JudgedScenario, ...]
+
+
+class AblatedScenario(JudgedScenario):
+    """With the price of a miss, in multiples, under which the arm slo_constraint was judged, and the misses under it on the valid span."""
+
+    multiplier: Number
+    valid_miss_share: Number
+
+
+class EvaluatedAblation(Record):
+    """The group `ablation`."""
+
+    written_by: ClassVar[str] = "evaluate_ablation"
+
+    arms: tuple[ArmRow, ...]
+    scenarios: tuple[AblatedScenario, ...]
 
 
 class BoundFacts(Record):

@@ -40,7 +40,7 @@ def priced(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
 
 def summary(rows: pl.DataFrame, rules: Sequence[str], objective: Objective) -> dict[str, Any]:
     """Headline figures of one family: shares of home, differences, the gaps, and what the arms close of them."""
-    usd = _by_seed_and_scenario(rows, objective)
+    usd = by_seed_and_scenario(rows, objective)
     home_usd = usd["total"]["home"].mean(axis=0)
     share = {part: {arm: values / home_usd for arm, values in arms.items()} for part, arms in usd.items()}
     total = share["total"]
@@ -53,34 +53,34 @@ def summary(rows: pl.DataFrame, rules: Sequence[str], objective: Objective) -> d
         "seeds": int(total["home"].shape[0]),
         "level": LEVEL,
         "home_usd": round(float(home_usd.mean()), 9),
-        "share_of_home": {arm: _interval(statistics.bootstrap_mean(values, LEVEL)) for arm, values in sorted(total.items())},
+        "share_of_home": {arm: as_interval(statistics.bootstrap_mean(values, LEVEL)) for arm, values in sorted(total.items())},
         "best_rule": best,
         "differences": {
             f"{a}_minus_{b}": {
-                "of_home": _interval(statistics.paired(total[arms[a]], total[arms[b]], LEVEL).difference),
-                "usd": _interval(statistics.paired(usd["total"][arms[a]], usd["total"][arms[b]], LEVEL).difference),
+                "of_home": as_interval(statistics.paired(total[arms[a]], total[arms[b]], LEVEL).difference),
+                "usd": as_interval(statistics.paired(usd["total"][arms[a]], usd["total"][arms[b]], LEVEL).difference),
             }
             for a, b in PAIRS
         },
         "components_of_home": {
             f"{a}_minus_home": {
-                part: _interval(statistics.paired(share[part][arms[a]], share[part]["home"], LEVEL).difference) for part in COMPONENTS
+                part: as_interval(statistics.paired(share[part][arms[a]], share[part]["home"], LEVEL).difference) for part in COMPONENTS
             }
             for a in ("static", "rule")
         },
-        "static_share": _interval(statistics.ratio_of_means(saved, possible, LEVEL)) if reach >= SMALL_GAP else None,
+        "static_share": as_interval(statistics.ratio_of_means(saved, possible, LEVEL)) if reach >= SMALL_GAP else None,
         "gap_share_of_home": round(gap, 9),
         "gap_usd": round(float((usd["total"]["best_static"] - usd["total"]["hindsight"]).mean()), 9),
         "closed_of_static_to_hindsight": {
-            arm: _interval(statistics.ratio_of_means(total["best_static"] - values, left, LEVEL)) if gap >= SMALL_GAP else None
+            arm: as_interval(_closed(total["best_static"] - values, left)) if gap >= SMALL_GAP else None
             for arm, values in sorted(total.items())
             if arm != "best_static"
         },
     }
 
 
-def _by_seed_and_scenario(rows: pl.DataFrame, objective: Objective) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """USD as float64 [seeds, scenarios], by part of the objective (`total` is their sum) and by arm."""
+def by_seed_and_scenario(rows: pl.DataFrame, objective: Objective) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return USD as float64 [seeds, scenarios], by part of the objective (`total` is their sum) and by arm."""
     sums = rows.group_by("arm", "seed", "scenario").agg(*(pl.col(name).sum() for name in FIELDS)).sort("arm", "seed", "scenario")
     found: dict[str, dict[str, NDArray[np.float64]]] = {part: {} for part in ("total", *COMPONENTS)}
     for (arm,), frame in priced(sums, objective).group_by("arm", maintain_order=True):
@@ -99,7 +99,7 @@ def by_class(rows: pl.DataFrame, objective: Objective, headline: dict[str, Any])
         own = rows.filter(pl.col("class") == name)
         if own.is_empty():
             continue
-        total = _by_seed_and_scenario(own, objective)["total"]
+        total = by_seed_and_scenario(own, objective)["total"]
         home, gap = total["home"].mean(axis=0), float((total["best_static"] - total["hindsight"]).mean(axis=0).sum())
         open_, scenarios = home > 0, headline["scenarios"]
         found[name] = {
@@ -107,7 +107,7 @@ def by_class(rows: pl.DataFrame, objective: Objective, headline: dict[str, Any])
             "share_of_bill": round(float(home.sum()) / scenarios / headline["home_usd"], 9),
             "share_of_gap": round(gap / scenarios / headline["gap_usd"], 9) if headline["gap_share_of_home"] >= SMALL_GAP else None,
             "share_of_home": {
-                arm: _interval(statistics.bootstrap_mean(total[arm][:, open_] / home[open_], LEVEL))
+                arm: as_interval(statistics.bootstrap_mean(total[arm][:, open_] / home[open_], LEVEL))
                 for arm in ("best_static", headline["best_rule"], "hindsight")
             }
             if open_.any()
@@ -143,13 +143,20 @@ def gap_by_app(rows: pl.DataFrame, objective: Objective) -> dict[str, Any]:
     share = {part: np.array([one[f"{part}_usd"] / one["home_usd"] for one in found]) for part in ("largest", "five", "all")}
     is_open = share["all"].mean() >= SMALL_GAP
     closed = {
-        f"{part}_share": _interval(statistics.ratio_of_means(share[part], share["all"], LEVEL)) if is_open else None
+        f"{part}_share": as_interval(statistics.ratio_of_means(share[part], share["all"], LEVEL)) if is_open else None
         for part in ("largest", "five")
     }
     return closed | {"scenarios": found}
 
 
-def _interval(found: statistics.Interval) -> dict[str, Any]:
+def _closed(saved: NDArray[np.float64], gap: NDArray[np.float64]) -> statistics.Interval:
+    """The share of a gap that is closed; arms with training seeds of their own have more rows than the gap between two references."""
+    return statistics.ratio_of_means(saved, np.broadcast_to(gap.mean(axis=0), saved.shape), LEVEL)
+
+
+def as_interval(found: statistics.Interval) -> dict[str, Any]:
+    """Return an interval as the record `Interval` holds it."""
+
     def number(x: float) -> float | None:
         return round(float(x), 9) if np.isfinite(x) else None
 

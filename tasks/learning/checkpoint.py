@@ -1,7 +1,8 @@
 """Trainings that survive: a state on disk from which a killed stage goes on to the same bytes. Not here: what a state holds (models/).
 
 States lie in `.trine/checkpoints/<stage>/<fingerprint>/<training>.pt`. The fingerprint is of everything that decides the result (settings,
-data, code), so a state is never resumed by another training. A stage that ends removes its folder.
+data, code), so a state is never resumed by another training. States are written every TRINE_CHECKPOINT_S seconds and at the end of each
+training; a stage that ends removes them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import models
 import simulator
 from models.checkpoints import load_state, save_state
+from tasks.core.environment import Environment
 from tasks.core.files import read_json
 from tasks.learning.progress import Reporter
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
     from models.training import Training
     from tasks.core.paths import Paths
-
-SAVED_EVERY_S = 10.0
 
 
 class Checkpoints:
@@ -41,12 +41,12 @@ class Checkpoints:
         paths: of the working tree.
         stage: its name.
         fingerprint: see `fingerprint`.
-        saved_every_s: least time between two states; the state at the end of a training is always saved.
     """
 
-    def __init__(self, paths: Paths, stage: str, fingerprint: str, *, saved_every_s: float = SAVED_EVERY_S) -> None:
+    def __init__(self, paths: Paths, stage: str, fingerprint: str) -> None:
         self._stage_folder = paths.root / ".trine" / "checkpoints" / stage
-        self.folder, self._every_s, self._reporter = self._stage_folder / fingerprint, saved_every_s, Reporter(paths, stage)
+        self.folder, self._reporter = self._stage_folder / fingerprint, Reporter(paths, stage)
+        self._every_s = Environment().checkpoint_s
 
     def __enter__(self) -> Checkpoints:
         """Forget the states of other fingerprints: nobody will resume them."""

@@ -97,6 +97,22 @@ def test_profile_and_targets(toy: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "profile: sample     # keep me" in (toy / "params.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(("profile", "targets"), [("quik", None), (None, ["jion"])])
+def test_a_wrong_parameter_ends_the_flow_without_a_traceback(
+    toy: Path, profile: str | None, targets: list[str] | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from flows.rebuild import main
+
+    assert main(toy, profile, targets, False) is False
+    said, logged = capfd.readouterr()
+    assert "did you mean" in said
+    assert "fix:" in said
+    assert "Traceback" not in said
+    assert "core.errors.ParameterError" not in logged  # as the last line of a traceback would say
+    assert "profile: quick " in (toy / "params.yaml").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.timeout(900)

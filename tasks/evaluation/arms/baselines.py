@@ -108,6 +108,6 @@ ARMS = ordered(
         order=96,
         build=lambda w: FollowTheLeader(w.facts, w.typical, w.facts.world.tactical_steps),
     ),
-    Baseline(name=RUSH_HEAD, label="Planner with rush head", order=130, build=_rush_head),
+    Baseline(name=RUSH_HEAD, label="Planner with rush head", layer="tactical", order=130, build=_rush_head),
     *map(_tuned, TUNED),
 )

@@ -19,6 +19,7 @@ class Arm:
         ink: colour of the style sheet.
         order: place in the tables, counted over a group; gaps are for later arms.
         is_causal: whether it knows nothing of the future.
+        layer: that it is an arm of (strategic, tactical, operational); empty: of none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Arm:
     ink: str = "home"
     order: int
     is_causal: bool = True
+    layer: str = ""
 
 
 Row = TypeVar("Row", bound=Arm)
@@ -60,4 +62,5 @@ def arm_named(rows: Sequence[Row], name: str) -> Row:
 
 def described(rows: Sequence[Arm]) -> list[dict[str, Any]]:
     """Return what the evaluation's JSON says of the arms, in the order of the table."""
-    return [{"name": row.name, "label": row.label, "ink": row.ink, "is_causal": row.is_causal} for row in rows]
+    columns = ("name", "label", "ink", "is_causal", "layer")
+    return [{column: getattr(row, column) for column in columns} for row in rows]

@@ -41,12 +41,12 @@ def test_apps_with_too_few_calls_stay_at_home(stage: Stage) -> None:
         assert set(world.chosen) <= {0, 2, 4, 6, 8, 10}
         others = np.setdiff1d(np.arange(12), world.chosen)
         for step in range(8):
-            stepped = world.step(np.full(4, step % world.action_space.n))
+            stepped = world.step(np.full(4, step % world.actions))
             assert stepped.is_over.tolist() == [step == 7] * 4
             assert not stepped.is_terminal.any()
             if kind is TacticalEpisodes:
                 assert (world.run.fleet.placement[others] == few.scenario.apps.home[others]).all()
-        assert stepped.seen.observed.shape == (4, *world.observation_space.shape)
+        assert stepped.seen.observed.shape == (4, world.inputs)
         assert stepped.seen.mask.dtype == np.bool_
 
 

@@ -149,7 +149,7 @@ def test_the_observed_response_is_the_planners(scenario: Scenario, learned: Lear
 
 def test_training_learns(samples: Samples) -> None:
     training = trained(samples, updates=60, validate_every=20, lr=3e-3)
-    losses = [row["value"] for row in training.history.rows() if row["metric"] == "losses/valid_loss"]
+    losses = [row["value"] for row in training.history.rows() if row["metric"] == "charts/validation"]
     assert len(losses) == 4
     assert training.best.score[0] == min(losses) < losses[0]
 

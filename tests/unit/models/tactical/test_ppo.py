@@ -115,9 +115,9 @@ def test_the_same_seed_twice_gives_the_same_weights_and_a_resumed_one_too() -> N
 def test_the_best_checkpoint_is_kept_and_validated_as_often_as_asked() -> None:
     asked: list[float] = []
 
-    def score(found: object) -> list[float]:
+    def score(found: object) -> dict[str, list[float]]:
         asked.append(1.0 + abs(len(asked) - 1))
-        return [asked[-1]]
+        return {"charts/validation": [asked[-1]]}
 
     training = ppo(TABLE, [1], 6, validate_every=2, score=score)
     kept = {}

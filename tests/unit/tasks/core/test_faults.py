@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import os
@@ -16,12 +17,18 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from core.errors import SpaceError, TrineError
+from flows.cli import app
 from tasks import __main__ as stages_main
 from tasks.core.environment import Environment
 from tasks.core.faults import explained
 from tasks.core.stages import writer_of
+from tasks.data import ingest, scan
+from tasks.data.ingest_outputs import staged_folder
+from tests.worlds import own_traces
+from tests.worlds.folders import contents
 
 
 def caught(work: object) -> BaseException:
@@ -164,3 +171,36 @@ def test_a_full_disk_stops_a_stage_with_its_name_and_leaves_no_draft(repository:
     left = sorted(str(file.relative_to(small_disk)) for file in small_disk.rglob("*") if file.is_file() and ".trine" not in file.parts)
     assert left == ["dvc.yaml", "kept", "other", "params.yaml"]
     assert isinstance(explained(OSError(errno.ENOSPC, "full"), small_disk), SpaceError)
+
+
+def test_a_full_disk_stops_ingest_and_import_and_nothing_is_lost(small_disk: Path) -> None:
+    params, paths = own_traces.own_tree(small_disk)
+    (paths.inbox("azure2021") / "AzureFunctionsInvocationTrace.csv").write_bytes(own_traces.canonical())
+    (small_disk / "calls.csv").write_bytes(own_traces.unix_ms())
+    scan.run(params, paths, "azure2021")
+    ingest.run(params, paths, "azure2021")
+    before = contents(staged_folder(paths, "azure2021"))
+    (paths.inbox("azure2021") / "AzureFunctionsInvocationTrace.2.csv").write_bytes(own_traces.canonical(3))
+    scan.run(params, paths, "azure2021")
+    fill(small_disk)
+    with pytest.raises(SpaceError):
+        ingest.run(params, paths, "azure2021")
+    assert contents(staged_folder(paths, "azure2021")) == before
+    columns = "app=app,func=func,end=end_timestamp:ms,duration=duration:ms"
+    command = ["import", "table", str(small_disk / "calls.csv"), "--map", columns, "--out", str(small_disk / "out")]
+    full = CliRunner().invoke(app, command)
+    assert (full.exit_code, "free disk space" in full.output, "Traceback" in full.output) == (1, True, False)
+    assert not (small_disk / "out").exists()
+    assert [entry.name for entry in small_disk.rglob(".*.new")] == []
+    (small_disk / "filler").unlink()
+    ingest.run(params, paths, "azure2021")
+    assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def fill(folder: Path) -> None:
+    """Leave no block of the file system free."""
+    with (folder / "filler").open("wb", buffering=0) as handle:
+        for size in (1 << 20, 1 << 12):
+            with contextlib.suppress(OSError):
+                while True:
+                    handle.write(bytes(size))

@@ -88,8 +88,8 @@ def test_a_whole_number_outside_of_sections_is_one(params: Params, name: str, va
         (b"seed: 1\n", b"seed: 1\nseed: 2\n", "the key 'seed' is listed twice"),
         (b"seed: 1\n", b"seed: \x00\n", "not valid YAML"),
         (b"by_profile: {sample: {from", b"by_profile: {sampel: {from", "unknown profile 'sampel'"),
-        (b'{sample: {from: "path:$TRINE_SAMPLE_DIR/azure/2021"}}', b"[sample]", "not a map of profiles"),
-        (b'{sample: {from: "path:$TRINE_SAMPLE_DIR/azure/2021"}}', b"{quick: 3}", "quick is 3, not a map of values"),
+        (b'{sample: {from: "path:$TRINE_SAMPLE_DIR/azure/2021"}, own: {from: inbox}}', b"[sample]", "not a map of profiles"),
+        (b'{sample: {from: "path:$TRINE_SAMPLE_DIR/azure/2021"}, own: {from: inbox}}', b"{quick: 3}", "quick is 3, not a map of values"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(repository: Path, tmp_path: Path, old: bytes, new: bytes, words: str) -> None:

@@ -14,6 +14,11 @@ from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint
 from tasks.learning.progress import Reporter, StageProgress, progress_file
 
 
+@pytest.fixture(autouse=True)
+def at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRINE_CHECKPOINT_S", "0")
+
+
 class Counting:
     """Counts to ten; stops with an error at `fails_at`."""
 
@@ -37,7 +42,7 @@ class Counting:
 def stop_in_second(paths: Paths) -> None:
     """A stage that is stopped in the fifth step of its second training."""
     try:
-        with Checkpoints(paths, "train_toy", "abc", saved_every_s=0) as checkpoints:
+        with Checkpoints(paths, "train_toy", "abc") as checkpoints:
             checkpoints.run("first", Counting())
             checkpoints.run("second", Counting(fails_at=4))
     except KeyboardInterrupt:

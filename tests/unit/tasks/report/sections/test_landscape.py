@@ -273,7 +273,9 @@ def test_an_arm_that_no_table_lists_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_rules_are_the_causal_baselines_that_may_move() -> None:
-    assert set(ARMS.rules) == {"greedy_objective", "greedy_hysteresis", "persistence", "greedy_locality", "greedy_cold_start"}
+    simple = {"greedy_objective", "greedy_hysteresis", "persistence", "greedy_locality", "greedy_cold_start", "follow_the_leader"}
+    others = {"planner", "planner_response", "planner_price", "fr24_heuristic", "chen25_two_tier"}
+    assert set(ARMS.rules) == simple | others
 
 
 def test_labels_and_inks_are_those_of_the_evaluation(tmp_path: Path) -> None:

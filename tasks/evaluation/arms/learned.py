@@ -1,0 +1,58 @@
+"""The arms of the group `learned`: networks of the three layers, alone and together. Not here: training (tasks/learning), judging.
+
+An arm with training seeds of its own is judged once for each; what the orchestrator chose is judged as the checkpoint that it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from models.orchestrator import Orchestrator
+from models.strategic.dqn import DQNAgent
+from models.tactical.ppo import PPOAgent
+from simulator.control.decision import Composite, Policy
+from tasks.evaluation.arms.table import Arm, ordered
+from tasks.evaluation.arms.world import World, by_seed, candidates_agents
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned(Arm):
+    """One row; `build` makes the policies that are judged, by training seed (by the seed of the luck where there is no training seed)."""
+
+    ink: str = "learned"
+    build: Callable[[World], Mapping[int, Policy]]
+
+
+def _ppo(world: World) -> Mapping[int, Policy]:
+    files = by_seed(world.models / "tactical" / "ppo_specified")
+    return {seed: Composite("ppo_specified", tactical=PPOAgent.load(file).policy(world.facts)) for seed, file in files.items()}
+
+
+def _candidates(world: World) -> Mapping[int, Policy]:
+    agents = candidates_agents(world.models)
+    options = world.planner_options()
+    return {seed: agent.policy(world.facts, world.known.learned, **options) for seed, agent in agents.items()}
+
+
+def _dqn(world: World) -> Mapping[int, Policy]:
+    files = by_seed(world.models / "strategic" / "dqn_specified")
+    return {seed: Composite("dqn_specified", strategic=DQNAgent.load(file).policy(world.facts)) for seed, file in files.items()}
+
+
+def _strategic_only(world: World) -> Mapping[int, Policy]:
+    return {world.seed: Orchestrator.load(world.models, ("strategic",)).policy(world.facts, name="strategic_only")}
+
+
+def _strategic_tactical(world: World) -> Mapping[int, Policy]:
+    both = Orchestrator.load(world.models, ("strategic", "tactical"))
+    return {world.seed: both.policy(world.facts, world.known.learned, name="strategic_tactical")}
+
+
+ARMS = ordered(
+    Learned(name="ppo_specified", label="PPO, as specified", order=10, layer="tactical", build=_ppo),
+    Learned(name="candidates", label="Candidates on the planner", order=20, layer="tactical", build=_candidates),
+    Learned(name="dqn_specified", label="DQN, as specified", order=30, layer="strategic", build=_dqn),
+    Learned(name="strategic_only", label="Strategic layer alone", order=40, layer="strategic", build=_strategic_only),
+    Learned(name="strategic_tactical", label="Strategic and tactical layer", order=50, layer="tactical", build=_strategic_tactical),
+)

@@ -1,0 +1,56 @@
+"""Stage `evaluate_learned`: networks in every scenario, as rows by (arm, seed, scenario, app, hour). Not here: the arms, comparing.
+
+All arms are judged on the first luck of `evaluate.seeds`. Where an arm has training seeds, `seed` of its rows is the training seed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from simulator.control.judge import evaluate
+from simulator.scenario import load_scenario
+from tasks.core.records import read_record
+from tasks.evaluation.arms.learned import ARMS
+from tasks.evaluation.arms.world import World
+from tasks.evaluation.evaluate_settings import EvaluateSettings
+from tasks.evaluation.evaluation_record import EvaluatedLearned
+from tasks.evaluation.rows import Found, frame_of, judge_group
+from tasks.world.scenario_outputs import scenario_folder
+from tasks.world.scenario_record import ScenarioList
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
+    from tasks.core.paths import Paths
+
+GROUP = "learned"
+
+
+class Job(NamedTuple):
+    """One scenario: folders of the scenarios and of all models, its name, seed of the luck."""
+
+    scenarios: Path
+    models: Path
+    name: str
+    seed: int
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write the rows and facts of the group; return the summary line."""
+    seed = params.section("evaluate", EvaluateSettings).seeds[0]
+    names = [row.id for row in read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios]
+    folders = scenario_folder(paths), paths.root / "data" / "models"
+    return judge_group(GROUP, ARMS, EvaluatedLearned, _judge, [Job(*folders, name, seed) for name in names], paths)
+
+
+def _judge(job: Job) -> Found:
+    """Judge all arms in one scenario, one training seed after the other."""
+    scenario = load_scenario(job.scenarios / job.name)
+    world, frames = World.of(scenario, job.models, job.seed), []
+    for arm in ARMS:
+        for seed, policy in arm.build(world).items():
+            frame = frame_of(evaluate(scenario, policy, job.seed))
+            frames.append(frame.with_columns(pl.lit(seed, dtype=pl.Int64).alias("seed")))
+    return [(pl.concat(frames), {"scenario": job.name, "seed": job.seed})]

@@ -1,0 +1,176 @@
+"""From replays to the tables of the tactical and strategic layers, on the small worlds; networks above and below are untrained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from models.checkpoints import load_state, save_state
+from models.networks import generators
+from models.orchestrator import Orchestrator
+from models.strategic.dqn import QNetwork
+from models.tactical.ppo import ActorCritic
+from simulator.control.features import strategic, tactical
+from tasks.core.params import Params
+from tasks.core.paths import Paths
+from tasks.core.records import read_record
+from tasks.evaluation import compare, evaluate_ablation, evaluate_learned
+from tasks.evaluation.arms import ablation, learned
+from tasks.evaluation.evaluation_record import EvaluatedAblation
+from tasks.evaluation.layers import REFERENCES, metrics
+from tasks.evaluation.layers_record import LayerMetrics
+from tasks.learning import finetune, train_candidates
+from tasks.learning.candidates_outputs import CandidatesChoice
+from tasks.learning.card import Card
+from tasks.learning.finetune_outputs import ChosenLayer
+from tests.worlds.cards import write_plain_card
+from tests.worlds.report_world import NAMES, small_params
+
+SMALL = {
+    "train_candidates.seeds": [1, 2],
+    "train_candidates.strengths": [[1, 0], [1, 1]],
+    "train_candidates.network.updates": 40,
+    "train_candidates.network.validate_every": 20,
+    "finetune.strategic_transitions": 100,
+    "finetune.strategic_stretch": 6,
+    "finetune.tactical_transitions": 512,
+    "finetune.tactical_stretch": 32,
+}
+
+
+def write_untrained(models: Path) -> None:
+    """What train_tactical and train_strategic leave behind, two training seeds each."""
+    parts = (("strategic", "dqn_specified", QNetwork, (20, 3), strategic), ("tactical", "ppo_specified", ActorCritic, (7, 24), tactical))
+    for layer, arm, network, sizes, features in parts:
+        for seed in (1, 2):
+            tensors = network(*sizes, generators([seed]), torch.device("cpu")).tensors(0)
+            save_state(models / layer / arm / f"seed-{seed}.pt", tensors)
+            if seed == 1:
+                save_state(models / layer / "best_model.pt", tensors)
+        for folder in (models / layer, models / layer / arm):
+            write_plain_card(folder, layer, features.VERSION, {"inputs": sizes[0], "actions": sizes[1]})
+
+
+@pytest.fixture(scope="module")
+def params(repository: Path) -> Params:
+    return small_params(repository).changed(SMALL)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, built_world: Paths, params: Params) -> Paths:
+    root = tmp_path_factory.mktemp("layers") / "tree"
+    shutil.copytree(built_world.root, root)
+    paths = Paths(root)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TRINE_THREADS", "1")
+        write_untrained(root / "data" / "models")
+        for stage in (train_candidates, finetune, evaluate_learned, evaluate_ablation, compare):
+            stage.run(params, paths)
+    return paths
+
+
+def test_the_candidates_arm_has_weights_card_choice_and_history(tree: Paths, params: Params) -> None:
+    folder = tree.root / "data" / "models" / "tactical" / "candidates"
+    choice, card = read_record(folder / "choice.json", CandidatesChoice), read_record(folder / "card.json", Card)
+    assert choice.chosen.mean == min(one.mean for one in choice.tried)
+    assert len(choice.tried) == 2
+    assert (choice.prior.volume, choice.prior.response) == (0, 0)
+    assert card.seeds == (1, 2)
+    assert card.parameters == sum(tensor.numel() for tensor in load_state(folder / "seed-2.pt").values())
+    rows = json.loads((tree.reports / "tactical" / "candidates_history.json").read_text())
+    assert {row["seed"] for row in rows} == {1, 2}
+    assert {row["update"] for row in rows if row["metric"] == "charts/validation"} == {0, 20, 40}
+
+
+def test_training_again_gives_the_same_bytes(tree: Paths, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRINE_THREADS", "1")
+    folder = tree.root / "data" / "models" / "tactical" / "candidates"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    train_candidates.run(params, tree)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_the_orchestrator_uses_the_cheapest_of_every_layer(tree: Paths) -> None:
+    models = tree.root / "data" / "models"
+    for layer, alternatives in (
+        ("tactical", {"candidates", "planner_response", "ppo_specified"}),
+        ("strategic", {"dqn_specified", "joint"}),
+    ):
+        chosen = read_record(models / layer / "chosen.json", ChosenLayer)
+        assert set(chosen.valid_pct_of_home) == alternatives
+        assert chosen.valid_pct_of_home[chosen.arm] == min(chosen.valid_pct_of_home.values())
+    assert Orchestrator.load(models).strategic is not None
+    pair = load_state(models / "joint" / "best_model.pt")
+    assert {name.split(".")[0] for name in pair} == {"strategic", "tactical"}
+    assert read_record(models / "joint" / "card.json", Card).layer == "joint"
+
+
+def test_every_training_seed_is_judged_in_every_scenario(tree: Paths) -> None:
+    rows = pl.read_parquet(tree.root / "data" / "evaluation" / "learned.parquet")
+    found = rows.group_by("arm").agg(pl.col("seed").n_unique().alias("seeds"), pl.col("scenario").n_unique().alias("scenarios"))
+    seeds = dict(zip(found["arm"].to_list(), found["seeds"].to_list(), strict=True))
+    assert seeds == {"candidates": 2, "dqn_specified": 2, "ppo_specified": 2, "strategic_only": 1, "strategic_tactical": 1}
+    assert set(found["scenarios"].to_list()) == {len(NAMES)}
+    assert set(seeds) <= {arm.name for arm in learned.ARMS}
+
+
+def test_ablations_differ_from_the_arm(tree: Paths) -> None:
+    rows = pl.read_parquet(tree.root / "data" / "evaluation" / "ablation.parquet")
+    assert set(rows["family"].unique()) == {"calm"}
+    assert set(rows["arm"].unique()) == {arm.name for arm in ablation.ARMS}
+    usd = {name: frame["cost_nanousd"].sum() for (name,), frame in rows.group_by("arm")}
+    assert usd["no_zones"] != usd["flat72"]
+    assert usd["period_2000"] != usd["flat72"]
+    assert usd["latency_x10"] != usd["flat72"]
+    facts = read_record(tree.root / "data" / "evaluation" / "ablation.json", EvaluatedAblation)
+    assert all(one.multiplier in (1, 2, 4, 8, 16) for one in facts.scenarios)
+
+
+def test_without_a_cloud_above_the_arm_is_flat(tree: Paths) -> None:
+    """The ablation of the first training seed without changes is the arm itself."""
+    keys, parts = ["scenario", "app_id", "hour"], []
+    for group, arm, seed in (("learned", "candidates", 1), ("ablation", "flat72", 1)):
+        rows = pl.read_parquet(tree.root / "data" / "evaluation" / f"{group}.parquet")
+        own = rows.filter((pl.col("arm") == arm) & (pl.col("seed") == seed) & (pl.col("family") == "calm"))
+        parts.append(own.drop("arm").sort(keys))
+    assert parts[0].equals(parts[1])
+
+
+def test_the_layers_tables_say_what_is_closed(tree: Paths) -> None:
+    found = read_record(tree.reports / "tactical" / "metrics.json", LayerMetrics)
+    results = pl.read_csv(tree.reports / "tactical" / "evaluation_results.csv")
+    calm = found.families["calm"]
+    assert set(calm.gap_share_of_home) == set(REFERENCES)
+    own = results.filter((pl.col("family") == "calm") & (pl.col("arm") == "candidates"))
+    assert calm.arms["candidates"].share_of_home.mean == pytest.approx(own["objective_pct_of_home"].mean() / 100, abs=1e-6)
+    assert calm.arms["candidates"].seeds == 2
+    pct = {
+        arm: results.filter((pl.col("family") == "calm") & (pl.col("arm") == arm))
+        .group_by("scenario")
+        .agg(pl.col("objective_pct_of_home").mean())
+        for arm in ("best_static", "candidates", "hindsight")
+    }
+    means = {arm: frame["objective_pct_of_home"].mean() for arm, frame in pct.items()}
+    expected = (means["best_static"] - means["candidates"]) / (means["best_static"] - means["hindsight"])
+    closed = calm.arms["candidates"].closed["best_static"]
+    assert closed is not None
+    assert closed.mean == pytest.approx(expected, rel=1e-5)
+    assert set(found.without_five) == set(found.families)
+
+
+def test_a_small_gap_is_no_denominator(tree: Paths, params: Params) -> None:
+    from simulator.parameters import Objective
+
+    rows = pl.concat(pl.read_parquet(tree.root / "data" / "evaluation" / f"{group}.parquet") for group in ("baselines", "bound", "learned"))
+    same = rows.filter(pl.col("arm") == "hindsight").with_columns(pl.lit("planner_response").alias("arm"))
+    rows = pl.concat([rows.filter(pl.col("arm") != "planner_response"), same])
+    found = metrics(rows, ["candidates"], Objective())["calm"]
+    assert found["gap_share_of_home"]["planner_response"] == 0
+    assert found["arms"]["candidates"]["closed"]["planner_response"] is None
+    assert np.isfinite(found["arms"]["candidates"]["closed"]["best_static"]["value"])
