@@ -114,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--learners", nargs="+", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--side", nargs=2, default=None, help="measure one side here: learner, side")
     options = parser.parse_args()
     if options.side:
@@ -121,9 +122,9 @@ def main() -> None:
         found = peer(learner, options.seconds) if side == "peer" else ours(learner, side == "ours_small", options.seconds)
         print(json.dumps(found))
         return
-    runs: dict[str, dict[str, list[dict[str, float]]]] = {name: {side: [] for side in sides} for name, sides in SIDES.items()}
+    runs: dict[str, dict[str, list[dict[str, float]]]] = {name: {side: [] for side in SIDES[name]} for name in options.learners}
     for number in range(1, options.rounds + 1):
-        for learner, sides in SIDES.items():
+        for learner, sides in runs.items():
             for side in sides:
                 command = [sys.executable, "-m", "bench.rl_throughput", "--seconds", str(options.seconds), "--side", learner, side]
                 done = subprocess.run(command, env=os.environ | THREADS, check=True, capture_output=True, text=True)
@@ -142,8 +143,8 @@ def main() -> None:
         }
         for learner, rate in rates.items()
     }
-    ppo = verdicts["ppo"]
-    head = {"name": "rl_throughput", "ours": ppo["ours"], "peer": ppo["peer"], "ratio": ppo["ratio"], "rounds": options.rounds}
+    first = verdicts[options.learners[0]]
+    head = {"name": "rl_throughput", "ours": first["ours"], "peer": first["peer"], "ratio": first["ratio"], "rounds": options.rounds}
     print(json.dumps(head | {"unit": "transitions per CPU second", **verdicts}))
 
 
