@@ -286,36 +286,36 @@ def _add_idle(out, total, a, b, uj, ng):
 
 
 @compiled
-def _book_idle(w, out, total, a, r, idle_uw, begin, end):
+def _book_idle(carbon, bucket_us, out, total, a, r, idle_uw, begin, end):
     """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
     uj = idle_uw * (end - begin) // 1_000_000
-    ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
-    _add_idle(out, total, a, min(begin // w.bucket_us, out.shape[1] - 1), uj, ng)
+    ng = uj * carbon[r, min(begin // HOUR_US, carbon.shape[1] - 1)] // 3_600_000
+    _add_idle(out, total, a, min(begin // bucket_us, out.shape[1] - 1), uj, ng)
 
 
 @compiled
-def _end_at(w, state, account, k, old, new):
+def _end_at(ring, alive, step_us, account, k, old, new):
     """Let an instance that would end at `old` end at `new`; k is the last barrier that was passed."""
-    mask = state.ring.shape[0] - 1
-    before, after = (old + w.step_us - 1) // w.step_us, (new + w.step_us - 1) // w.step_us
+    mask = ring.shape[0] - 1
+    before, after = (old + step_us - 1) // step_us, (new + step_us - 1) // step_us
     if before > k:
-        state.ring[before & mask, account] -= 1
+        ring[before & mask, account] -= 1
         if after > k:
-            state.ring[after & mask, account] += 1
+            ring[after & mask, account] += 1
         else:
-            state.alive[account] -= 1
+            alive[account] -= 1
 
 
 @compiled
-def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
+def _kill(ring, alive, step_us, pools, free_at, expiry, q, account, k, begin, end, since):
     """An outage [begin, end) ends the instances of a pool that are or become idle in it; those that had ended by `since` stay ended."""
-    s, size = state.pools[q, START], state.pools[q, SIZE]
-    n, m = state.pools[q, BUSY], state.pools[q, IDLE]
+    s, size = pools[q, START], pools[q, SIZE]
+    n, m = pools[q, BUSY], pools[q, IDLE]
     for j in range(n + m):
         i = s + j if j < n else s + size - m + (j - n)
         death = max(free_at[i], begin)
         if free_at[i] < end and death < expiry[i] and since < expiry[i]:
-            _end_at(w, state, account, k, expiry[i], death)
+            _end_at(ring, alive, step_us, account, k, expiry[i], death)
             expiry[i] = death
 
 
@@ -334,7 +334,7 @@ def _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival)
         begin = slot
         while begin > 0 and capacity[begin - 1] == 0:
             begin -= 1
-        _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+        _kill(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
     return t, may_wait
 
 
@@ -352,7 +352,7 @@ def _find_idle(w, out, total, free_at, expiry, warming, pools, q, a, r, idle_uw,
     while j < end and expiry[j] <= t:
         if expiry[j] <= arrival:  # no call to come can reach it
             if expiry[j] > free_at[j]:
-                _book_idle(w, out, total, a, r, idle_uw, free_at[j], expiry[j])
+                _book_idle(w.carbon, w.bucket_us, out, total, a, r, idle_uw, free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
             behind += 1
         j += 1
@@ -619,10 +619,10 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
 
 
 @compiled
-def _alive(w, pools, expiry, a, t):
-    """Count the instances of an app that live beyond `t`."""
+def _alive(pools, expiry, begin, end, t):
+    """Count the instances of the pools [begin, end) that live beyond `t`."""
     n = 0
-    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+    for q in range(begin, end):
         s, size, busy, idle = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
         for j in range(busy + idle):
             n += expiry[s + j if j < busy else s + size - idle + (j - busy)] > t
@@ -649,8 +649,16 @@ def _close(w, state, free_at, expiry, warming, a, p, account, k, is_released):
         for j in range(n + m):
             i = s + j if j < n else s + size - m + (j - n)
             if expiry[i] > free_at[i]:
-                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
-            _end_at(w, state, account, k, expiry[i], now if is_released or warming[i] & WARMING else max(now, free_at[i]))
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
+            _end_at(
+                state.ring,
+                state.alive,
+                w.step_us,
+                account,
+                k,
+                expiry[i],
+                now if is_released or warming[i] & WARMING else max(now, free_at[i]),
+            )
         state.pools[q, BUSY] = 0
         state.pools[q, IDLE] = 0
 
@@ -673,12 +681,12 @@ def _order(free_at, expiry, warming, pools, q):
 
 
 @compiled
-def _bill_floor(w, state, a, r, k, steps):
-    """Book the price of a number of instance steps of a floor at barrier k."""
-    amount = (steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
-    state.out[a, min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1), FLOOR] += amount
-    if state.total.size:
-        state.total[a, FLOOR] += amount
+def _bill_floor(out, total, bucket_us, step_us, price, a, k, steps):
+    """Book a number of instance steps of a floor at barrier k; `price`: fUSD per us."""
+    amount = (steps * step_us * price + 500_000) // 1_000_000
+    out[a, min(k * step_us // bucket_us, out.shape[1] - 1), FLOOR] += amount
+    if total.size:
+        total[a, FLOOR] += amount
 
 
 @compiled
@@ -774,7 +782,7 @@ def _drop_expired(w, state, free_at, expiry, warming, a, q, r, now):
     for j in range(pools[q, START] + pools[q, SIZE] - pools[q, IDLE], pools[q, START] + pools[q, SIZE]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
-                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[j], expiry[j])
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
 
 
@@ -789,21 +797,21 @@ def _release(w, state, free_at, expiry, warming, a, q, r, account, k, surplus, s
         if i < 0:
             break
         if c[IS_DROP]:
-            _end_at(w, state, account, k, expiry[i], now)
+            _end_at(state.ring, state.alive, w.step_us, account, k, expiry[i], now)
             if now > free_at[i]:
-                _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
             _take(free_at, expiry, warming, pools, q, i)
         else:
             end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seed))
-            _end_at(w, state, account, k, expiry[i], end)
+            _end_at(state.ring, state.alive, w.step_us, account, k, expiry[i], end)
             expiry[i] = end
             warming[i] |= KEPT  # drawn: not again
 
 
 @compiled
-def _keep(w, state, free_at, expiry, warming, q, account, k, granted):
+def _keep(ring, alive, step_us, pools, free_at, expiry, warming, q, account, k, granted):
     """Keep `granted` instances of pool q, those that would live longest, to the next barrier but one; returns how many of them are idle."""
-    pools, now, until = state.pools, k * w.step_us, (k + 2) * w.step_us
+    now, until = k * step_us, (k + 2) * step_us
     s, size, idle = pools[q, START], pools[q, SIZE], np.int64(0)
     for x in range(s, s + size):
         warming[x] &= WARMING
@@ -812,7 +820,7 @@ def _keep(w, state, free_at, expiry, warming, q, account, k, granted):
         if i < 0:
             break
         if expiry[i] < until:
-            _end_at(w, state, account, k, expiry[i], until)
+            _end_at(ring, alive, step_us, account, k, expiry[i], until)
             expiry[i] = until
         warming[i] |= KEPT
         idle += free_at[i] <= now
@@ -862,7 +870,7 @@ def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_cou
             surplus = min(before, state.pools[q, BUSY] + state.pools[q, IDLE]) - stays
             if surplus > 0:
                 _release(w, state, free_at, expiry, warming, a, q, w.region[p], account, k, surplus, seeds[a, 0])
-            _keep(w, state, free_at, expiry, warming, q, account, k, stays)
+            _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, stays)
     ident, last_app = 0, -1
     for x in range(len(floored)):
         a, q = floored[x, 0], floored[x, 1]
@@ -884,9 +892,9 @@ def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_c
     rise = min(wanted - granted, limit // 4 - state.standing[account], limit - held[account]) if wanted > before else np.int64(0)
     if rise > 0:
         _drop_expired(w, state, free_at, expiry, warming, a, q, r, k * w.step_us)
-        idle = _keep(w, state, free_at, expiry, warming, q, account, k, granted)
+        idle = _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, granted)
         granted += rise
-        held[account] += _keep(w, state, free_at, expiry, warming, q, account, k, granted) - idle
+        held[account] += _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, granted) - idle
         state.standing[account] += rise
         state.has_risen[q] = True
     while pools[q, BUSY] + pools[q, IDLE] < granted and held[account] < limit:
@@ -896,7 +904,7 @@ def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_c
     state.granted[q] = granted
     steps = _steps_to_bill(state.units, state.units_known, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
     if steps > 0:
-        _bill_floor(w, state, a, r, k, steps)
+        _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k, steps)
     return ident
 
 
@@ -959,10 +967,10 @@ def _yield_idle(w, state, free_at, expiry, warming, p, app, account, k):
                     break
         if pick < 0:
             return
-        _end_at(w, state, account, k, expiry[pick], now)
+        _end_at(state.ring, state.alive, w.step_us, account, k, expiry[pick], now)
         if now > free_at[pick]:
             r = w.region[p]
-            _book_idle(w, state.out, state.total, owner, r, state.constants[owner, r, IDLE_UW], free_at[pick], now)
+            _book_idle(w.carbon, w.bucket_us, state.out, state.total, owner, r, state.constants[owner, r, IDLE_UW], free_at[pick], now)
         _take_idle(free_at, expiry, warming, pools, pool, pick)
 
 
@@ -982,10 +990,12 @@ def _leave(w, state, free_at, expiry, warming, a, k, is_coupled):
     is_out = now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot] > 0
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
         if is_out:
-            _kill(w, state, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now)
+            _kill(
+                state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now
+            )
         steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
         if steps > 0:
-            _bill_floor(w, state, a, r, k, steps)
+            _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k, steps)
         state.granted[q] = 0
         state.units_known[q] = 0
     _close(w, state, free_at, expiry, warming, a, p, account, k, not is_coupled)
@@ -1034,7 +1044,20 @@ def _begin_outages(w, state, free_at, expiry, k, is_coupled):
             for a in range(len(state.place)):
                 if state.place[a] == p:
                     for q in range(w.first_pool[a], w.first_pool[a + 1]):
-                        _kill(w, state, free_at, expiry, q, p if is_coupled else a, k, now, w.outage_end[p, slot] * SLOT_US, now)
+                        _kill(
+                            state.ring,
+                            state.alive,
+                            w.step_us,
+                            state.pools,
+                            free_at,
+                            expiry,
+                            q,
+                            p if is_coupled else a,
+                            k,
+                            now,
+                            w.outage_end[p, slot] * SLOT_US,
+                            now,
+                        )
 
 
 @compiled
@@ -1190,7 +1213,7 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
             grant = free // n + (1 if (rank + k) % n < free % n else 0)
             created = _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
             if state.peak.size and created:
-                state.peak[a] = max(state.peak[a], _alive(w, state.pools, expiry, a, (k + 1) * w.step_us))
+                state.peak[a] = max(state.peak[a], _alive(state.pools, expiry, w.first_pool[a], w.first_pool[a + 1], (k + 1) * w.step_us))
         for x in range(begin, g):
             p = state.place[w.group_app[x]]
             state.on_place[p] = 0
@@ -1221,7 +1244,7 @@ def _settle_alone(w, state, free_at, expiry, warming, a, p, k, fresh_steps):
     slot = now // SLOT_US
     if now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot]:
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
-            _kill(w, state, free_at, expiry, q, 0, k, now, w.outage_end[p, slot] * SLOT_US, now)
+            _kill(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, 0, k, now, w.outage_end[p, slot] * SLOT_US, now)
     if fresh_steps and k % fresh_steps == 0:
         _close(w, state, free_at, expiry, warming, a, p, 0, k, True)
     state.limit[0] = w.capacity[p, min(slot, w.capacity.shape[1] - 1)]
@@ -1288,6 +1311,6 @@ def finish(w, state, free_at, expiry, warming, k):
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
             steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
             if steps > 0:
-                _bill_floor(w, state, a, r, k - 1, steps)
+                _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k - 1, steps)
             state.granted[q] = 0
         _close(w, state, free_at, expiry, warming, a, state.place[a], 0, 0, False)
