@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import TrineError
 from core.units import HOUR_US
 from simulator import kernel
-from simulator.layout import calls_of, floor_seeds, slab_of, state_of, static_of
+from simulator.layout import calls_of, floor_seeds, grown, slab_of, state_of, static_of
 from simulator.places.constants import app_constants
 
 if TYPE_CHECKING:
@@ -71,15 +71,18 @@ class Fleet:
         bucket_us: width of a bucket of `out`; a multiple of the step.
         is_coupled: apps share the capacity of a placement; else each has all of it.
         has_histogram: count latencies, too.
-        has_groups: note what happened to each group of calls (one app in one step), too.
         is_watched: keep `total` and `peak`, too, which views are made of.
-        only: bool [A], apps whose calls come; the others are there and get none. Without `has_groups`.
+        has_steps: keep `steps`, too.
+        has_rows: keep `rows` and `nothing_idle`, too; with `has_steps`.
+        only: bool [A], apps whose calls come; the others are there and get none.
 
     Attributes:
         out: int64 [A, buckets, len(Field)], bucket = time since the start of the trace / bucket_us.
         binding: uint8 [A, tactical intervals], bit 0: had calls, bit 1: a call waited or was rejected for capacity.
         histogram: int32 [A, buckets, 74] of latencies of served calls by `LATENCY_EDGES_US`, or of size 0.
-        recorded: int64 [G, 3], of each group of `scenario.calls`: calls that waited, us waited, us busy; or of size 0.
+        rows: int64 [n, 2 + 9], step, app and what `steps` says of them, sorted; a step of an app that has no row had nothing but as many
+            instances up as in the row before.
+        nothing_idle: bool [calls], whether a call found no idle instance: it started cold, waited for an instance, or was rejected.
         step: barrier that was reached.
     """
 
@@ -94,8 +97,9 @@ class Fleet:
         bucket_us: int = HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
-        has_groups: bool = False,
         is_watched: bool = False,
+        has_steps: bool = False,
+        has_rows: bool = False,
         only: NDArray[np.bool_] | None = None,
     ) -> None:
         self.scenario, self.step, self.start_step = scenario, start_step, start_step
@@ -111,8 +115,9 @@ class Fleet:
             is_coupled=is_coupled,
             edges=LATENCY_EDGES_US,
             has_histogram=has_histogram,
-            has_groups=has_groups,
             is_watched=is_watched,
+            has_steps=has_steps,
+            has_rows=has_rows,
         )
         self._slab = slab_of(1024)
         self._group = int(np.searchsorted(self.static.group_step, start_step))
@@ -130,9 +135,20 @@ class Fleet:
         return self.state.binding
 
     @property
-    def recorded(self) -> Int64:
-        """What happened to each group of calls."""
-        return self.state.recorded
+    def steps(self) -> Int64:
+        """The last twelve steps, see `View.steps`, int64 [12, A, 9]; empty without `has_steps`."""
+        window = self.state.window
+        return np.roll(window, -(self.step % len(window)), axis=0) if len(window) else window
+
+    @property
+    def rows(self) -> Int64:
+        """Steps of apps in which something happened."""
+        return self.state.rows[: int(self.state.rows_known[0])]
+
+    @property
+    def nothing_idle(self) -> NDArray[np.bool_]:
+        """Calls that found no idle instance."""
+        return self.state.nothing_idle
 
     @property
     def group(self) -> int:
@@ -166,7 +182,7 @@ class Fleet:
                 self.is_coupled,
             )
             if self.step < end:
-                self._slab = slab_of(2 * len(self._slab[0]), self._slab)
+                self.state, self._slab = grown(self.state, self._slab)
 
     def place(self, placement: Int64) -> None:
         """Choose the first placement of every app (int64 [A]) before anything has run; it is free.

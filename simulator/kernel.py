@@ -22,13 +22,20 @@ FIELDS = 20
 (FLOOR, MOVE, MOVES, REJECT, BUSY_US, BILLED_US, ENERGY) = range(13, FIELDS)
 
 # Columns of `constants` [app, region]: what one call of the app costs there.
-CONSTANTS = 19
+CONSTANTS = 21
 (PRICE, PROVISIONED, REQUEST, BUSY_UW, IDLE_UW, DATA_RTT, US_PER_KIB, EGRESS_IN, EGRESS_OUT, GRANULARITY, MINIMUM) = range(11)
-(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US) = range(11, CONSTANTS)
+(COLD_BILLED, CLOUD, BY_FUNCTION, DURATION_FACTOR, FLOOR_PRICE, BILLED_STEPS, IS_DROP, LEAD_US, MEMORY_MB, MILLI_VCPU) = range(
+    11, CONSTANTS
+)
 
 START, SIZE, BUSY, IDLE = range(4)  # columns of `pools`
 WARMING, KEPT = 1, 2  # bits of `warming`: launched for a floor and not used yet; kept by a floor since the last barrier
 UNIT_END, PAID_UNTIL = range(2)  # last axis of `units`
+REACHED, BEGAN, ENDS, OF_APP, OF_MB, OF_MILLI_VCPU = range(6)  # columns of `open_calls`
+# Last axis of `window`: what an app did in a step. Counts by arrival; instances at its end; the most memory of calls that ran at once; us.
+WINDOW_STEPS, STEP_FIELDS = 12, 9
+(STEP_CALLS, STEP_WAITED, STEP_REJECTED, STEP_NOTHING_IDLE, STEP_UP, STEP_WORKING, STEP_MEMORY_MB, STEP_WAIT_US, STEP_VCPU_US) = range(9)
+SLAB, OPEN_CALLS, ROWS = 1, 2, 4  # bits of `short`
 HAS_CALLS, IS_BINDING = 1, 2  # bits of `binding`
 NEVER = np.int64(1 << 62)
 
@@ -103,7 +110,14 @@ class State(NamedTuple):
     out: np.ndarray  # int64 [A, buckets, FIELDS]
     binding: np.ndarray  # uint8 [A, tactical intervals]
     histogram: np.ndarray  # int32 [A, buckets, bins], or of size 0
-    recorded: np.ndarray  # int64 [G, 3]: WAITED, WAIT_US, BUSY_US of each group, or of size 0
+    open_calls: np.ndarray  # int64 [n, 6]: calls that wait or run at the barrier, or of size 0
+    opened: np.ndarray  # int64 [1]: how many there are
+    window: np.ndarray  # int64 [n, A, STEP_FIELDS]: the last steps, step k at k mod n, or of size 0
+    rows: np.ndarray  # int64 [n, 2 + STEP_FIELDS]: step, app and what is in the window, where something happened, or of size 0
+    rows_known: np.ndarray  # int64 [1]: how many there are
+    up_before: np.ndarray  # int64 [A]: instances up in the app's last row
+    nothing_idle: np.ndarray  # bool [N]: calls that found no idle instance, or of size 0
+    short: np.ndarray  # int64 [1]: what must grow before the next step
     total: np.ndarray  # int64 [A, FIELDS]: `out` summed over its buckets, or of size 0
     peak: np.ndarray  # int64 [A]: most instances alive at the end of a step since it was last set, or of size 0
     edges: np.ndarray  # int64 [bins - 1]: upper edges of the latency bins, us
@@ -114,6 +128,8 @@ class State(NamedTuple):
     standing: np.ndarray  # int64 [accounts]: scratch
     held: np.ndarray  # int64 [accounts]: scratch
     calls_of_pool: np.ndarray  # int64 [Q]: scratch
+    next_of_app: np.ndarray  # int64 [n]: scratch, as long as open_calls
+    first_of_app: np.ndarray  # int64 [A]: scratch, -1
     top: np.ndarray  # int64 [1]: end of the used slab
 
 
@@ -270,36 +286,36 @@ def _add_idle(out, total, a, b, uj, ng):
 
 
 @compiled
-def _book_idle(w, out, total, a, r, idle_uw, begin, end):
+def _book_idle(carbon, bucket_us, out, total, a, r, idle_uw, begin, end):
     """Energy and carbon of an idle period, in the bucket and hour of its beginning."""
     uj = idle_uw * (end - begin) // 1_000_000
-    ng = uj * w.carbon[r, min(begin // HOUR_US, w.carbon.shape[1] - 1)] // 3_600_000
-    _add_idle(out, total, a, min(begin // w.bucket_us, out.shape[1] - 1), uj, ng)
+    ng = uj * carbon[r, min(begin // HOUR_US, carbon.shape[1] - 1)] // 3_600_000
+    _add_idle(out, total, a, min(begin // bucket_us, out.shape[1] - 1), uj, ng)
 
 
 @compiled
-def _end_at(w, state, account, k, old, new):
+def _end_at(ring, alive, step_us, account, k, old, new):
     """Let an instance that would end at `old` end at `new`; k is the last barrier that was passed."""
-    mask = state.ring.shape[0] - 1
-    before, after = (old + w.step_us - 1) // w.step_us, (new + w.step_us - 1) // w.step_us
+    mask = ring.shape[0] - 1
+    before, after = (old + step_us - 1) // step_us, (new + step_us - 1) // step_us
     if before > k:
-        state.ring[before & mask, account] -= 1
+        ring[before & mask, account] -= 1
         if after > k:
-            state.ring[after & mask, account] += 1
+            ring[after & mask, account] += 1
         else:
-            state.alive[account] -= 1
+            alive[account] -= 1
 
 
 @compiled
-def _kill(w, state, free_at, expiry, q, account, k, begin, end, since):
+def _kill(ring, alive, step_us, pools, free_at, expiry, q, account, k, begin, end, since):
     """An outage [begin, end) ends the instances of a pool that are or become idle in it; those that had ended by `since` stay ended."""
-    s, size = state.pools[q, START], state.pools[q, SIZE]
-    n, m = state.pools[q, BUSY], state.pools[q, IDLE]
+    s, size = pools[q, START], pools[q, SIZE]
+    n, m = pools[q, BUSY], pools[q, IDLE]
     for j in range(n + m):
         i = s + j if j < n else s + size - m + (j - n)
         death = max(free_at[i], begin)
         if free_at[i] < end and death < expiry[i] and since < expiry[i]:
-            _end_at(w, state, account, k, expiry[i], death)
+            _end_at(ring, alive, step_us, account, k, expiry[i], death)
             expiry[i] = death
 
 
@@ -318,7 +334,7 @@ def _pass_outage(w, state, free_at, expiry, p, q, account, k, slot, t0, arrival)
         begin = slot
         while begin > 0 and capacity[begin - 1] == 0:
             begin -= 1
-        _kill(w, state, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
+        _kill(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, account, k, begin * SLOT_US, t, arrival)
     return t, may_wait
 
 
@@ -336,7 +352,7 @@ def _find_idle(w, out, total, free_at, expiry, warming, pools, q, a, r, idle_uw,
     while j < end and expiry[j] <= t:
         if expiry[j] <= arrival:  # no call to come can reach it
             if expiry[j] > free_at[j]:
-                _book_idle(w, out, total, a, r, idle_uw, free_at[j], expiry[j])
+                _book_idle(w.carbon, w.bucket_us, out, total, a, r, idle_uw, free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
             behind += 1
         j += 1
@@ -416,6 +432,14 @@ def _bin_of(edges, latency):
     return low
 
 
+@compiled
+def _open(open_calls, opened, reached, began, ends, app, memory_mb, milli_vcpu):
+    """Note a call that was served: when it reached its placement, when it began and ends to run, and what it takes while it runs."""
+    row = open_calls[opened[0]]
+    row[REACHED], row[BEGAN], row[ENDS], row[OF_APP], row[OF_MB], row[OF_MILLI_VCPU] = reached, began, ends, app, memory_mb, milli_vcpu
+    opened[0] += 1
+
+
 @inlined
 def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, grant):
     """Serve the calls of one app in one step; returns how many instances were created.
@@ -446,8 +470,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     first_pool, first_call, id_base = w.first_pool[a], w.first_call[a], w.id_base[a]
     created = 0
     cold_starts = misses = waited = rejected = wait_sum = latency_sum = excess_sum = cost = egress = carbon_sum = idle_sum = np.int64(0)
-    reject_cost = busy_sum = billed_sum = energy = np.int64(0)
-    is_binding = False
+    reject_cost = busy_sum = billed_sum = energy = nothing_idle = np.int64(0)
+    is_binding, is_metered, is_noted = False, state.window.size > 0, state.nothing_idle.size > 0
     for i in range(first, first + calls):
         duration = duration_us[i]
         rtt = rtt_us[origin[i], r]
@@ -513,6 +537,10 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
                 else:
                     created += 1
                     cold_starts += 1
+        if idle_from < 0:
+            nothing_idle += 1
+            if is_noted:
+                state.nothing_idle[i] = True
         if not served:
             rejected += 1
             misses += 1
@@ -574,6 +602,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         carbon_sum += _div(uj * here, 3_600_000)
         carbon_sum += _div(bytes_in[i] * ((here + data_carbon[hour]) >> 1) + bytes_out[i] * here, 1_000_000)
         busy_sum += busy
+        if is_metered:
+            _open(state.open_calls, state.opened, t0, te, f, a, c[MEMORY_MB], c[MILLI_VCPU])
         if histogram.size:
             histogram[a, bucket, _bin_of(edges, latency)] += 1
     _book(out[a, bucket], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
@@ -581,15 +611,18 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
     if total.size:
         _book(total[a], calls, rejected, cold_starts, misses, waited, wait_sum, latency_sum, excess_sum, cost, egress,
               carbon_sum, idle_sum, reject_cost, busy_sum, billed_sum, energy)  # fmt: skip
+    if is_metered:
+        row = state.window[k % state.window.shape[0], a]
+        row[STEP_CALLS], row[STEP_WAITED], row[STEP_REJECTED], row[STEP_NOTHING_IDLE] = calls, waited, rejected, nothing_idle
     state.binding[a, k // w.tactical_steps] |= HAS_CALLS | (IS_BINDING if is_binding else 0)
     return created
 
 
 @compiled
-def _alive(w, pools, expiry, a, t):
-    """Count the instances of an app that live beyond `t`."""
+def _alive(pools, expiry, begin, end, t):
+    """Count the instances of the pools [begin, end) that live beyond `t`."""
     n = 0
-    for q in range(w.first_pool[a], w.first_pool[a + 1]):
+    for q in range(begin, end):
         s, size, busy, idle = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
         for j in range(busy + idle):
             n += expiry[s + j if j < busy else s + size - idle + (j - busy)] > t
@@ -616,8 +649,16 @@ def _close(w, state, free_at, expiry, warming, a, p, account, k, is_released):
         for j in range(n + m):
             i = s + j if j < n else s + size - m + (j - n)
             if expiry[i] > free_at[i]:
-                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
-            _end_at(w, state, account, k, expiry[i], now if is_released or warming[i] & WARMING else max(now, free_at[i]))
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[i], expiry[i])
+            _end_at(
+                state.ring,
+                state.alive,
+                w.step_us,
+                account,
+                k,
+                expiry[i],
+                now if is_released or warming[i] & WARMING else max(now, free_at[i]),
+            )
         state.pools[q, BUSY] = 0
         state.pools[q, IDLE] = 0
 
@@ -640,12 +681,12 @@ def _order(free_at, expiry, warming, pools, q):
 
 
 @compiled
-def _bill_floor(w, state, a, r, k, steps):
-    """Book the price of a number of instance steps of a floor at barrier k."""
-    amount = (steps * w.step_us * state.constants[a, r, FLOOR_PRICE] + 500_000) // 1_000_000
-    state.out[a, min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1), FLOOR] += amount
-    if state.total.size:
-        state.total[a, FLOOR] += amount
+def _bill_floor(out, total, bucket_us, step_us, price, a, k, steps):
+    """Book a number of instance steps of a floor at barrier k; `price`: fUSD per us."""
+    amount = (steps * step_us * price + 500_000) // 1_000_000
+    out[a, min(k * step_us // bucket_us, out.shape[1] - 1), FLOOR] += amount
+    if total.size:
+        total[a, FLOOR] += amount
 
 
 @compiled
@@ -666,7 +707,7 @@ def _rest_of_units(units, q, granted, k):
 
 
 @compiled
-def _steps_to_bill(state, q, unit, before, granted, k):
+def _steps_to_bill(units, units_known, q, unit, before, granted, k):
     """Instance steps that pool q pays at barrier k when its floor goes from `before` to `granted` places.
 
     A place is billed in whole units of `unit` steps from the barrier at which it was taken; 0: by step. The place whose unit ends first is
@@ -674,7 +715,7 @@ def _steps_to_bill(state, q, unit, before, granted, k):
     """
     if unit == 0:
         return granted
-    units, known, steps = state.units, state.units_known[q], np.int64(0)
+    known, steps = units_known[q], np.int64(0)
     for held in range(before, granted, -1):  # given up
         pick = 0
         for i in range(1, held):
@@ -702,7 +743,7 @@ def _steps_to_bill(state, q, unit, before, granted, k):
         else:
             units[q, held, UNIT_END], units[q, held, PAID_UNTIL] = k, k
             known += 1
-    state.units_known[q] = known
+    units_known[q] = known
     for i in range(granted):
         if units[q, i, UNIT_END] == k:
             units[q, i, UNIT_END] = k + unit
@@ -741,7 +782,7 @@ def _drop_expired(w, state, free_at, expiry, warming, a, q, r, now):
     for j in range(pools[q, START] + pools[q, SIZE] - pools[q, IDLE], pools[q, START] + pools[q, SIZE]):
         if expiry[j] <= now:
             if expiry[j] > free_at[j]:
-                _book_idle(w, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[j], expiry[j])
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, state.constants[a, r, IDLE_UW], free_at[j], expiry[j])
             _take_idle(free_at, expiry, warming, pools, q, j)
 
 
@@ -756,21 +797,21 @@ def _release(w, state, free_at, expiry, warming, a, q, r, account, k, surplus, s
         if i < 0:
             break
         if c[IS_DROP]:
-            _end_at(w, state, account, k, expiry[i], now)
+            _end_at(state.ring, state.alive, w.step_us, account, k, expiry[i], now)
             if now > free_at[i]:
-                _book_idle(w, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
+                _book_idle(w.carbon, w.bucket_us, state.out, state.total, a, r, c[IDLE_UW], free_at[i], now)
             _take(free_at, expiry, warming, pools, q, i)
         else:
             end = now + draw(w.keep_alive_us[c[CLOUD]], mixed(np.uint64(k * 65536 + x), seed))
-            _end_at(w, state, account, k, expiry[i], end)
+            _end_at(state.ring, state.alive, w.step_us, account, k, expiry[i], end)
             expiry[i] = end
             warming[i] |= KEPT  # drawn: not again
 
 
 @compiled
-def _keep(w, state, free_at, expiry, warming, q, account, k, granted):
+def _keep(ring, alive, step_us, pools, free_at, expiry, warming, q, account, k, granted):
     """Keep `granted` instances of pool q, those that would live longest, to the next barrier but one; returns how many of them are idle."""
-    pools, now, until = state.pools, k * w.step_us, (k + 2) * w.step_us
+    now, until = k * step_us, (k + 2) * step_us
     s, size, idle = pools[q, START], pools[q, SIZE], np.int64(0)
     for x in range(s, s + size):
         warming[x] &= WARMING
@@ -779,7 +820,7 @@ def _keep(w, state, free_at, expiry, warming, q, account, k, granted):
         if i < 0:
             break
         if expiry[i] < until:
-            _end_at(w, state, account, k, expiry[i], until)
+            _end_at(ring, alive, step_us, account, k, expiry[i], until)
             expiry[i] = until
         warming[i] |= KEPT
         idle += free_at[i] <= now
@@ -803,9 +844,9 @@ def _launch(w, state, free_at, expiry, warming, a, p, q, account, k, ident, seed
 
 
 @compiled
-def _floor_at(w, state, a, q):
-    """The floor that is wanted of pool q; one that does not exist at the app's placement has none."""
-    return state.floor[q] if q == w.first_pool[a] or state.constants[a, w.region[state.place[a]], BY_FUNCTION] else np.int64(0)
+def _floor_at(floor, first_pool, constants, r, a, q):
+    """The floor that is wanted of pool q of app a in region r; a pool that does not exist there has none."""
+    return floor[q] if q == first_pool[a] or constants[a, r, BY_FUNCTION] else np.int64(0)
 
 
 @compiled
@@ -823,13 +864,13 @@ def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_cou
         a, q = floored[x, 0], floored[x, 1]
         p, before = state.place[a], granted[q]
         if before > 0:
-            account, stays = p if is_coupled else a, min(before, _floor_at(w, state, a, q))
+            account, stays = p if is_coupled else a, min(before, _floor_at(state.floor, w.first_pool, state.constants, w.region[p], a, q))
             standing[account] += stays
             _drop_expired(w, state, free_at, expiry, warming, a, q, w.region[p], k * w.step_us)
             surplus = min(before, state.pools[q, BUSY] + state.pools[q, IDLE]) - stays
             if surplus > 0:
                 _release(w, state, free_at, expiry, warming, a, q, w.region[p], account, k, surplus, seeds[a, 0])
-            _keep(w, state, free_at, expiry, warming, q, account, k, stays)
+            _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, stays)
     ident, last_app = 0, -1
     for x in range(len(floored)):
         a, q = floored[x, 0], floored[x, 1]
@@ -840,8 +881,9 @@ def _settle_floors(w, state, free_at, expiry, warming, floored, seeds, k, is_cou
 @compiled
 def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_coupled):
     """Let the floor of pool q rise as far as its zone allows, launch what is missing, bill the step; returns the app's launches so far."""
-    p, pools, before, wanted = state.place[a], state.pools, state.granted[q], _floor_at(w, state, a, q)
-    account, r, held = p if is_coupled else a, w.region[p], state.held
+    p, pools, before, held = state.place[a], state.pools, state.granted[q], state.held
+    account, r = p if is_coupled else a, w.region[p]
+    wanted = _floor_at(state.floor, w.first_pool, state.constants, r, a, q)
     granted = min(before, wanted)
     limit = state.limit[account]
     if (wanted > before or pools[q, BUSY] + pools[q, IDLE] < granted) and held[account] < 0:
@@ -850,9 +892,9 @@ def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_c
     rise = min(wanted - granted, limit // 4 - state.standing[account], limit - held[account]) if wanted > before else np.int64(0)
     if rise > 0:
         _drop_expired(w, state, free_at, expiry, warming, a, q, r, k * w.step_us)
-        idle = _keep(w, state, free_at, expiry, warming, q, account, k, granted)
+        idle = _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, granted)
         granted += rise
-        held[account] += _keep(w, state, free_at, expiry, warming, q, account, k, granted) - idle
+        held[account] += _keep(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, warming, q, account, k, granted) - idle
         state.standing[account] += rise
         state.has_risen[q] = True
     while pools[q, BUSY] + pools[q, IDLE] < granted and held[account] < limit:
@@ -860,9 +902,9 @@ def _raise_floor(w, state, free_at, expiry, warming, a, q, k, ident, seeds, is_c
         held[account] += 1
         ident += 1
     state.granted[q] = granted
-    steps = _steps_to_bill(state, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
+    steps = _steps_to_bill(state.units, state.units_known, q, state.constants[a, r, BILLED_STEPS], before, granted, k)
     if steps > 0:
-        _bill_floor(w, state, a, r, k, steps)
+        _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k, steps)
     return ident
 
 
@@ -925,19 +967,19 @@ def _yield_idle(w, state, free_at, expiry, warming, p, app, account, k):
                     break
         if pick < 0:
             return
-        _end_at(w, state, account, k, expiry[pick], now)
+        _end_at(state.ring, state.alive, w.step_us, account, k, expiry[pick], now)
         if now > free_at[pick]:
             r = w.region[p]
-            _book_idle(w, state.out, state.total, owner, r, state.constants[owner, r, IDLE_UW], free_at[pick], now)
+            _book_idle(w.carbon, w.bucket_us, state.out, state.total, owner, r, state.constants[owner, r, IDLE_UW], free_at[pick], now)
         _take_idle(free_at, expiry, warming, pools, pool, pick)
 
 
 @compiled
-def _read_limits(w, state, k, is_coupled):
-    """Note the capacity of every account in the slot of barrier k."""
-    slot = min(k * w.step_us // SLOT_US, w.capacity.shape[1] - 1)
-    for x in range(len(state.limit)):
-        state.limit[x] = w.capacity[x if is_coupled else state.place[x], slot]
+def _read_limits(capacity, limit, place, now, is_coupled):
+    """Note the capacity of every account in the slot of a time."""
+    slot = min(now // SLOT_US, capacity.shape[1] - 1)
+    for x in range(len(limit)):
+        limit[x] = capacity[x if is_coupled else place[x], slot]
 
 
 @compiled
@@ -948,10 +990,12 @@ def _leave(w, state, free_at, expiry, warming, a, k, is_coupled):
     is_out = now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot] > 0
     for q in range(w.first_pool[a], w.first_pool[a + 1]):
         if is_out:
-            _kill(w, state, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now)
+            _kill(
+                state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, account, k, now, w.outage_end[p, slot] * SLOT_US, now
+            )
         steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
         if steps > 0:
-            _bill_floor(w, state, a, r, k, steps)
+            _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k, steps)
         state.granted[q] = 0
         state.units_known[q] = 0
     _close(w, state, free_at, expiry, warming, a, p, account, k, not is_coupled)
@@ -985,7 +1029,7 @@ def _arrive(w, state, free_at, expiry, warming, k, is_coupled):
         state.place[a] = state.target[a]
         state.target[a] = -1
     if not is_coupled:
-        _read_limits(w, state, k, is_coupled)
+        _read_limits(w.capacity, state.limit, state.place, k * w.step_us, is_coupled)
 
 
 @compiled
@@ -1000,7 +1044,20 @@ def _begin_outages(w, state, free_at, expiry, k, is_coupled):
             for a in range(len(state.place)):
                 if state.place[a] == p:
                     for q in range(w.first_pool[a], w.first_pool[a + 1]):
-                        _kill(w, state, free_at, expiry, q, p if is_coupled else a, k, now, w.outage_end[p, slot] * SLOT_US, now)
+                        _kill(
+                            state.ring,
+                            state.alive,
+                            w.step_us,
+                            state.pools,
+                            free_at,
+                            expiry,
+                            q,
+                            p if is_coupled else a,
+                            k,
+                            now,
+                            w.outage_end[p, slot] * SLOT_US,
+                            now,
+                        )
 
 
 @compiled
@@ -1033,6 +1090,69 @@ def order_moves(w, state, wanted, k):
 
 
 @compiled
+def _most_memory(calls, following, first, begin, end):
+    """MB of the calls of a chain from `first` on that run at once in [begin, end), at most; it can only rise where a call begins."""
+    most, at_begin, i = np.int64(0), np.int64(0), first
+    while i >= 0:
+        began = calls[i, BEGAN]
+        if began <= begin < calls[i, ENDS]:
+            at_begin += calls[i, OF_MB]
+        elif begin < began < end:
+            at_once = np.int64(0)
+            j = first
+            while j >= 0:
+                at_once += calls[j, OF_MB] if calls[j, BEGAN] <= began < calls[j, ENDS] else 0
+                j = following[j]
+            most = max(most, at_once)
+        i = following[i]
+    return max(most, at_begin)
+
+
+@compiled
+def _note_step(w, state, free_at, expiry, k):
+    """Complete the window's row of step k, which has ended: waits, running calls, instances; keep it where something happened."""
+    calls, following, first, row = state.open_calls, state.next_of_app, state.first_of_app, state.window[k % state.window.shape[0]]
+    begin, end = k * w.step_us, (k + 1) * w.step_us
+    for i in range(state.opened[0]):
+        a = calls[i, OF_APP]
+        row[a, STEP_WAIT_US] += max(0, min(end, calls[i, BEGAN]) - max(begin, calls[i, REACHED]))
+        row[a, STEP_VCPU_US] += max(0, min(end, calls[i, ENDS]) - max(begin, calls[i, BEGAN])) * calls[i, OF_MILLI_VCPU]
+        following[i], first[a] = first[a], i
+    for i in range(state.opened[0]):
+        a = calls[i, OF_APP]
+        if first[a] >= 0:
+            row[a, STEP_MEMORY_MB] = _most_memory(calls, following, first[a], begin, end)
+            row[a, STEP_VCPU_US] //= 1000
+            first[a] = -1
+    left = 0
+    for i in range(state.opened[0]):
+        if calls[i, ENDS] > end:
+            for column in range(6):
+                calls[left, column] = calls[i, column]
+            left += 1
+    state.opened[0] = left
+    for a in range(len(state.place)):
+        for q in range(w.first_pool[a], w.first_pool[a + 1]):
+            s, size, n, m = state.pools[q, START], state.pools[q, SIZE], state.pools[q, BUSY], state.pools[q, IDLE]
+            for j in range(n + m):
+                i = s + j if j < n else s + size - m + (j - n)
+                row[a, STEP_UP] += expiry[i] > end
+                row[a, STEP_WORKING] += free_at[i] > end
+        if len(state.rows) == 0:
+            continue
+        is_new = row[a, STEP_UP] != state.up_before[a]
+        for column in range(STEP_FIELDS):
+            is_new = is_new or (column != STEP_UP and row[a, column] != 0)
+        if is_new:
+            kept = state.rows[state.rows_known[0]]
+            kept[0], kept[1] = k, a
+            for column in range(STEP_FIELDS):
+                kept[2 + column] = row[a, column]
+            state.rows_known[0] += 1
+            state.up_before[a] = row[a, STEP_UP]
+
+
+@compiled
 def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_seeds, is_coupled):
     """Run the steps [k, end) and reach barrier `end`. Barrier k was reached before, and orders were given at it.
 
@@ -1042,25 +1162,31 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
     of floor instances; `is_coupled`: apps of a placement share its capacity, else each has all of it.
 
     Returns:
-        the next group and the barrier reached; it is before `end` when the slab must grow first.
+        the next group and the barrier reached; it is before `end` when something must grow first: see `State.short`.
     """
     groups = len(w.group_step)
     last_slot = w.capacity.shape[1] - 1
-    alive, limit = state.alive, state.limit
-    _read_limits(w, state, k, is_coupled)
+    alive, limit, is_metered = state.alive, state.limit, state.window.size > 0
+    _read_limits(w.capacity, limit, state.place, k * w.step_us, is_coupled)
     while k < end:
         if k * w.step_us % SLOT_US == 0:  # handing over the arrays of `w` and `state` costs more than most steps
-            _read_limits(w, state, k, is_coupled)
+            _read_limits(w.capacity, limit, state.place, k * w.step_us, is_coupled)
             _begin_outages(w, state, free_at, expiry, k, is_coupled)
         slot = min(k * w.step_us // SLOT_US, last_slot)
         begin = g
-        need = state.top[0]
+        need, arriving = state.top[0], np.int64(0)
         while g < groups and w.group_step[g] == k:
             need += 4 * (state.slab_size[w.group_app[g]] + w.group_calls[g]) + 4
+            arriving += w.group_calls[g]
             g += 1
         for x in range(len(floored)):
             need += 4 * (state.slab_size[floored[x, 0]] + state.units.shape[1]) + 4
-        if need > len(free_at):
+        state.short[0] = SLAB if need > len(free_at) else 0
+        if is_metered:
+            state.window[k % state.window.shape[0]] = 0
+            state.short[0] |= OPEN_CALLS if state.opened[0] + arriving > len(state.open_calls) else 0
+            state.short[0] |= ROWS if 0 < len(state.rows) < state.rows_known[0] + len(state.place) else 0
+        if state.short[0]:
             return begin, k
         if len(floored):
             _settle_floors(w, state, free_at, expiry, warming, floored, floor_seeds, k, is_coupled)
@@ -1085,18 +1211,9 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
             state.rank[p] = rank + 1 if is_coupled else 0
             free = state.free[p]
             grant = free // n + (1 if (rank + k) % n < free % n else 0)
-            if state.recorded.size:
-                b = min(k * w.step_us // w.bucket_us, state.out.shape[1] - 1)
-                state.recorded[x, 0] = -state.out[a, b, WAITED]
-                state.recorded[x, 1] = -state.out[a, b, WAIT_US]
-                state.recorded[x, 2] = -state.out[a, b, BUSY_US]
             created = _serve(w, state, free_at, expiry, warming, a, p, account, k, w.group_first[x], calls, grant)
             if state.peak.size and created:
-                state.peak[a] = max(state.peak[a], _alive(w, state.pools, expiry, a, (k + 1) * w.step_us))
-            if state.recorded.size:
-                state.recorded[x, 0] += state.out[a, b, WAITED]
-                state.recorded[x, 1] += state.out[a, b, WAIT_US]
-                state.recorded[x, 2] += state.out[a, b, BUSY_US]
+                state.peak[a] = max(state.peak[a], _alive(state.pools, expiry, w.first_pool[a], w.first_pool[a + 1], (k + 1) * w.step_us))
         for x in range(begin, g):
             p = state.place[w.group_app[x]]
             state.on_place[p] = 0
@@ -1105,16 +1222,18 @@ def advance(w, state, free_at, expiry, warming, g, k, end, last, floored, floor_
         k += 1
         if k < last:
             _arrive(w, state, free_at, expiry, warming, k, is_coupled)
+        if is_metered:
+            _note_step(w, state, free_at, expiry, k - 1)
     return g, k
 
 
 @compiled
-def _next_event(w, p, k, fresh_steps):
-    """The first barrier after k at which an outage of placement p begins or pools are closed."""
-    last_slot, slots = w.outage_end.shape[1], k * w.step_us // SLOT_US + 1
-    while slots < last_slot and w.outage_end[p, slots] == 0:
-        slots += 1
-    event = NEVER if slots >= last_slot else (slots * SLOT_US + w.step_us - 1) // w.step_us
+def _next_event(outage_end, step_us, k, fresh_steps):
+    """The first barrier after k at which an outage begins (`outage_end`: int32 [S] of a placement) or pools are closed."""
+    slot = k * step_us // SLOT_US + 1
+    while slot < len(outage_end) and outage_end[slot] == 0:
+        slot += 1
+    event = NEVER if slot >= len(outage_end) else (slot * SLOT_US + step_us - 1) // step_us
     return min(event, k - k % fresh_steps + fresh_steps) if fresh_steps else event
 
 
@@ -1125,7 +1244,7 @@ def _settle_alone(w, state, free_at, expiry, warming, a, p, k, fresh_steps):
     slot = now // SLOT_US
     if now % SLOT_US == 0 and slot < w.outage_end.shape[1] and w.outage_end[p, slot]:
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
-            _kill(w, state, free_at, expiry, q, 0, k, now, w.outage_end[p, slot] * SLOT_US, now)
+            _kill(state.ring, state.alive, w.step_us, state.pools, free_at, expiry, q, 0, k, now, w.outage_end[p, slot] * SLOT_US, now)
     if fresh_steps and k % fresh_steps == 0:
         _close(w, state, free_at, expiry, warming, a, p, 0, k, True)
     state.limit[0] = w.capacity[p, min(slot, w.capacity.shape[1] - 1)]
@@ -1145,7 +1264,7 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
     mask, last_slot = ring.shape[0] - 1, w.capacity.shape[1] - 1
     for a in range(len(state.place)):
         p = state.place[a]
-        capacity, event = w.capacity[p], _next_event(w, p, k, fresh_steps)
+        capacity, event = w.capacity[p], _next_event(w.outage_end[p], step_us, k, fresh_steps)
         at = k  # the last barrier that was passed
         for x in range(first_group[a], first_group[a + 1] + 1):
             is_call = x < first_group[a + 1]
@@ -1162,11 +1281,11 @@ def replay_alone(w, state, free_at, expiry, warming, order, first_group, k, end,
                 if at >= event or alive[0] > capacity[min(_div(at * step_us, SLOT_US), last_slot)]:
                     _settle_alone(w, state, free_at, expiry, warming, a, p, at, fresh_steps)
                     if at >= event:
-                        event = _next_event(w, p, at, fresh_steps)
+                        event = _next_event(w.outage_end[p], step_us, at, fresh_steps)
             if at < to:  # nothing was alive on the way
                 at = to
                 if event <= at:
-                    event = _next_event(w, p, at, fresh_steps)
+                    event = _next_event(w.outage_end[p], step_us, at, fresh_steps)
             if not is_call:
                 break
             g = order[x]
@@ -1192,6 +1311,6 @@ def finish(w, state, free_at, expiry, warming, k):
         for q in range(w.first_pool[a], w.first_pool[a + 1]):
             steps = _rest_of_units(state.units, q, state.granted[q], k) if state.constants[a, r, BILLED_STEPS] else 0
             if steps > 0:
-                _bill_floor(w, state, a, r, k - 1, steps)
+                _bill_floor(state.out, state.total, w.bucket_us, w.step_us, state.constants[a, r, FLOOR_PRICE], a, k - 1, steps)
             state.granted[q] = 0
         _close(w, state, free_at, expiry, warming, a, state.place[a], 0, 0, False)

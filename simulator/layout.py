@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
+Slab = tuple[Int64, Int64, NDArray[np.int8]]
 COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
+FIRST_SIZE = 1024  # of what grows on demand
 
 
 def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
@@ -83,8 +85,9 @@ def state_of(
     is_coupled: bool,
     edges: Int64,
     has_histogram: bool,
-    has_groups: bool,
     is_watched: bool,
+    has_steps: bool,
+    has_rows: bool,
 ) -> kernel.State:
     """Return the state of a run that begins with empty pools; see `Fleet` for what is chosen."""
     apps, pools, places = len(scenario.apps.app_ids), int(static.first_pool[-1]), len(static.region)
@@ -109,7 +112,14 @@ def state_of(
         out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
         binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
         histogram=np.zeros((apps, buckets, len(edges) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
-        recorded=np.zeros((len(scenario.calls.group_step) if has_groups else 0, 3), dtype=np.int64),
+        open_calls=np.zeros((FIRST_SIZE if has_steps else 0, 6), dtype=np.int64),
+        opened=np.zeros(1, dtype=np.int64),
+        window=np.zeros((kernel.WINDOW_STEPS, apps, kernel.STEP_FIELDS) if has_steps else (0, 0, 0), dtype=np.int64),
+        rows=np.zeros((FIRST_SIZE + apps if has_rows else 0, 2 + kernel.STEP_FIELDS), dtype=np.int64),
+        rows_known=np.zeros(1, dtype=np.int64),
+        up_before=np.zeros(apps, dtype=np.int64),
+        nothing_idle=np.zeros(len(scenario.calls.arrival_us) if has_rows else 0, dtype=np.bool_),
+        short=np.zeros(1, dtype=np.int64),
         total=np.zeros((apps, kernel.FIELDS) if is_watched else (0, 0), dtype=np.int64),
         peak=np.zeros(apps if is_watched else 0, dtype=np.int64),
         edges=edges,
@@ -120,8 +130,23 @@ def state_of(
         standing=np.zeros(accounts, dtype=np.int64),
         held=np.zeros(accounts, dtype=np.int64),
         calls_of_pool=np.zeros(pools, dtype=np.int64),
+        next_of_app=np.zeros(FIRST_SIZE if has_steps else 0, dtype=np.int64),
+        first_of_app=np.full(apps, -1, dtype=np.int64),
         top=np.zeros(1, dtype=np.int64),
     )
+
+
+def grown(state: kernel.State, slab: Slab) -> tuple[kernel.State, Slab]:
+    """Return state and slab with twice the space where `state.short` says so."""
+    short = int(state.short[0])
+    if short & kernel.SLAB:
+        slab = slab_of(2 * len(slab[0]), slab)
+    if short & kernel.OPEN_CALLS:
+        longer = np.concatenate([state.open_calls, np.zeros_like(state.open_calls)])
+        state = state._replace(open_calls=longer, next_of_app=np.zeros(len(longer), dtype=np.int64))
+    if short & kernel.ROWS:
+        state = state._replace(rows=np.concatenate([state.rows, np.zeros_like(state.rows)]))
+    return state, slab
 
 
 def calls_of(static: kernel.Static, only: NDArray[np.bool_]) -> kernel.Static:
@@ -131,7 +156,7 @@ def calls_of(static: kernel.Static, only: NDArray[np.bool_]) -> kernel.Static:
     return static._replace(**groups)
 
 
-def slab_of(size: int, old: tuple[Int64, Int64, NDArray[np.int8]] | None = None) -> tuple[Int64, Int64, NDArray[np.int8]]:
+def slab_of(size: int, old: Slab | None = None) -> Slab:
     """Space for `size` instances: free_at, expiry, warming; with the content of an older, smaller slab."""
     free_at, expiry, warming = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int8)
     if old:

@@ -28,7 +28,7 @@ Bool = NDArray[np.bool_]
 
 Until = Literal["train", "valid", "test"]
 UNTIL: tuple[Until, ...] = get_args(Until)
-FORMAT = 3  # of the folder; raise it when its content changes its meaning. 3: a scenario on disk may end with an earlier span
+FORMAT = 4  # of the folder; raise it when its content changes its meaning. 4: the run at home by steps, under the rules of yielding
 DESCRIPTION = "scenario.json"
 
 

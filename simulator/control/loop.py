@@ -21,7 +21,7 @@ from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, Window, note_arrivals, pools_of
+from simulator.control.meters import Part, note_arrivals, pools_of
 from simulator.control.orders import Orders
 from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
@@ -51,7 +51,7 @@ class Loop:
         policy: good for this run.
         seed: of the luck; runs that are compared share it.
         begin, end: steps; decisions and calls lie inside, what is in flight at the end still counts.
-        bucket_us, is_coupled, has_histogram, has_groups: see `Fleet`.
+        bucket_us, is_coupled, has_histogram, has_rows: see `Fleet`.
         has_record: keep a `Record` of every decision about placements, in `records`.
         replays: computed before, for a policy that needs them; without, they are computed beside the run.
         replay_seed: luck of replays that are computed.
@@ -75,7 +75,7 @@ class Loop:
         bucket_us: int = HOUR_US,
         is_coupled: bool = True,
         has_histogram: bool = False,
-        has_groups: bool = False,
+        has_rows: bool = False,
         has_record: bool = False,
         replays: ReplayTable | None = None,
         replay_seed: int = REPLAY_SEED,
@@ -94,12 +94,12 @@ class Loop:
             bucket_us=bucket_us,
             is_coupled=is_coupled,
             has_histogram=has_histogram,
-            has_groups=has_groups,
             is_watched=True,
+            has_steps=has_rows or any(part.policy.needs_steps for part in self._parts),
+            has_rows=has_rows,
         )
         self._scenario, self.facts = scenario, Facts.of(scenario)
         self._orders = Orders(self.facts, self.fleet)
-        self._window = Window(self.facts, self.fleet) if any(part.policy.needs_steps for part in self._parts) else None
         is_needed = any(part.policy.needs_replays for part in self._parts)
         self._replays = ReplaySource(scenario, begin, replays, replay_seed) if is_needed else None
         conditions = scenario.conditions
@@ -176,12 +176,12 @@ class Loop:
         return due
 
     def _run_on(self, end: int) -> None:
-        """Run to the next barrier at which a part decides, or to `end`; by single steps where a part needs them."""
+        """Run to the next barrier at which a part decides, or to `end`."""
         since = self.fleet.step - self.begin
         following = min(since - since % part.policy.period_steps + part.policy.period_steps for part in self._parts)
         stop = min(self.begin + following, end)
         while self.fleet.step < stop:
-            to = self.fleet.step + 1 if self._window else stop
+            to = stop
             if self._orders.floors.any():  # a floor follows its app at the barrier where the app switches
                 to = min(to, max(int(self.fleet.state.next_switch[0]), self.fleet.step + 1))
             self._advance(to)
@@ -197,8 +197,6 @@ class Loop:
         for part in self._parts:
             np.maximum(part.peak, state.peak, out=part.peak)
         state.peak[:] = 0
-        if self._window:
-            self._window.note(self._pools()[0], self._orders.memory_class)
         if self._replays and (rows := self._replays.ended(to)) is not None:
             for part in self._parts:
                 part.replayed = rows if part.replayed is None else part.replayed + rows
@@ -238,7 +236,7 @@ class Loop:
             free=read_only(np.maximum(0, capacity - held)),
             carbon_mg_per_kwh=self._carbon[:, : min(hours, self._carbon.shape[1])],
             past=Past(self._scenario, step, self._until.copy()),
-            steps=read_only(self._window.rows.copy()) if self._window else None,
+            steps=read_only(fleet.steps),
         )
 
     def _view_of(self, part: Part) -> View:

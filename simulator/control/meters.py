@@ -1,4 +1,4 @@
-"""Counts the state at a barrier: arrivals of each function, instances of each pool, the last steps. Not here: views (view.py)."""
+"""Counts the state at a barrier: arrivals of each function, instances of each pool. Not here: views (view.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from simulator import kernel
 from simulator.control.decision import Policy, Role
-from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, UP, WINDOW_STEPS, WORKING, Facts
-from simulator.fleet import Field, Fleet
+from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, UP, WORKING
+from simulator.fleet import Fleet
 
 Int64 = NDArray[np.int64]
 
@@ -101,24 +101,3 @@ class Part:
     def has_decided(self, total: Int64, alive: Int64) -> None:
         """Start anew from the sums (int64 [A, len(Field)]) and the instances alive (int64 [A]) of this barrier."""
         self.known, self.peak, self.replayed = total.copy(), alive, None
-
-
-class Window:
-    """The last twelve steps, see `View.steps`."""
-
-    def __init__(self, facts: Facts, fleet: Fleet) -> None:
-        self.facts, self.fleet = facts, fleet
-        self.app_of_function = np.repeat(np.arange(len(facts.apps.app_ids)), np.diff(facts.apps.first_function))
-        self.rows = np.zeros((WINDOW_STEPS, len(facts.apps.app_ids), 7), dtype=np.int64)
-        self.known = fleet.state.total.copy()
-
-    def note(self, pools: Int64, memory_class: Int64) -> None:
-        """Add the step that has just ended; `pools`: see `View.pools`."""
-        apps, now = self.rows.shape[1], self.fleet.state.total
-        found = now - self.known
-        self.known = now.copy()
-        nothing_idle = np.minimum(found[:, Field.CALLS], found[:, Field.COLD_STARTS] + found[:, Field.WAITED] + found[:, Field.REJECTED])
-        up, working = (np.bincount(self.app_of_function, pools[:, column], minlength=apps) for column in (UP, WORKING))
-        columns = (found[:, Field.CALLS], found[:, Field.WAITED], found[:, Field.REJECTED], nothing_idle, up, working)
-        self.rows[:-1] = self.rows[1:]
-        self.rows[-1] = np.stack([*columns, working * self.fleet.memory_mb], axis=1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator import kernel
 from simulator.conditions import slowdown_permille
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 RUNS = 41  # last arrivals of a function that a view holds
-WINDOW_STEPS = 12  # steps that a view holds
+WINDOW_STEPS = kernel.WINDOW_STEPS  # that a view holds
 UP, WORKING, IDLE_NEWEST_US, IDLE_OLDEST_US, FLOOR = range(5)  # columns of `pools`
 OBJECTIVE_NANOUSD, CARBON_NANOUSD, REPLAYED_CALLS = range(3)  # last axis of `replayed`
-STEP_CALLS, STEP_WAITED, STEP_REJECTED, STEP_NOTHING_IDLE, STEP_UP, STEP_WORKING, STEP_MEMORY_MB = range(7)  # last axis of `steps`
+# Last axis of `steps`.
+(STEP_CALLS, STEP_WAITED, STEP_REJECTED, STEP_NOTHING_IDLE, STEP_UP, STEP_WORKING, STEP_MEMORY_MB) = range(7)
+(STEP_WAIT_US, STEP_VCPU_US) = range(7, kernel.STEP_FIELDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +91,9 @@ class View:
         past: calls that arrived before the barrier, and what they say.
         replayed: int64 [P, A, 3], of the tactical intervals that ended since this part's last decision, each app alone at each placement
             with a luck of its own: objective without carbon, carbon, both in nano-USD, calls. None where the part does not need it.
-        steps: int64 [12, A, 7], of the last steps, newest last: calls, waited, rejected, found nothing idle (at most: a call that waits for
-            an outage to end and then starts cold counts twice), instances up and working at the end, MB of memory of those that work; 0
-            before the run. None where the part does not need it.
+        steps: int64 [12, A, 9], of the last steps, newest last: calls that arrived, and of them those that waited, were rejected, found no
+            idle instance; instances up and working at the end; MB of memory of the calls that ran at once, at most; us that calls waited in
+            the step, vCPU us that they ran in it. 0 before the run. None where the part does not need it.
     """
 
     facts: Facts

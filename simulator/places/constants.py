@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from core.units import MINUTE_S
 from simulator import kernel
 from simulator.places import power, prices
+from simulator.places.rounding import vcpus
 
 if TYPE_CHECKING:
     from simulator.control.view import Facts
@@ -52,6 +53,8 @@ def app_constants(scenario: Scenario | Facts, memory_mb: Int64) -> Int64:
         kernel.BILLED_STEPS: t.floor_min_billed_min[cloud] * MINUTE_S // world.step_s,
         kernel.IS_DROP: t.is_floor_dropped[cloud],
         kernel.LEAD_US: world.provisioned.lead_steps * world.step_us,
+        kernel.MEMORY_MB: memory_mb[:, None],
+        kernel.MILLI_VCPU: np.rint(1000 * vcpus(t, memory_mb))[:, cloud],
     }
     out = np.zeros((len(data), len(t.regions), kernel.CONSTANTS), dtype=np.int64)
     for column, values in columns.items():

@@ -61,20 +61,6 @@ def test_calls_and_their_bytes_are_conserved(twin: Scenario) -> None:
     np.testing.assert_array_equal(network[all_served], rtt[all_served])
 
 
-def test_records_of_groups_add_up(twin: Scenario) -> None:
-    """What is recorded of each group of calls sums to the hours of the apps, and recording changes nothing."""
-    fleet = run(twin, has_groups=True)
-    np.testing.assert_array_equal(fleet.out, run(twin).out)
-    groups, sums = twin.calls, np.zeros((*fleet.out.shape[:2], 3), dtype=np.int64)
-    np.add.at(sums, (groups.group_app, groups.group_step.astype(np.int64) * twin.world.step_us // HOUR_US), fleet.recorded)
-    np.testing.assert_array_equal(sums, fleet.out[:, :, [Field.WAITED, Field.WAIT_US, Field.BUSY_US]])
-    waited, wait_us, busy_us = fleet.recorded.T
-    assert waited.sum() > 100
-    assert ((waited > 0) == (wait_us > 0)).all()
-    assert (waited <= groups.group_calls).all()
-    assert (busy_us >= 0).all()
-
-
 def test_capacity_is_kept(build_twin: BuildTwin) -> None:
     """In a tight world what is busy at a placement never grows past its capacity; idle instances may, until the next barrier."""
     tight = build_twin(world=World(quota_per_placement=12))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from tests.worlds.drawn_worlds import SmallWorld
 from tests.worlds.second_simulator import Outcome
 
 
-def play(world: SmallWorld, **changes: Any) -> Fleet:
-    """Run the orders of a small world on the kernel."""
+def play(world: SmallWorld, *, has_rows: bool = False, at_barrier: Callable[[Fleet], None] | None = None, **changes: Any) -> Fleet:
+    """Run the orders of a small world on the kernel; `has_rows`: see `Fleet`; `at_barrier` is called at every barrier after the first."""
     run, scenario = world.run | changes, world.scenario
     fleet = Fleet(
         scenario,
@@ -25,13 +26,16 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
         end_step=run.get("end_step"),
         bucket_us=run["bucket_us"],
         is_coupled=run.get("is_coupled", True),
+        is_watched=has_rows,
+        has_steps=has_rows,
+        has_rows=has_rows,
     )
     memory_mb, factor = scenario.apps.memory_mb.copy(), np.array(run.get("duration_factor_permille") or [1_000] * len(fleet.placement))
     fleet.set_memory(memory_mb, factor)
     floors = np.zeros(len(scenario.apps.function_ids), dtype=np.int64)
     moves, sizes, orders = (list(run.get(name, ())) for name in ("moves", "sizes", "floors"))
     for step in sorted({order[0] for order in (*moves, *sizes, *orders) if fleet.start_step <= order[0] < fleet.end_step}):
-        fleet.advance(step)
+        _advance(fleet, step, at_barrier)
         for _, app, placement in (m for m in moves if m[0] == step):
             wanted = np.where(fleet.state.target >= 0, fleet.state.target, fleet.placement)
             wanted[app] = placement
@@ -42,8 +46,19 @@ def play(world: SmallWorld, **changes: Any) -> Fleet:
         for _, app, pool, instances in (o for o in orders if o[0] == step):
             floors[scenario.apps.first_function[app] + pool] = instances
         fleet.set_floors(floors)
+    _advance(fleet, fleet.end_step, at_barrier)
     fleet.finish()
     return fleet
+
+
+def _advance(fleet: Fleet, to: int, at_barrier: Callable[[Fleet], None] | None) -> None:
+    for step in range(fleet.step + 1, to) if at_barrier else ():
+        fleet.advance(step)
+        at_barrier(fleet)
+    if fleet.step < to:
+        fleet.advance(to)
+        if at_barrier:
+            at_barrier(fleet)
 
 
 def outcome_of(fleet: Fleet) -> Outcome:

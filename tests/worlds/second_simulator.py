@@ -77,12 +77,31 @@ COLD_START, KEEP_ALIVE, FLOOR_LAUNCH = 1, 2, 3
 FOREVER = 1 << 62
 
 
+@dataclass(frozen=True)
+class Served:
+    """One call: when it reached its placement, began and ended to run, and what it took; nothing of these if it was rejected."""
+
+    app: int
+    index: int
+    found_idle: bool = False
+    reached: int = -1
+    began: int = -1
+    ended: int = -1
+    memory_mb: int = 0
+    milli_vcpu: int = 0
+
+
 @dataclass
 class Outcome:
-    """What a run gave: (app, bucket) -> field name -> sum, and the (app, tactical interval) pairs in which capacity was binding."""
+    """What a run gave: (app, bucket) -> field name -> sum, and the (app, tactical interval) pairs in which capacity was binding.
+
+    `calls` in the order in which they were handled; `instances`: (step, app) -> instances up and working at the end of the step.
+    """
 
     fields: dict[tuple[int, int], dict[str, int]]
     binding: set[tuple[int, int]]
+    calls: list[Served] = field(default_factory=list, compare=False)
+    instances: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict, compare=False)
 
     def total(self, name: str) -> int:
         """The sum of one field over apps and buckets."""
@@ -148,7 +167,7 @@ class Site:
     placement: int
     region: int
     cloud: int
-    cloud_name: str
+    milli_vcpu: int
     price: int
     warm_price: int | None
     floor_price: int
@@ -210,6 +229,7 @@ class Run:
         self.sites: dict[tuple[int, int, int], Site] = {}
         self.rows: dict[tuple[int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIELD_NAMES, 0))
         self.binding: set[tuple[int, int]] = set()
+        self.served: list[Served] = []
         sizes = self.apps.memory_mb.tolist()
         self.state = [App(*values) for values in zip(first_placement, sizes, duration_factor_permille, strict=True)]
         for a in range(len(self.state)):
@@ -236,7 +256,6 @@ class Run:
         tables = self.tables
         region = int(tables.region_of_placement[placement])
         cloud = int(tables.cloud_of_region[region])
-        name = tables.clouds[cloud]
         memory_step, memory_cap = int(tables.memory_step_mb[cloud]), int(tables.memory_cap_mb[cloud])
         billed_mb = -(-memory_mb // memory_step) * memory_step if memory_step else memory_mb
         gb = (min(billed_mb, memory_cap) if memory_cap else billed_mb) / 1024
@@ -255,7 +274,7 @@ class Run:
             placement=placement,
             region=region,
             cloud=cloud,
-            cloud_name=name,
+            milli_vcpu=round(1000 * vcpu),
             price=price(float(tables.usd_per_gb_s[region]), per_vcpu),
             warm_price=None if math.isnan(warm_per_gb) else price(warm_per_gb, 0.0),
             floor_price=price(float(tables.provisioned_usd_per_gb_s[region]), float(tables.provisioned_usd_per_vcpu_s[region])),
@@ -267,6 +286,15 @@ class Run:
 
     def cold_quantiles(self, app: int, site: Site) -> list[int]:
         return self.cold_start[site.cloud][int(self.apps.package[app])]
+
+    def instances(self, k: int) -> dict[int, tuple[int, int]]:
+        """Instances up and working of each app as barrier k is reached: what has expired is gone, what switches is left behind."""
+        now, found = k * self.step_us, {}
+        for a, app in enumerate(self.state):
+            is_gone = app.pending and app.pending[1] == k
+            up = [i for pool in app.pools for i in pool.instances if i.expiry > now and not is_gone]
+            found[a] = len(up), len([i for i in up if i.free_at > now])
+        return found
 
     # Barrier
 
@@ -529,6 +557,8 @@ class Run:
             self.book_idle(a, site.placement, instance.free_at, starts)
             price = site.warm_price if is_provisioned and site.warm_price is not None else site.price
         self.serve(a, index, ident, instance, starts=starts, cold=cold, price=price)
+        size = {"memory_mb": app.memory_mb, "milli_vcpu": site.milli_vcpu}
+        self.served.append(Served(a, index, how == "warm", reaches, starts, instance.free_at, **size))
         self.row(a, arrival)["COLD_STARTS"] += how == "cold"
 
     def end_of_outage(self, placement: int, time: int) -> int | None:
@@ -617,6 +647,7 @@ class Run:
         home = self.site(a, int(self.apps.home[a]), int(self.apps.memory_mb[a]))
         _, nanousd = self.bill(home, self.fetch_us(a, home, int(self.calls.bytes_in[index])) + duration, home.price)
         row = self.row(a, arrival)
+        self.served.append(Served(a, index))
         row["REJECTED"] += 1
         row["MISSES"] += 1
         row["EXCESS_US"] += self.timeout_us
@@ -659,7 +690,9 @@ def simulate(
     for a in range(len(first_placement)):
         for index in range(int(scenario.calls.first_call[a]), int(scenario.calls.first_call[a + 1])):
             calls_of_step[int(scenario.calls.arrival_us[index]) // run.step_us][a].append(index)
+    instances = {}
     for k in range(start_step, end_step):
+        instances |= {(k - 1, a): counts for a, counts in run.instances(k).items() if k > start_step}
         orders = Orders(*([order[1:] for order in kind if order[0] == k] for kind in (moves, sizes, floors)))
         calls_of_app = calls_of_step[k]
         active = {a: Counter(int(scenario.calls.function[i]) for i in calls_of_app[a]) for a in sorted(calls_of_app)}
@@ -668,8 +701,10 @@ def simulate(
             for index in calls_of_app[a]:
                 run.call(a, index)
     for a, app in enumerate(run.state):
+        app.pending = None  # no barrier is passed any more
+        instances[end_step - 1, a] = run.instances(end_step)[a]
         for pool in app.pools:
             rest = sum(run.rest_steps(end_step, place) for place in pool.places if place.is_held)
             run.bill_floor(end_step - 1, a, run.site(a, app.placement), rest)
             run.leave(a, pool, FOREVER)
-    return Outcome(dict(run.rows), run.binding)
+    return Outcome(dict(run.rows), run.binding, run.served, instances)

@@ -12,9 +12,10 @@ import pytest
 
 import simulator.envs  # noqa: F401  (registers the environments)
 from core.errors import ParameterError
-from simulator.control.baseline import HOME_FILE, home_objective
+from simulator.control.baseline import home_objective, record_home
 from simulator.control.decision import Decision, PolicyBase
 from simulator.control.features.operational import MOST_FLOOR
+from simulator.control.home_run import load_home_run, save_home
 from simulator.control.loop import run as judge_run
 from simulator.control.reward import Reward, reward_scale
 from simulator.control.spans import span_steps
@@ -206,9 +207,11 @@ def test_the_run_at_home_of_a_folder_is_read(scenario: Scenario, tmp_path: Path)
     folder = save(scenario, tmp_path)
     assert np.array_equal(TacticalEnv(folder).stage.home_usd, home_objective(scenario))
     invented = np.full((APPS, -(-STEPS // 100)), 0.25)
-    np.save(folder / HOME_FILE, invented)
+    record_home(scenario, folder)
+    run = load_home_run(folder, scenario)
+    save_home(invented, run, folder)
     assert np.array_equal(TacticalEnv(str(folder)).stage.home_usd, invented)
-    np.save(folder / HOME_FILE, invented[:, 1:])
+    save_home(invented[:, 1:], run, folder)
     with pytest.raises(ParameterError, match="shape"):
         TacticalEnv(folder)
 
