@@ -248,13 +248,14 @@ class Forecasted(PolicyBase):
     Args:
         allocator: its inputs' statistics are copied and kept up to date in the run.
         name: of the arm.
+        has_memory: whether the sizes are ordered, too.
     """
 
     period_steps, needs_steps = 1, True
 
-    def __init__(self, allocator: Allocator, name: str) -> None:
+    def __init__(self, allocator: Allocator, name: str, *, has_memory: bool = False) -> None:
         known = allocator.known
-        self.name = name
+        self.name, self.has_memory = name, has_memory
         own = Knowledge(known.scale, known.inputs.copy(), known.benefit_usd, known.memory_class)
         self.allocator = Allocator(allocator.predictor, own, allocator.rules)
         self._known: operational.Known | None = None
@@ -266,4 +267,4 @@ class Forecasted(PolicyBase):
         state = operational.observe(view, self._known)
         self.allocator.known.inputs.update(state[:, -1, :TIME])
         found = self.allocator.allocate_resources(state, view, view.facts)
-        return Decision(floors=found.floor, memory_class=self.allocator.known.memory_class)
+        return Decision(floors=found.floor, memory_class=self.allocator.known.memory_class if self.has_memory else None)

@@ -141,7 +141,7 @@ def shifted(trace: Invocations, shift: Shift, at_us: int, end_us: int, rng: np.r
         trace: calls of a fleet, sorted by arrival.
         shift: `rate_x3`: each later call comes three times, within a minute; `cycle_6h`: later calls come six hours later in the day, those
             of a day's last six hours in its first; `duration_x2`: later calls take twice as long.
-        at_us: when.
+        at_us: when; a whole day for `cycle_6h`.
         end_us: of the trace: calls beyond are left out.
         rng: of the copies.
     """
@@ -151,7 +151,7 @@ def shifted(trace: Invocations, shift: Shift, at_us: int, end_us: int, rng: np.r
     if shift == "cycle_6h":
         day, of_day = trace.arrival_us // DAY_US, trace.arrival_us % DAY_US
         moved = day * DAY_US + (of_day + DAY_US // 4) % DAY_US
-        return _sorted(trace, np.where(later, np.maximum(moved, at_us), trace.arrival_us), np.arange(len(later)))
+        return _sorted(trace, np.where(later, moved, trace.arrival_us), np.arange(len(later)))
     own = np.concatenate([np.arange(len(later)), np.flatnonzero(later), np.flatnonzero(later)])
     moved = trace.arrival_us[own].copy()
     moved[len(later) :] += (rng.random(len(own) - len(later)) * COPY_SPREAD_US).astype(np.int64)

@@ -38,6 +38,8 @@ Head = Callable[[Float32], Float64]  # rows -> probabilities of the event
 class Seen:
     """What both the collector of rows and the policy make of a view. Good for one run."""
 
+    needs_steps = False
+
     def __init__(self) -> None:
         self.tracker = Tracker()
         self._known: pools.Known | None = None
@@ -158,13 +160,17 @@ class EventFloors(PolicyBase):
         benefit_usd: float64 [A, C], see `economics.cold_start_benefit`.
         rules: see `EventRules`.
         name: of the arm.
+        seen: makes the rows; None: those of `Seen`.
     """
 
     period_steps = 1
 
-    def __init__(self, heads: tuple[Head, Head], benefit_usd: Float64, rules: EventRules, name: str = "event_head") -> None:
+    def __init__(
+        self, heads: tuple[Head, Head], benefit_usd: Float64, rules: EventRules, name: str = "event_head", seen: Seen | None = None
+    ) -> None:
         self.heads, self.benefit_usd, self.rules, self.name = heads, benefit_usd, rules, name
-        self.seen, self.prices = Seen(), Prices()
+        self.seen, self.prices = seen or Seen(), Prices()
+        self.needs_steps = self.seen.needs_steps
         self.timers = Timers(benefit_usd, rules.timers, tracker=self.seen.tracker) if rules.timers else None
         self._pulsed = np.zeros(0, dtype=np.int64)  # when a pulse was given last; filled at the first barrier
 

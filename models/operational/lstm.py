@@ -226,6 +226,7 @@ class LSTMPredictor:
     """
 
     def __init__(self, weights: dict[str, Tensor], settings: Settings | None = None) -> None:
+        torch.set_num_threads(1)  # more threads are slower for a network of this size
         self.settings = settings or Settings()
         self.network = Network(self.settings.dropout, self.settings.extra)
         self.network.load_state_dict(weights)

@@ -173,6 +173,9 @@ def test_a_stage_imports_the_arms_of_its_own_group_only(closures: dict[str, Clos
     tables = {name: {Path(f).stem for f in closure.files if f.startswith("tasks/evaluation/arms/")} for name, closure in closures.items()}
     assert {name: found for name, found in tables.items() if found} == {
         "tune_baselines": {"table", "tuned"},
+        "tune_operational": {"table", "floors"},
+        "train_operational": {"table", "floors"},
+        "evaluate_operational": {"table", "floors", "operational"},
         "evaluate_baselines": {"table", "tuned", "baselines"},
         "evaluate_bound": {"table", "bound"},
         "evaluate_learned": {"table", "tuned", "world", "learned"},

@@ -1,0 +1,135 @@
+"""The arms of the group `operational`: who keeps what warm while every app stays at home. Not here: placements, training, judging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.operational.allocator import Knowledge
+from models.operational.events import EventFloors, EventRules
+from models.operational.forecasters import MeanMargin
+from models.operational.hindsight import greedy_floors
+from models.operational.lstm import LSTMPredictor
+from models.operational.scaling import StaticMemory
+from models.orchestrator import Chosen
+from simulator.control.baseline import Stay
+from simulator.control.decision import Policy
+from simulator.scenario import Scenario
+from tasks.evaluation.arms.floors import RULES, FloorRule, timers
+from tasks.evaluation.arms.table import Arm, ordered
+from tasks.learning.operational_policy import (
+    boosted_heads,
+    boosted_predictor,
+    chosen_policy,
+    event_rules,
+    forecasted,
+    trunk_heads,
+)
+
+REACTIVE, HINDSIGHT = "reactive", "greedy_hindsight"
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What an arm is built from in one scenario.
+
+    Args:
+        scenario: the world; an arm that is causal reads its facts alone.
+        known: of its apps.
+        nothing_idle: bool [N], calls of the recorded run that found nothing idle; for hindsight.
+        models: the folder `data/models`.
+        parameters: of the tuned rules, by name.
+        margin: float32 [3], what the symmetric network lacks of the specified one's mean forecast.
+        seed: of the luck.
+    """
+
+    scenario: Scenario
+    known: Knowledge
+    nothing_idle: NDArray[np.bool_]
+    models: Path
+    parameters: Mapping[str, Mapping[str, float]]
+    margin: NDArray[np.float32]
+    seed: int
+
+    @property
+    def layer(self) -> Path:
+        """The folder of the layer's models."""
+        return self.models / "operational"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operational(Arm):
+    """One row; `build` makes the policy that is judged."""
+
+    ink: str = "learned"
+    build: Callable[[Judged], Policy]
+
+
+def _rule(row: FloorRule) -> Operational:
+    def build(world: Judged) -> Policy:
+        return row.build(world.known, world.parameters[row.name])
+
+    return Operational(name=row.name, label=row.label, ink=row.ink, order=row.order, build=build)
+
+
+def network(world: Judged, arm: str) -> LSTMPredictor:
+    """The network of an arm, of its first training seed."""
+    return LSTMPredictor.load(min((world.layer / arm).glob("seed-*.pt")))
+
+
+def _network(arm: str) -> Callable[[Judged], Policy]:
+    return lambda world: forecasted(arm, network(world, arm), world.known)
+
+
+def _margin(world: Judged) -> Policy:
+    return forecasted("lstm_margin", MeanMargin(network(world, "lstm_symmetric"), world.margin), world.known)
+
+
+def _event_head(world: Judged) -> Policy:
+    """The boosted head above the timers with all of its benefit counted, whether or not it was chosen."""
+    below = event_rules(Chosen.read(world.layer)).timers
+    return EventFloors(boosted_heads(world.layer), world.known.benefit_usd, EventRules(1.0, 1.0, below), "event_head")
+
+
+def _event_head_lstm(world: Judged) -> Policy:
+    below = event_rules(Chosen.read(world.layer)).timers
+    heads, seen = trunk_heads(world.layer, world.known)
+    return EventFloors(heads, world.known.benefit_usd, EventRules(1.0, 1.0, below), "event_head_lstm", seen)
+
+
+def _static_memory(world: Judged) -> Policy:
+    return StaticMemory(world.known.memory_class)
+
+
+def _timers_memory(world: Judged) -> Policy:
+    return StaticMemory(world.known.memory_class, timers(world.known, world.parameters["timers"]), "timers_memory")  # type: ignore[arg-type]
+
+
+ARMS = ordered(
+    Operational(name=REACTIVE, label="Reactive", ink="home", order=10, build=lambda w: Stay()),
+    *map(_rule, RULES),
+    Operational(name="static_memory", label="One memory size", ink="home", order=90, build=_static_memory),
+    Operational(name="timers_memory", label="Timers, one memory size", ink="home", order=100, build=_timers_memory),
+    Operational(name="lstm_specified", label="LSTM, as specified", order=110, build=_network("lstm_specified")),
+    Operational(name="lstm_symmetric", label="LSTM, symmetric loss", order=120, build=_network("lstm_symmetric")),
+    Operational(name="lstm_quantile", label="LSTM, 5/6 quantile", order=130, build=_network("lstm_quantile")),
+    Operational(name="lstm_margin", label="LSTM, symmetric and margin", order=140, build=_margin),
+    Operational(
+        name="boosting", label="Boosted forecast", order=150, build=lambda w: forecasted("boosting", boosted_predictor(w.layer), w.known)
+    ),
+    Operational(name="event_head_lstm", label="Event head on the LSTM", order=160, build=_event_head_lstm),
+    Operational(name="event_head", label="Event head above timers", order=170, build=_event_head),
+    Operational(name="operational", label="What the layer uses", order=180, build=lambda w: chosen_policy(w.models, w.scenario.id)),
+    Operational(
+        name=HINDSIGHT,
+        label="Hindsight, floor by floor",
+        ink="hindsight",
+        order=190,
+        is_causal=False,
+        build=lambda w: greedy_floors(w.scenario, w.nothing_idle, w.seed),
+    ),
+)
