@@ -22,9 +22,13 @@ Schedule = np.ndarray
 
 
 def varied(rng: np.random.Generator, schedule: Schedule, scenario: Scenario) -> Schedule:
-    """A random schedule: anything allowed, or the programme's with anything in a tenth or half of its places."""
+    """A random schedule: the programme's with anything allowed in 1 or 5 places, in a hundredth or a tenth of them, or everywhere."""
     luck = np.where(scenario.is_allowed, rng.random((len(schedule), *scenario.is_allowed.shape)), -1.0).argmax(axis=2)
-    return np.where(rng.random(schedule.shape) < rng.choice([0.1, 0.5, 1.0]), luck, schedule)
+    places = int(rng.choice([1, 5, schedule.size // 100, schedule.size // 10, schedule.size]))
+    changed = rng.choice(schedule.size, size=min(max(1, places), schedule.size), replace=False)
+    found = schedule.copy()
+    found.flat[changed] = luck.flat[changed]
+    return found
 
 
 def advantages(scenario: Scenario, schedule: Schedule, cost: Callable[[Schedule], float], seeds: Iterable[int]) -> list[float]:
