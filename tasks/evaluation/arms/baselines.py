@@ -82,9 +82,9 @@ def _greedy_objective(world: Judged) -> Any:
 def _rush_head(world: Judged) -> Any:
     """The planner with the network's response, with what was chosen for the one with a price on crowding."""
     chosen = world.parameters["planner_price"]
-    options = {"switches": chosen["switches"], "crowding": chosen["crowding"]}
+    horizon, switches, crowding = int(chosen["horizon"]), chosen["switches"], chosen["crowding"]
     costs, period_steps = world.head.costs(world.facts, world.known.learned), world.facts.world.tactical_steps
-    return Planner(costs, RUSH_HEAD, horizon=int(chosen["horizon"]), period_steps=period_steps, **options)
+    return Planner(costs, RUSH_HEAD, horizon=horizon, switches=switches, crowding=crowding, period_steps=period_steps)
 
 
 ARMS = ordered(
