@@ -146,12 +146,9 @@ class CandidatesTraining(SeedTraining):
         super().__init__(network, random, history, units=units, per_unit=per_unit, score=self._scores, eps=1e-8, max_norm=norm)
 
     def unit(self) -> Mapping[str, Any]:
-        """Make the updates of a unit; the last networks are validated by `run`."""
-        if self.updates == 0:
-            self.validate()
+        """Validate what the units before have made, and make the updates of one more; the last networks are validated by `run`."""
+        self.validate()
         losses = torch.stack([self._update() for _ in range(self.settings.validate_every)]).mean(dim=0)
-        if self.done + 1 < self.units:
-            self.validate()
         return {"losses/loss": losses}
 
     def _update(self) -> Tensor:

@@ -12,11 +12,16 @@ from tasks.core.drafts import draft_of
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` through a temporary neighbour, so that readers see the old or the new file, never half."""
+    """Write `text` as UTF-8; see `write_bytes_atomic`."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write `path` through a temporary neighbour, so that readers see the old or the new file, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = draft_of(path)
     try:
-        neighbour.write_text(text, encoding="utf-8", newline="\n")
+        neighbour.write_bytes(content)
         os.replace(neighbour, path)  # noqa: PTH105 (Path.replace is the same call; os.replace names the guarantee)
     finally:
         neighbour.unlink(missing_ok=True)

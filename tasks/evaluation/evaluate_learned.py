@@ -12,12 +12,15 @@ import polars as pl
 
 from simulator.control.judge import evaluate
 from simulator.scenario import load_scenario
-from tasks.core.records import read_record
+from tasks.core.records import read_record, write_record
 from tasks.evaluation.arms.learned import ARMS
 from tasks.evaluation.arms.world import World
+from tasks.evaluation.evaluate_outputs import policy_file
 from tasks.evaluation.evaluate_settings import EvaluateSettings
 from tasks.evaluation.evaluation_record import EvaluatedLearned
+from tasks.evaluation.policy_record import ShownPolicies
 from tasks.evaluation.rows import Found, frame_of, judge_group
+from tasks.evaluation.shown_policies import shown_policies
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.scenario_record import ScenarioList
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 GROUP = "learned"
+SHOWN = ("candidates", "ppo_specified", "strategic_tactical")  # arms whose decisions the page shows
 
 
 class Job(NamedTuple):
@@ -38,10 +42,15 @@ class Job(NamedTuple):
 
 
 def run(params: Params, paths: Paths) -> str:
-    """Write the rows and facts of the group; return the summary line."""
+    """Write the rows and facts of the group, and what policies do in the first scenario; return the summary line."""
     seed = params.section("evaluate", EvaluateSettings).seeds[0]
     names = [row.id for row in read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios]
     folders = scenario_folder(paths), paths.root / "data" / "models"
+    first = load_scenario(scenario_folder(paths) / names[0])
+    world = World.of(first, paths.root / "data" / "models", seed)
+    shown = {arm.name: arm.build(world) for arm in ARMS if arm.name in SHOWN}
+    policies = {name: by_seed[min(by_seed)] for name, by_seed in shown.items()}
+    write_record(policy_file(paths), ShownPolicies, shown_policies(first, policies, world.known.learned, seed))
     return judge_group(GROUP, ARMS, EvaluatedLearned, _judge, [Job(*folders, name, seed) for name in names], paths)
 
 

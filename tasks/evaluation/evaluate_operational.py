@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 from pydantic import Field as Described
-from simulator.control.home_run import load_home_run
 
 from models.statistics import ratio_of_means
+from simulator.control.home_run import load_home_run
 from simulator.control.judge import evaluate
 from simulator.fleet import Field
 from simulator.parameters import Section, Seed

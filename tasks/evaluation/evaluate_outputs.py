@@ -18,3 +18,8 @@ def rows_file(paths: Paths, group: str) -> Path:
 def facts_file(paths: Paths, group: str) -> Path:
     """Arms of a group, and facts of each scenario."""
     return paths.root / "data" / "evaluation" / f"{group}.json"
+
+
+def policy_file(paths: Paths) -> Path:
+    """What learned policies do in the first scenario."""
+    return paths.reports / "tactical" / "policy.json"

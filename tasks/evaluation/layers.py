@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # The operational layer is judged on a few scenarios, by a stage that writes its own table.
 FOLDERS = {"strategic": strategic_folder, "tactical": tactical_folder}
 REFERENCES = ("best_static", "greedy_hysteresis", "planner_response")
+PARTS = ("candidates", "strategic_only")  # what an arm of several layers is without the layer above, or without that below
 HOME, HINDSIGHT = "home", "hindsight"
 COUNTS = ("calls", "rejected", "cold_starts", "misses", "moves")
 
@@ -117,6 +118,10 @@ def _arm(share: dict[str, NDArray[np.float64]], name: str, gaps: dict[str, float
     return {
         "seeds": own.shape[0],
         "share_of_home": as_interval(statistics.bootstrap_mean(own, LEVEL)),
-        "minus": {other: as_interval(statistics.paired(own, share[other], LEVEL).difference) for other in (HOME, *gaps)},
+        "minus": {
+            other: as_interval(statistics.paired(own, share[other], LEVEL).difference)
+            for other in (HOME, *gaps, *PARTS)
+            if other in share and other != name
+        },
         "closed": closed,
     }

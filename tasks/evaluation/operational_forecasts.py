@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from simulator.control.home_run import load_home_run
 
 from models.forecast_metrics import mae, mase, naive_scale, rmse
 from models.operational.forecasters import NAIVE, MeanMargin, lagged, naive
 from models.operational.lstm import LEVEL
 from models.operational.windows import TARGETS, Recorded, demand
+from simulator.control.home_run import load_home_run
 from tasks.evaluation.arms.operational import Judged, network
 from tasks.learning.operational_known import inputs_of
 from tasks.learning.operational_policy import boosted_predictor

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from simulator.control.home_run import load_home_run
 
 from models.operational.allocator import Knowledge
 from models.operational.events import Collector, label
@@ -18,6 +17,7 @@ from models.operational.forecasters import lagged
 from models.operational.lstm import Windows
 from models.operational.windows import Recorded, choose
 from simulator.control.baseline import HOME_SEED
+from simulator.control.home_run import load_home_run
 from simulator.control.loop import Loop, finished
 from simulator.scenario import load_scenario
 from tasks.learning.operational_known import learn_known

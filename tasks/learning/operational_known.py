@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from simulator.control.home_run import HomeRun, load_home_run
 
 from models.operational.allocator import Knowledge
 from models.operational.economics import cold_start_benefit
 from models.operational.memory import best_sizes, sizes_usd
 from models.operational.scaler import MinMax
 from models.operational.windows import Recorded, demand, series, target_scale
+from simulator.control.home_run import HomeRun, load_home_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -59,6 +59,10 @@ class Page:
         """Content of a JSON file of data/reference, {} if the file is missing."""
         return self.inputs.mapping(relative)
 
+    def read_list(self, relative: str) -> list[dict[str, Any]]:
+        """Rows of a JSON list, e.g. of a training history, [] if the file is missing."""
+        return self.inputs.listed(relative)
+
     def read_csv(self, relative: str) -> list[dict[str, str]]:
         """Rows of a CSV file, [] if the file is missing."""
         return self.inputs.rows(relative)
@@ -182,7 +186,7 @@ class Page:
         from plotly.offline import get_plotlyjs
 
         specs = "".join(_script(f"{name}-figure", spec) for name, spec in self._specs.items())
-        style, script = ((STYLE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+        style, script = (style_text(name) for name in ("page.css", "page.js"))
         head = (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -226,6 +230,11 @@ class Page:
             f'<div class="provenance">{"".join(map(tag, tags))}<span><b>{kind} {self._counts[kind]}</b> · {said}</span>'
             f"<details><summary>Numbers and command</summary><code>{html.escape(command)}</code>{files}{numbers}</details></div>"
         )
+
+
+def style_text(name: str) -> str:
+    """A file of the page's style: page.css or page.js."""
+    return (STYLE / name).read_text(encoding="utf-8")
 
 
 def serialised_template() -> str:

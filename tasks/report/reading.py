@@ -53,6 +53,17 @@ class Inputs:
         content = self._bytes(relative)
         return [] if content is None else list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
 
+    def listed(self, relative: str) -> list[dict[str, Any]]:
+        """Return a JSON list of rows, e.g. a training history, [] if the file is missing.
+
+        Raises:
+            DamagedFileError: it is not JSON, or no list.
+        """
+        found: Any = self._json(relative)
+        if found is not None and not isinstance(found, list):
+            raise DamagedFileError("it is no list of rows", where=str(self._root / relative), how="delete it and run: trine run")
+        return found or []
+
     @property
     def files(self) -> tuple[str, ...]:
         """The files that were read, in order of their names."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.data.traces import all_traces
 from tasks.data.verdict import require_success
-from tasks.report import sections
+from tasks.report import layer_pictures, sections
 from tasks.report.page import FINGERPRINT, Page, num, tag
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def run(params: Params, paths: Paths) -> str:
             continue
         links.append(f'<a href="#{name}">{html.escape(section.NAV)}</a>')
         parts.append(f'<section id="{name}" aria-label="{html.escape(section.NAV)}">{_head(section)}{content}</section>')
+    drawn = layer_pictures.draw(page, paths)
     size = page.write("Trine report", _bar(page, links), "".join(parts) + _footer(page))
-    return f"{len(page.tables)} figures and tables, {len(page.numbers)} numbers, {num(size)} bytes"
+    return f"{len(page.tables)} figures and tables, {len(page.numbers)} numbers, {num(size)} bytes, pictures of {len(drawn)} layers"
 
 
 def found_sections() -> list[tuple[str, Any]]:

@@ -23,3 +23,13 @@ def tables_folder(paths: Paths) -> Path:
 def page_numbers_file(paths: Paths) -> Path:
     """Every headline number of the page."""
     return paths.reports / "page_numbers.json"
+
+
+def strategic_picture(paths: Paths) -> Path:
+    """The figures of the strategic layer in one picture."""
+    return paths.reports / "strategic" / "visualizations.png"
+
+
+def tactical_picture(paths: Paths) -> Path:
+    """The figures of the tactical layer in one picture."""
+    return paths.reports / "tactical" / "visualizations.png"
