@@ -35,6 +35,8 @@ def overfull(world: SmallWorld) -> list[str]:
 
     def look(fleet: Fleet) -> None:
         nonlocal before
+        if fleet.step == fleet.end_step:  # this barrier is not passed any more
+            return
         held = busy_of(fleet)
         allowed = np.maximum(before, opening[:, min((fleet.step - 1) * step_us // SLOT_US, last_slot)])
         wrong.extend(f"barrier {fleet.step}: {held[p]} at placement {p}, {allowed[p]} allowed" for p in np.flatnonzero(held > allowed))
