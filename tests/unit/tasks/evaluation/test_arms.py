@@ -44,12 +44,8 @@ def test_the_json_has_name_label_ink_and_whether_it_is_causal_in_the_order_of_th
         ),
         *("hindsight", "optimistic_bound"),
     ]
-<<<<<<< HEAD
-    assert described(bound.ARMS)[0] == {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False, "layer": ""}
-=======
     first = {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False, "layer": ""}
     assert described(bound.ARMS)[0] == first
->>>>>>> main
     assert all(arm.is_causal for arm in baselines.ARMS)
 
 
