@@ -94,7 +94,7 @@ def test_the_future_changes_no_floor(world: Scenario, futures: dict[int, Scenari
 def test_the_futures_do_differ_and_the_rules_do_order(world: Scenario, futures: dict[int, Scenario]) -> None:
     begin = span_steps(world, "test")[0]
     ordered = {arm: np.stack(floors(world, made(), begin + STEPS)) for arm, made in ARMS.items()}
-    assert {arm for arm, found in ordered.items() if found.any()} >= {"event_head", "hazard", "static_2x", "lstm", "timers"}
+    assert {arm for arm, found in ordered.items() if found.any()} >= {"event_head", "hazard", "static_2x", "lstm"}
     barrier, changed = min(futures.items())
     later = np.stack(floors(changed, ARMS["event_head"](), begin + STEPS))
     assert (later[barrier - begin + 1 :] != ordered["event_head"][barrier - begin + 1 :]).any()
