@@ -104,7 +104,7 @@ ARMS = ordered(
     ),
     Baseline(
         name=FOLLOW,
-        label="Follow the leader (no history)",
+        label="Follow the leader",
         order=96,
         build=lambda w: FollowTheLeader(w.facts, w.typical, w.facts.world.tactical_steps),
     ),

@@ -161,7 +161,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, tables: Tables, file: str, faul
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 1}, "format 1, this version reads format 3"),
+        ({"format": 1}, "format 1, this version reads format 4"),
         ({"world": {"step_s": 7}}, "does not divide 300"),
         ({"steps": None}, "steps"),
     ],
