@@ -49,8 +49,8 @@ def start(project: Path, name: str, seconds: float) -> subprocess.Popen[str]:
 def play(project: Path, first: str, second: str, delay_s: float, seconds: float) -> list[str]:
     """Start two commands one after the other; returns what they said. Both must succeed and leave nothing behind.
 
-    Only `dvc repro`, started by hand, may be refused, with an exit code that is not 0: by DVC's own lock while a run is at the same stage, or
-    at a stage whose inputs were made before a run switched the profile.
+    Only `dvc repro`, started by hand, may be refused, with an exit code that is not 0: by DVC's own lock while a run is at the same
+    stage, or at a stage whose inputs were made before a run switched the profile.
     """
     one = start(project, first, seconds)
     time.sleep(delay_s)
