@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.control.counterfactual import sized_fields
 from simulator.control.orders import MEMORY_CLASSES, memory_constants
-from simulator.control.spans import Span, span_steps
 from simulator.control.view import Facts
-from simulator.fleet import Fleet
 from simulator.objective import objective_usd
 
 if TYPE_CHECKING:
+    from simulator.control.spans import Span
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
@@ -25,12 +25,8 @@ def sizes_usd(scenario: Scenario, seed: int, spans: tuple[Span, ...] = ("train",
     sizes, constants = memory_constants(Facts.of(scenario))
     found = np.zeros((len(scenario.apps.app_ids), MEMORY_CLASSES))
     for span in spans:
-        begin, end = span_steps(scenario, span)
         for m in range(MEMORY_CLASSES):
-            fleet = Fleet(scenario, scenario.apps.home, luck_seed=seed, start_step=begin, end_step=end, is_coupled=False)
-            fleet.set_constants(sizes[:, m], constants[m])
-            fleet.replay_alone()
-            found[:, m] += objective_usd(fleet.out.sum(axis=1), scenario.objective)
+            found[:, m] += objective_usd(sized_fields(scenario, seed, span, sizes[:, m], constants[m]), scenario.objective)
     return found
 
 

@@ -198,6 +198,23 @@ def still_fields(scenario: Scenario, seed: int, span: Span, placement: Int64, on
     return np.asarray(fleet.out.sum(axis=1))
 
 
+def sized_fields(scenario: Scenario, seed: int, span: Span, memory_mb: Int64, constants: Int64) -> NDArray[np.int64]:
+    """Return the `Field` sums of every app alone at home with another memory size over a span, int64 [A, len(Field)].
+
+    Args:
+        scenario: the world.
+        seed: of the luck.
+        span: which part; pools are empty at its start.
+        memory_mb: int64 [A].
+        constants: int64 [A, R, kernel.CONSTANTS], what a call costs with these sizes.
+    """
+    begin, end = span_steps(scenario, span)
+    fleet = Fleet(scenario, scenario.apps.home, luck_seed=seed, start_step=begin, end_step=end, is_coupled=False)
+    fleet.set_constants(memory_mb, constants)
+    fleet.replay_alone()
+    return np.asarray(fleet.out.sum(axis=1))
+
+
 def objective_table(scenario: Scenario, seed: int, span: Span, *, is_fresh: bool = False) -> NDArray[np.float64]:
     """Return the objective J, USD, float64 [P, A, intervals of the span]; see `placement_fields`."""
     tables = [

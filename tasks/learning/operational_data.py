@@ -32,7 +32,7 @@ EVENTS_FROM = 0.2  # of a span: timers need a past
 
 
 @dataclass(frozen=True, eq=False)
-class Fleet:
+class RecordedFleet:
     """One training fleet: what is known of its apps, its recorded run, where early stopping begins, and its seed."""
 
     folder: Path
@@ -53,15 +53,15 @@ class Rows:
     weight: Float32
 
 
-def read_fleet(folder: Path, luck_seed: int) -> Fleet:
+def read_fleet(folder: Path, luck_seed: int) -> RecordedFleet:
     """Load a training fleet and its recorded run."""
     scenario = load_scenario(folder, until="train")
     known, recorded = learn_known(scenario, folder, luck_seed)
     end = scenario.split_steps[0]
-    return Fleet(folder, known, recorded, round(end * (1 - EARLY_STOPPING_SHARE)), end, scenario.seed)
+    return RecordedFleet(folder, known, recorded, round(end * (1 - EARLY_STOPPING_SHARE)), end, scenario.seed)
 
 
-def windows_of(fleets: list[Fleet], count: int, *, is_valid: bool) -> Windows:
+def windows_of(fleets: list[RecordedFleet], count: int, *, is_valid: bool) -> Windows:
     """Choose windows of all fleets, in order of time, `count` in all; with the lagged calls as extra inputs."""
     parts = []
     for fleet in fleets:
@@ -80,7 +80,7 @@ def without_extra(data: Windows) -> Windows:
     return Windows(data.window, data.target, data.weight, data.extra[:, :0])
 
 
-def rows_of(fleet: Fleet, every: int, most: int) -> Rows:
+def rows_of(fleet: RecordedFleet, every: int, most: int) -> Rows:
     """Collect the pools that may be dead, at home, every so many steps; of those without an event a share that leaves `most` rows."""
     scenario = load_scenario(fleet.folder, until="train")
     rng = np.random.Generator(np.random.PCG64([fleet.seed, STREAM_ROWS]))

@@ -68,7 +68,7 @@ class Settings(Section):
     network: CandidatesSettings = Field(description="how the network learns")
 
 
-class Fleet(NamedTuple):
+class TrainingFleet(NamedTuple):
     """A training fleet: its folder, that of what the planner knows of it, and the clip of the targets."""
 
     scenario: Path
@@ -127,11 +127,11 @@ def _fleets(paths: Paths, settings: Settings) -> tuple[list[Path], list[Path]]:
 
 
 def _samples(paths: Paths, folders: list[Path], clip: float) -> Samples:
-    jobs = [Fleet(folder, planner_folder(paths) / folder.name, clip) for folder in folders]
+    jobs = [TrainingFleet(folder, planner_folder(paths) / folder.name, clip) for folder in folders]
     return Samples.joined(map_in_processes(_observe, jobs, "fleets"))
 
 
-def _observe(fleet: Fleet) -> Samples:
+def _observe(fleet: TrainingFleet) -> Samples:
     scenario = load_scenario(fleet.scenario, until="train")
     return samples_of(scenario, load_rows(fleet.planner), scenario.split_steps[0], fleet.clip)
 

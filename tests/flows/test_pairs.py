@@ -49,14 +49,15 @@ def start(project: Path, name: str, seconds: float) -> subprocess.Popen[str]:
 def play(project: Path, first: str, second: str, delay_s: float, seconds: float) -> list[str]:
     """Start two commands one after the other; returns what they said. Both must succeed and leave nothing behind.
 
-    Only DVC itself, started by hand while a run is at the same stage, may refuse: its own lock, its own words, an exit code that is not 0.
+    Only `dvc repro`, started by hand, may be refused, with an exit code that is not 0: by DVC's own lock while a run is at the same
+    stage, or at a stage whose inputs were made before a run switched the profile.
     """
     one = start(project, first, seconds)
     time.sleep(delay_s)
     two = start(project, second, seconds)
     said = [process.communicate(timeout=300)[0] for process in (one, two)]
     for process, words in zip((one, two), said, strict=True):
-        is_refused = "repro" in process.args and is_busy(words.splitlines())
+        is_refused = "repro" in process.args and (is_busy(words.splitlines()) or "the inputs disagree" in words)
         assert process.returncode == 0 or is_refused, words
         assert "Traceback" not in words
     assert toy.left_after(project, 5) == []
@@ -100,7 +101,7 @@ def test_a_stage_started_twice_by_hand_is_whole(tmp_path: Path) -> None:
     assert {found[f"first/{i}"] for i in range(toy.FILES)} == {"first quick\n"}
 
 
-def test_a_repro_by_hand_and_a_run_both_finish(tmp_path: Path) -> None:
+def test_a_repro_by_hand_and_a_run_of_another_profile_never_mix(tmp_path: Path) -> None:
     project = toy.write_project(tmp_path)
     play(project, "repro", "run sample", 1.6, 0.6)
     assert of_one_profile(project) == "sample"

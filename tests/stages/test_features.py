@@ -254,7 +254,9 @@ def test_only_the_days_of_the_window_are_read_in_order_of_the_day(tmp_path: Path
         folder.mkdir(parents=True)
         (folder / "invocations.parquet").touch()
     window = params.changed({"as_of_day": 101, "window_days": 92})
-    assert [f.parent.name for f in features._files_of_window(window, paths)] == ["day=09", "day=10", "day=99", "day=100"]
+    files, days = features._files_of_window(window, paths)
+    assert [f.parent.name for f in files] == ["day=09", "day=10", "day=99", "day=100"]
+    assert days == [3, 9, 10, 99, 100, 101]
 
 
 def test_the_clock_is_that_of_the_trace_in_a_later_window(params: Params) -> None:

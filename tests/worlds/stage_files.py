@@ -21,4 +21,4 @@ def scenario_list(**families: str) -> dict[str, Any]:
 
 def chosen_baselines(placements: dict[str, dict[str, dict[str, str]]]) -> dict[str, Any]:
     """What `tune_baselines` says of placements by scenario, arm and app, without rules."""
-    return {"luck_seed": 1, "budget_replays": 1, "replays": {}, "rules": {}, "placements": placements}
+    return {"luck_seed": 1, "budget_replays": 1, "replays": {}, "rules": {}, "planner": {}, "placements": placements}

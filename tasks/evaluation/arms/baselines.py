@@ -80,11 +80,11 @@ def _greedy_objective(world: Judged) -> Any:
 
 
 def _rush_head(world: Judged) -> Any:
-    """The planner with the network's response, with what was chosen for the one whose response does not change."""
-    chosen = world.parameters["planner_response"]
-    horizon, period_steps = int(chosen["horizon"]), world.facts.world.tactical_steps
-    costs = world.head.costs(world.facts, world.known.learned)
-    return Planner(costs, RUSH_HEAD, horizon=horizon, switches=chosen["switches"], period_steps=period_steps)
+    """The planner with the network's response, with what was chosen for the one with a price on crowding."""
+    chosen = world.parameters["planner_price"]
+    horizon, switches, crowding = int(chosen["horizon"]), chosen["switches"], chosen["crowding"]
+    costs, period_steps = world.head.costs(world.facts, world.known.learned), world.facts.world.tactical_steps
+    return Planner(costs, RUSH_HEAD, horizon=horizon, switches=switches, crowding=crowding, period_steps=period_steps)
 
 
 ARMS = ordered(
@@ -104,7 +104,7 @@ ARMS = ordered(
     ),
     Baseline(
         name=FOLLOW,
-        label="Follow the leader (no history)",
+        label="Follow the leader",
         order=96,
         build=lambda w: FollowTheLeader(w.facts, w.typical, w.facts.world.tactical_steps),
     ),

@@ -111,7 +111,7 @@ HORIZONS = (8, 24, 4, 48, 2, 96, 16, 1, 12, 32, 6, 64, 3, 128, 20, 192, 5, 40, 1
 SWITCHES = (1.0, 2.0, 0.5, 4.0, 0.0, 8.0)
 AHEAD = (10, 3, 6, 1)
 LOOKAHEADS = tuple({"horizon": h, "switches": m} for m, h in product(SWITCHES, AHEAD))
-CROWDINGS = tuple({"horizon": h, "switches": m, "crowding": c} for m, h, c in product((1.0, 2.0), (10, 3, 6), (0.5, 0.1, 0.25, 1.0)))
+CROWDINGS = tuple({"horizon": h, "switches": m, "crowding": c} for m, h, c in product((1.0, 2.0), (10, 3, 6), (0.5, 0.1, 0.25, 0.05)))
 SCORES = tuple(
     {"utilisation": u, "cold_start": c, "data": d, "margin": m}
     for m, d, u, c in product((0.05, 0.2), (1.0, 2.0), (0.5, 1.0, 2.0), (0.25, 1.0))

@@ -67,6 +67,6 @@ def test_a_stage_without_its_input_says_which(
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate_baselines"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("evaluate_baselines failed: No such file or directory")
+    assert said.startswith("evaluate_baselines failed: what the stage scenario writes is missing")
     assert "data/scenario/scenarios.json" in said
-    assert "dvc repro evaluate_baselines" in said
+    assert "dvc repro scenario" in said

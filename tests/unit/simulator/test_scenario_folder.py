@@ -83,7 +83,7 @@ def test_a_scenario_comes_back_as_it_was(tmp_path: Path, tables: Tables, family:
 def test_families_change_what_they_say_and_nothing_else(tables: Tables) -> None:
     calm, crunch, outage, fenced = (make(tables, family) for family in ("calm", "crunch", "outage", "fenced"))
     assert (calm.world, fenced.world) == (World(), World())
-    assert crunch.world == World(quota_per_placement=45)
+    assert crunch.world == World(quota_per_placement=40)
     assert outage.world.outages.per_zone_year == 26
     assert outage.world.model_copy(update={"outages": World().outages}) == World()
     np.testing.assert_array_equal(calm.conditions.utilisation_ppm, crunch.conditions.utilisation_ppm)
@@ -161,7 +161,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, tables: Tables, file: str, faul
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 1}, "format 1, this version reads format 3"),
+        ({"format": 1}, "format 1, this version reads format 4"),
         ({"world": {"step_s": 7}}, "does not divide 300"),
         ({"steps": None}, "steps"),
     ],
