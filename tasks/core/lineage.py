@@ -87,7 +87,9 @@ def made_from(root: Path, dependencies: Iterable[str], profile: str | None, unti
     for name in sorted(dependencies):
         for file in _files(root, name):
             value = read_json(file)
-            stamp = value.get(KEY) if isinstance(value, dict) else None
+            if not isinstance(value, dict):
+                continue  # a list carries no stamp
+            stamp = value.get(KEY)
             shown = file.relative_to(root).as_posix()
             if stamp is None:
                 without.append(shown)

@@ -96,3 +96,9 @@ def test_verdicts_and_raw_files_are_no_inputs_and_lists_carry_no_stamp(tmp_path:
     assert read_json(tmp_path / "rows.json") == [1, 2]
     assert stamp_of(tmp_path / "rows.json") == stamp_of(tmp_path / "missing.json") == {}
     assert KEY not in without_stamp({KEY: 1, "a": 2})
+
+
+def test_a_list_beside_stamped_files_is_no_fault(tmp_path: Path) -> None:
+    chain(tmp_path)
+    write_json(tmp_path / "world" / "history.json", [{"update": 1}])
+    assert "world/history.json" in made_from(tmp_path, ["world", "rules.json"], None, None).inputs
