@@ -94,8 +94,8 @@ def test_windows_without_a_call_share_one_evaluation(view: View) -> None:
 
 def test_no_floor_where_it_does_not_pay_or_nothing_is_free(view: View) -> None:
     rules = AllocationRules()
-    dear = Allocator(Told(2.6, 10.0), known(benefit=1e-9), rules).allocate_resources(states(), view, view.facts)
-    assert dear.floor.tolist() == [0] * 6
+    unprofitable = Allocator(Told(2.6, 10.0), known(benefit=1e-9), rules).allocate_resources(states(), view, view.facts)
+    assert unprofitable.floor.tolist() == [0] * 6
     unpriced = Allocator(Told(2.6, 10.0), known(benefit=1e-9), replace(rules, is_priced=False))
     assert unpriced.allocate_resources(states(), view, view.facts).floor.sum() > 0
     full = replace(view, free=np.array([0, 9, 40]))

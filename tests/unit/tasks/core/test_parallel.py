@@ -23,7 +23,7 @@ SLOW_S = 60.0
 def work(item: float) -> float:
     """Sleep, or fail at once."""
     if item < 0:
-        raise TrineError("a piece failed", where="here", how="mend it")
+        raise TrineError("a piece failed", where="here", how="fix it")
     time.sleep(item)
     return item
 
