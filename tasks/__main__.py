@@ -80,9 +80,9 @@ def _end(number: int, _frame: object) -> None:
 
 def _main() -> int:
     if "DVC_STAGE" in os.environ:  # a stage in the background of a shell may outlive the shell; one of DVC's ends with DVC
-        from tasks.core.lifeline import die_with_parent
+        from tasks.core.lifeline import die_with_starter
 
-        die_with_parent(os.getppid())
+        die_with_starter()
     signal.signal(signal.SIGTERM, _end)
     try:
         return main(sys.argv[1:])

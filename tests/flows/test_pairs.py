@@ -124,13 +124,17 @@ def test_ten_random_pairs(tmp_path: Path, proof: Any) -> None:
     proof(figure=10, bound="pairs of commands started within 0-20 s of each other: bytes of one after the other")
 
 
-@pytest.mark.parametrize("victim", ["run", "stage"])
-def test_worker_processes_end_with_what_was_killed(tmp_path: Path, victim: str) -> None:
+@pytest.mark.parametrize(("victim", "shell"), [("run", "/bin/bash"), ("run", "/bin/sh"), ("stage", "/bin/sh")])
+def test_worker_processes_end_with_what_was_killed(tmp_path: Path, victim: str, shell: str) -> None:
+    if not Path(shell).exists():
+        pytest.skip(f"this machine has no {shell}")
     project = toy.write_project(tmp_path)
     with (project / "dvc.yaml").open("a", encoding="utf-8") as file:
         file.write(toy.NAP.format(python=sys.executable))
     line = [*TRINE, "run", "--target", "nap"] if victim == "run" else [*STAGE, "nap"]
-    process = subprocess.Popen(line, cwd=project, env=toy.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        line, cwd=project, env={**toy.variables(), "SHELL": shell}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     until = time.monotonic() + 60
     while sum("spawn_main" in words for words in toy.processes(project)) < 2 and time.monotonic() < until:
         time.sleep(0.05)

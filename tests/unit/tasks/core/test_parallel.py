@@ -79,7 +79,7 @@ def test_a_parent_that_has_ended_before_ends_the_child_at_once(monkeypatch: pyte
     assert killed == []
     lifeline.die_with_parent(0)
     assert killed == [signal.SIGKILL]
-    looking = threading.Thread(target=lifeline._watch, args=(0,))
+    looking = threading.Thread(target=lifeline._watch, args=(os.getppid, 0))
     looking.start()
     looking.join(5)
     assert killed == [signal.SIGKILL] * 2
