@@ -23,6 +23,7 @@ from flows.lines import Lines
 from flows.look import Look, always_run, look, lookers
 from flows.process import Runner, dvc, find_root, is_busy
 from flows.repro import change_profile
+from flows.warm_up import compiling
 from tasks.core.progress import duration
 from tasks.core.run_lock import Held, held
 
@@ -51,7 +52,8 @@ def rebuild(profile: str | None = None, targets: list[str] | None = None, force:
             graph = found.graph.select(targets) if targets else found.graph
             work = _Work(root, graph, lock, found, force=force)
             try:
-                states = _run(work)
+                with compiling(root):
+                    states = _run(work)
             finally:
                 work.runner.stop()
     except TrineError as error:  # a fault that the user can fix: no traceback
