@@ -40,7 +40,7 @@ SMALL: dict[str, Any] = {
     "train_operational.fleets": 1, "train_operational.windows": 1500, "train_operational.valid_windows": 500,
     "train_operational.epochs": 1, "train_operational.rows": 3000, "train_operational.trees": 8, "train_operational.row_steps": 50,
     "tune_operational.budget_replays": 1, "evaluate_operational.forecast_steps": 29,
-    "drill_operational.days": 14, "drill_operational.rate": 0.5, "drill_operational.apps": 60, "drill_operational.judged_days": 0.15,
+    "drill_operational.days": 14, "drill_operational.rate": 0.5, "drill_operational.apps": 40, "drill_operational.judged_days": 0.12,
     "drill_operational.reacts_to": ["adwin", "page_hinkley"], "evaluate_operational.also_miss_usd": [3.0e-4],
 }  # fmt: skip
 
