@@ -90,7 +90,7 @@ def test_none_of_many_random_policies_beats_the_programme(build_twin: BuildTwin,
 def test_in_intervals_of_twenty_steps_the_step_of_a_switch_is_what_the_programme_misses(proof: Callable[..., None]) -> None:
     """The tables have the calls of that step at the new place; they are served at the old one, where some cost less, or more.
 
-    Without calls in the first three steps of an interval nothing else is left to gain. Keep-alives are shorter than the intervals here, too.
+    Without calls in the first three steps of an interval hardly anything is left to gain. Keep-alives are shorter than intervals, here too.
     """
     short, late = on_small_worlds(range(100), steps=20), on_small_worlds(range(100), steps=20, is_late=True)
     assert 0.01 < max(short) <= 0.03
