@@ -231,11 +231,14 @@ class PpoTraining(SeedTraining):
         entropy = -(log_probs.exp() * log_probs).sum(dim=-1).mean(dim=1)
         with torch.no_grad():
             kl, clipped = (ratio - 1 - difference).mean(dim=1), ((ratio - 1).abs() > clip).float().mean(dim=1)
-        metrics = {"losses/policy_loss": policy, "losses/value_loss": value, "losses/entropy": entropy}
-        return policy + self.settings.value_weight * value - weight * entropy, metrics | {
-            "losses/approx_kl": kl,
-            "losses/clipfrac": clipped,
-        }
+        more, measured = self.penalty(encoded, log_probs, mask)
+        metrics = {"losses/policy_loss": policy, "losses/value_loss": value, "losses/entropy": entropy} | measured
+        loss = policy + self.settings.value_weight * value - weight * entropy
+        return loss if more is None else loss + more, metrics | {"losses/approx_kl": kl, "losses/clipfrac": clipped}
+
+    def penalty(self, encoded: Tensor, found: Tensor, mask: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """What a variant adds to the loss of each seed, [S], by the log probabilities found, and its metrics; PPO adds nothing."""
+        return None, {}
 
     def _values(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Values before and after every step, [S, T, N]; after it 0 where an episode terminated."""

@@ -18,6 +18,7 @@ from models.checkpoints import load_state, save_state
 from models.orchestrator import Orchestrator
 from models.strategic.dqn import DQNAgent, DqnSettings, DqnTraining, QNetwork
 from models.tactical.candidates import CandidatesAgent
+from models.tactical.candidates_ppo import PlannedAgent
 from models.tactical.ppo import ActorCritic, PPOAgent, PpoSettings, PpoTraining
 from models.training import History, SeedTraining, Tensors, device_of
 from models.worlds import FleetWorld
@@ -34,7 +35,7 @@ from tasks.core.environment import Environment
 from tasks.core.files import write_text_atomic
 from tasks.core.records import read_record, write_record
 from tasks.learning.baselines_record import ChosenBaselines
-from tasks.learning.candidates_outputs import CandidatesChoice, candidates_models
+from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice, candidates_models, planned_models
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.finetune_outputs import ChosenLayer, chosen_file, joint_history, joint_models
@@ -241,7 +242,7 @@ def _card(
 
 
 def _choose_tactical(paths: Paths, spans: Spans, places: Tensors) -> ChosenLayer:
-    """The cheapest of the specified network (in the clouds of home), the planner and the candidates arm, without a layer above."""
+    """The cheapest of the planner, the two networks on top of it and the specified one (in the clouds of home), without a layer above."""
     rules = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).rules
     families = sorted({scenario.family for scenario in spans.scenarios.values()})
     tuned = rules[families[0]]["planner_response"].parameters
@@ -249,9 +250,12 @@ def _choose_tactical(paths: Paths, spans: Spans, places: Tensors) -> ChosenLayer
     strength = read_record(candidates_models(paths) / "choice.json", CandidatesChoice).chosen
     file = min(candidates_models(paths).glob("seed-*.pt"))
     share = {"volume": float(strength.volume), "response": float(strength.response)} | planner
+    trying, tried = read_record(planned_models(paths) / "choice.json", PlannedChoice), min(planned_models(paths).glob("seed-*.pt"))
+    p = {"strength": float(trying.strength), "temperature": float(trying.temperature)} | planner
     alternatives: dict[str, tuple[Any, str, dict[str, float]]] = {
         "planner_response": (planner, "", planner),
         "candidates": (CandidatesAgent.load(file, (share["volume"], share["response"])), f"candidates/{file.name}", share),
+        "candidates_ppo": (PlannedAgent.load(tried, p["strength"], p["temperature"]), f"candidates_ppo/{tried.name}", p),
         "ppo_specified": (PPOAgent(places), "best_model.pt", {}),
     }
     costs = {arm: spans.cost(_alone(agent, planner)) for arm, (agent, _, _) in alternatives.items()}
