@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 LAYER: Final = "operational"
-SEARCH_COLUMNS = ("layer", "arm", "point", "parameters", "seed", "score", "score_se", "seconds", "is_chosen")
+SEARCH_COLUMNS = ("layer", "arm", "point", "parameters", "seed", "score", "score_se", "is_chosen")
 VALIDATION_COLUMNS = ("layer", "arm", "seed", "update", "family", "objective_pct_of_home", "is_best")
 
 

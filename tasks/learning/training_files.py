@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simulator.parameters import Section
     from tasks.learning.validation import Validation
 
-SEARCH_COLUMNS = ("layer", "arm", "point", "parameters", "seed", "score", "score_se", "seconds", "is_chosen")
+SEARCH_COLUMNS = ("layer", "arm", "point", "parameters", "seed", "score", "score_se", "is_chosen")
 VALIDATION_COLUMNS = ("layer", "arm", "seed", "update", "family", "objective_pct_of_home", "is_best")
 Row = Mapping[str, Any]
 

@@ -116,12 +116,12 @@ def _best(rule: FloorRule, found: list[Tried]) -> int:
 
 
 def _rows(found: list[Tried], chosen: dict[str, int], seed: int) -> list[tuple[object, ...]]:
-    """Rows of `search.csv`; seconds are not written: equal searches are equal bytes."""
+    """Rows of `search.csv`."""
     rows: list[tuple[object, ...]] = []
     for rule in RULES:
         for point in range(len(found[0][rule.name])):
             scores = matrix([one[rule.name][point] for one in found])
             error = float(scores.std(ddof=1) / np.sqrt(scores.size)) if scores.size > 1 else ""
             text = json.dumps(dict(rule.grid[point]), sort_keys=True)
-            rows.append((LAYER, rule.name, point, text, seed, round(float(scores.mean()), 6), error, "", chosen[rule.name] == point))
+            rows.append((LAYER, rule.name, point, text, seed, round(float(scores.mean()), 6), error, chosen[rule.name] == point))
     return rows

@@ -17,7 +17,7 @@ from tasks.core.records import read_record, write_record
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.fleets import training_folders, training_stages
 from tasks.learning.learning_settings import TrainStrategic, TuneStrategic
-from tasks.learning.search import Float64, Point, choose, grid_of, halving, write_search
+from tasks.learning.search import Float64, Point, choose, grid_of, halving, rounds_line, write_search
 from tasks.learning.strategic_outputs import LAYER, strategic_reports, tuned_strategic
 from tasks.learning.strategic_training import ARM, choosing, dqn_training
 from tasks.learning.training_files import Tuned
@@ -63,4 +63,4 @@ def run(params: Params, paths: Paths) -> str:
     tuned = read_record(tuned_strategic(paths), Tuned)
     write_search(strategic_reports(paths) / "search.csv", tuned, grid, played)
     what = "the specified point stays" if tuned.is_specified else f"chosen {tuned.parameters}"
-    return f"{len(grid)} points in {len(played)} rounds, {tuned.budget_transitions} transitions, {what}, {peak_memory()}"
+    return f"{len(grid)} points in {rounds_line(played)}, {tuned.budget_transitions} transitions, {what}, {peak_memory()}"

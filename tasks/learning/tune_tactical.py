@@ -13,7 +13,7 @@ from tasks.core.records import read_record, write_record
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.fleets import training_folders, training_stages
 from tasks.learning.learning_settings import TrainTactical, TuneTactical
-from tasks.learning.search import Float64, Point, choose, grid_of, halving, write_search
+from tasks.learning.search import Float64, Point, choose, grid_of, halving, rounds_line, write_search
 from tasks.learning.tactical_outputs import LAYER, tactical_reports, tuned_tactical
 from tasks.learning.tactical_training import ARM, placing, ppo_training
 from tasks.learning.training_files import Tuned
@@ -58,4 +58,4 @@ def run(params: Params, paths: Paths) -> str:
     tuned = read_record(tuned_tactical(paths), Tuned)
     write_search(tactical_reports(paths) / "search.csv", tuned, grid, played)
     what = "the specified point stays" if tuned.is_specified else f"chosen {tuned.parameters}"
-    return f"{len(grid)} points in {len(played)} rounds, {tuned.budget_transitions} transitions, {what}, {peak_memory()}"
+    return f"{len(grid)} points in {rounds_line(played)}, {tuned.budget_transitions} transitions, {what}, {peak_memory()}"

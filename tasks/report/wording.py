@@ -87,6 +87,11 @@ def finding(subject: str, other: str, effect: Effect) -> str:
     return said[0].upper() + said[1:]
 
 
+def in_sentence(label: str) -> str:
+    """The label of an arm as it stands within a sentence: `home`, `planner with response`, but `DQN`."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
 def fitting(*said: str) -> str:
     """The first of some findings, longest first, that fits in a heading; else the last."""
     return next((s for s in said if len(s) <= LONGEST), said[-1])

@@ -62,7 +62,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 def test_a_search_lists_every_point_and_keeps_the_specified_one_unless_beaten(learned: Paths, layer: str) -> None:
     reports, file = {"tactical": (tactical_reports, tuned_tactical), "strategic": (strategic_reports, tuned_strategic)}[layer]
     found, tuned = rows(reports(learned) / "search.csv"), read_record(file(learned), Tuned)
-    assert list(found[0]) == ["layer", "arm", "point", "parameters", "seed", "score", "score_se", "seconds", "is_chosen"]
+    assert list(found[0]) == ["layer", "arm", "point", "parameters", "seed", "score", "score_se", "is_chosen"]
     assert len({row["point"] for row in found}) == tuned.points == {"tactical": 4, "strategic": 3}[layer]
     chosen = {row["parameters"] for row in found if row["is_chosen"] == "True"}
     assert [{name: value for name, value in json.loads(text).items() if name != "transitions"} for text in chosen] == [tuned.parameters]

@@ -1,4 +1,6 @@
-"""What the sections of the tactical and the strategic layer share: costs of the arms, what they close, curves. Not here: any section."""
+"""What the sections of the tactical and the strategic layer share: costs of the arms, what they close, what is left without them.
+
+Not here: learning curves (learning.py), any section."""
 
 from __future__ import annotations
 
@@ -6,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.evaluation.layers_record import FamilyOfLayer, LayerMetrics
-from tasks.report.parts.arms import ROW_NARROW, ROW_WIDE, SYMBOLS, Arm, add_arm, annotation, family_in_front, labels, off_axis, reach
-from tasks.report.plot import axis, both, colour, decimated, y_title
+from tasks.report.parts.arms import ROW_NARROW, ROW_WIDE, SYMBOLS, Arm, add_arm, family_in_front, labels, off_axis, reach
+from tasks.report.plot import axis, both
 from tasks.report.text import Column, interval, num
-from tasks.report.wording import NO_RATIO, Effect, finding, fitting, told, too_few
+from tasks.report.wording import NO_RATIO, Effect, finding, fitting, in_sentence, told, too_few
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -21,9 +23,8 @@ REFERENCES = {"best_static": "best static", "greedy_hysteresis": "the tuned gree
 TAGS = ["twin", "sampled: home, data, payload, state"]
 COMMAND = "dvc repro compare report"
 DOTS = '<span><i class="dot" style="--c:var(--random)"></i>one scenario</span><span><i style="--c:var(--ink-2)"></i>mean, interval</span>'
-LINES = (
-    '<span><i style="--c:var(--learned-soft)"></i>one training seed</span><span><i style="--c:var(--learned)"></i>mean of the seeds</span>'
-)
+USE = {"better": "✓ of use", "worse": "✕ harmful", "equal": "≈ useless", "unclear": "≈ not shown to be of use"}
+SEEN = {"better": "– cheaper, too few", "worse": "– dearer, too few", "equal": "– equal, too few", "unclear": "– unclear, too few"}
 SHOWN_WITH = ("home", "best_static", "greedy_hysteresis", "planner_response", "hindsight")
 
 
@@ -52,7 +53,8 @@ def costs(page: Page, layer: str, found: LayerMetrics, subject: str, other: str)
     arms.sort(key=lambda arm: (-arm.value, arm.key))
     own = family.arms[subject]
     said = effect(own.minus[other], own.seeds)
-    heading = fitting(finding(named[subject].label, named[other].label, said), f"{named[subject].label} against {named[other].label}")
+    names = named[subject].label, in_sentence(named[other].label)
+    heading = fitting(finding(*names, said), f"{names[0]} against {names[1]}")
     return page.figure(
         f"{layer}_costs",
         heading=heading,
@@ -61,11 +63,16 @@ def costs(page: Page, layer: str, found: LayerMetrics, subject: str, other: str)
         key=DOTS,
         alt=f"{heading}. {named[subject].label} costs {num(100 * own.share_of_home.mean, 1)} % of home.",
         tags=TAGS,
-        provenance=f"{own.seeds} training seeds × {family.scenarios} scenarios · family {name} · test span",
+        provenance=f"{counted(own.seeds)} × {family.scenarios} scenarios · family {name} · test span",
         command=COMMAND,
         data=[{"arm": arm.name, "scenario": s, "of_home": v} for arm in arms for s, v in arm.dots.items()],
         below=800,
     )
+
+
+def counted(seeds: int) -> str:
+    """`1 training seed`."""
+    return f"{seeds} training seed{'' if seeds == 1 else 's'}"
 
 
 def _arm(key: str, rows: Sequence[dict[str, str]], family: FamilyOfLayer, named: dict[str, Any]) -> Arm | None:
@@ -101,6 +108,44 @@ def _costs_figure(arms: list[Arm], *, narrow: bool) -> Figure:
     return figure
 
 
+def replaced(page: Page, layer: str, found: LayerMetrics, pairs: Sequence[tuple[str, str]]) -> str:
+    """The table that says what a layer is worth: each arm against what is left without it, in every family.
+
+    Args:
+        page: under construction.
+        layer: of the arms.
+        found: its metrics.
+        pairs: (arm, the arm that is left when the layer is replaced by its identity).
+    """
+    named, rows = {arm.name: in_sentence(arm.label) for arm in found.arms}, []
+    for name, family in found.families.items():
+        for subject, other in pairs:
+            arm = family.arms.get(subject)
+            if arm is None or other not in arm.minus:
+                continue
+            change = effect(arm.minus[other], arm.seeds)
+            row = {"family": name, "with": named[subject], "without": named.get(other, other), "change": change.value}
+            row |= {"interval": _ends(arm.minus[other]), "verdict": (SEEN if change.is_small else USE)[change.word], "word": change.word}
+            rows.append(row)
+    if not rows:
+        return ""
+    useful = sum(row["word"] == "better" for row in rows)
+    return page.table(
+        f"{layer}_replaced",
+        heading=f"The layer saves money in {useful} of {len(rows)} comparisons with what is left without it",
+        sentence="What the layer changes, % of home; below zero is cheaper.",
+        columns=[
+            *(Column("family", "Family"), Column("with", "With the layer"), Column("without", "Without it")),
+            *(Column("change", "Change", "% of home", "number", 1), Column("interval", "Its interval", "% of home")),
+            Column("verdict", "The layer is", kind="verdict"),
+        ],
+        rows=rows,
+        tags=TAGS,
+        provenance=f"test span · {max(family.scenarios for family in found.families.values())} scenarios a family",
+        command=COMMAND,
+    )
+
+
 def closed(page: Page, layer: str, found: LayerMetrics) -> str:
     """The table of what every arm closes of the gaps to hindsight, in every family, with and without the five largest apps."""
     named = {arm.name: arm for arm in found.arms}
@@ -116,15 +161,18 @@ def closed(page: Page, layer: str, found: LayerMetrics) -> str:
                 least = arm.minus.get("planner_response")
                 row["verdict"] = told(effect(least, arm.seeds)) if least else "– not judged"
                 rows.append(row)
-    columns = [Column("arm"), Column("family"), Column("apps"), Column("seeds", kind="number")]
-    columns += [Column("of_home", "cost", "% of home", "number", 1), Column("interval", "its interval", "% of home")]
+    columns = [Column("arm", "Arm"), Column("family", "Family"), Column("apps", "Apps"), Column("seeds", "Seeds", kind="number")]
+    columns += [Column("of_home", "Cost", "% of home", "number", 1), Column("interval", "Its interval", "% of home")]
     for reference, words in REFERENCES.items():
-        columns += [Column(reference, f"closes from {words}"), Column(f"{reference}_gap", "that gap", "% of home", "number", 1)]
-    columns.append(Column("verdict", "against the planner", kind="verdict"))
-    family = found.families[family_in_front(list(found.families))]
+        columns += [Column(reference, f"Closes from {words}"), Column(f"{reference}_gap", "That gap", "% of home", "number", 1)]
+    columns.append(Column("verdict", "Against the planner", kind="verdict"))
+    in_front = family_in_front(list(found.families))
+    family = found.families[in_front]
+    best = min(family.arms, key=lambda key: (family.arms[key].share_of_home.mean, key))
+    share = family.arms[best].closed.get("best_static")
     return page.table(
         f"{layer}_closed",
-        heading="What every arm closes of the gap between a reference and hindsight",
+        heading=_closing(named[best].label, share, in_front),
         sentence=f"0 % is the reference, 100 % is hindsight in the coupled world; {NO_RATIO} where that is so.",
         columns=columns,
         rows=rows,
@@ -133,6 +181,15 @@ def closed(page: Page, layer: str, found: LayerMetrics) -> str:
         command=COMMAND,
         folded=len(rows) > 14,
     )
+
+
+def _closing(label: str, share: Interval | None, family: str) -> str:
+    if share is None:
+        return f"In {family}, too little is left between best static and hindsight for a ratio"
+    if share.mean <= 0:
+        return f"No arm of the layer closes any of the gap from best static to hindsight in {family}"
+    said = f"{num(100 * share.mean, 0)} % of the gap from best static to hindsight in {family}"
+    return fitting(f"{label} closes {said}", f"The best arm closes {said}")
 
 
 def _share(found: Interval | None) -> str:
@@ -144,51 +201,3 @@ def _share(found: Interval | None) -> str:
 
 def _ends(found: Interval) -> str | None:
     return None if found.low is None or found.high is None else interval(100 * found.low, 100 * found.high, 1)
-
-
-def curves(page: Page, identity: str, rows: Sequence[dict[str, Any]], metric: str, heading: str, sentence: str, title: str) -> str:
-    """Learning curves of one metric: a thin line per training seed and their mean; nothing where it was not measured."""
-    own = [row for row in rows if row["metric"] == metric]
-    lines: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for row in own:
-        lines.setdefault((row["arm"], row["seed"]), []).append((float(row["transitions"]), float(row["value"])))
-    if not any(len(points) > 1 for points in lines.values()):
-        return ""
-    return page.figure(
-        identity,
-        heading=heading,
-        sentence=sentence,
-        **both(_curves_figure, lines, title),
-        key=LINES,
-        alt=heading,
-        tags=["twin", "measured"],
-        provenance=f"{len(lines)} training seeds · training fleets",
-        command="dvc repro report",
-        data=[{"arm": arm, "seed": seed, "transitions": x, "value": y} for (arm, seed), line in lines.items() for x, y in line],
-    )
-
-
-def _curves_figure(lines: dict[tuple[str, int], list[tuple[float, float]]], title: str, *, narrow: bool) -> Figure:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    by_x: dict[float, list[float]] = {}
-    for points in lines.values():
-        xs, ys = decimated([x for x, _ in points], [y for _, y in points])
-        figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 1.2, "color": colour("learned-soft")}, hoverinfo="skip")
-        for x, y in points:
-            by_x.setdefault(x, []).append(y)
-    full = sorted(x for x, ys in by_x.items() if len(ys) == len(lines))
-    xs, ys = decimated(full, [sum(by_x[x]) / len(by_x[x]) for x in full])
-    figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 2.8, "color": colour("learned")}, hoverinfo="skip")
-    figure.update_layout(
-        height=260 if narrow else 280,
-        margin={"l": 58, "r": 14, "t": 30, "b": 42},
-        annotations=[y_title(title, x=0.0)],
-        xaxis=axis(title="transitions of a seed", nticks=5),
-        yaxis=axis(nticks=5),
-    )
-    return figure
-
-
-__all__ = ["annotation", "closed", "costs", "curves", "design", "effect", "metrics_of"]

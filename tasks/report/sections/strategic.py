@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tasks.report.page import Page, pair
-from tasks.report.parts.layers import closed, costs, curves, design, effect, metrics_of
-from tasks.report.wording import finding
-
-if TYPE_CHECKING:
-    from tasks.evaluation.layers_record import LayerMetrics
+from tasks.report.page import Page, num, pair
+from tasks.report.parts.layers import closed, costs, design, metrics_of, replaced
+from tasks.report.parts.learning import VALIDATED, Curve, curves, validated
 
 ORDER, TITLE, NAV, QUESTION = 92, "Strategic layer", "Strategic", "Does a network that picks the cloud save anything?"
 
@@ -20,30 +15,26 @@ def add(page: Page) -> str:
     if found is None:
         return ""
     history = page.read_list("reports/strategic/training_history.json")
-    learning = pair(
-        curves(page, "strategic_curve", history, "charts/validation", "Validation of the specified DQN while it trains",
-               "Cost on the valid spans; lower is better, the best checkpoint of a seed is kept.", "% of home, winsorised"),
-        curves(page, "strategic_q", history, "losses/q_values", "What the network expects of the actions it learns from",
-               "Mean value of the actions in a batch, units of the reward: home is 0.", "Q value"),
-    )  # fmt: skip
-    loss = curves(page, "strategic_loss", history, "losses/td_loss", "Loss of the specified DQN", "Huber loss of a batch.", "loss")
-    return (
-        design(found)
-        + costs(page, "strategic", found, "dqn_specified", "home")
-        + _identity(found)
-        + closed(page, "strategic", found)
-        + learning
-        + loss
-    )
+    pairs = [(key, "home") for key in next(iter(found.families.values())).arms]
+    # In the order of the page: figures are numbered as they are made.
+    return "".join((
+        design(found),
+        costs(page, "strategic", found, "dqn_specified", "home"),
+        replaced(page, "strategic", found, pairs),
+        closed(page, "strategic", found),
+        pair(
+            curves(page, "strategic_curve", history, "charts/validation", validated("DQN"), VALIDATED, "% of home, winsorised"),
+            curves(page, "strategic_q", history, "losses/q_values", _expected,
+                   "Mean value of the actions in a batch, units of the reward: home is 0.", "Q value"),
+        ),
+        curves(page, "strategic_loss", history, "losses/td_loss", _lost, "Huber loss of a batch.", "loss"),
+    ))  # fmt: skip
 
 
-def _identity(found: LayerMetrics) -> str:
-    """What is left when the layer is replaced by its identity, home, in words."""
-    said = []
-    for name, family in found.families.items():
-        for key, arm in family.arms.items():
-            change = effect(arm.minus["home"], arm.seeds)
-            words = finding({one.name: one.label for one in found.arms}[key], "home", change)
-            useless = "" if change.word == "better" else " There the layer is of no use: staying at home is as good or better."
-            said.append(f"<li>{name}: {words}.{useless}</li>")
-    return f"<ul>{''.join(said)}</ul>"
+def _expected(curve: Curve) -> str:
+    word = "worse" if curve.last < 0 else "better"
+    return f"In the end the network expects the actions it takes to be {word} than home (Q = {num(curve.last, 1)})"
+
+
+def _lost(curve: Curve) -> str:
+    return f"The loss goes from {num(curve.first, 2)} to {num(curve.last, 2)}"

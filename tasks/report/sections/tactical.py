@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from tasks.evaluation.policy_record import ShownPolicies, ShownPolicy
 from tasks.report.page import Page, pair
-from tasks.report.parts.layers import closed, costs, curves, design, effect, metrics_of
+from tasks.report.parts.layers import closed, costs, design, metrics_of, replaced
+from tasks.report.parts.learning import VALIDATED, Curve, curves, validated
 from tasks.report.plot import axis, both, colour, y_title
 from tasks.report.text import num
-from tasks.report.wording import finding
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from tasks.evaluation.layers_record import LayerMetrics
 
 ORDER, TITLE, NAV, QUESTION = 94, "Tactical layer", "Tactical", "Does a network place apps better than the planner that it starts from?"
 TAGS = ["twin", "sampled: home, data, payload, state"]
@@ -28,43 +27,32 @@ def add(page: Page) -> str:
     if found is None:
         return ""
     history, own = page.read_list("reports/tactical/training_history.json"), page.read_list("reports/tactical/candidates_history.json")
-    learning = pair(
-        curves(page, "tactical_curve", history, "charts/validation", "Validation of the specified PPO while it trains",
-               "Cost on the valid spans; lower is better, the best checkpoint of a seed is kept.", "% of home, winsorised"),
-        curves(page, "candidates_curve", own, "charts/validation", "Error of the corrected planner on fleets it has not seen",
-               "Mean square error of expected costs in units of the app; the first point is the planner itself.", "error"),
-    ) + pair(
-        curves(page, "tactical_value_loss", history, "losses/value_loss", "Value loss of the specified PPO",
-               "Mean square error of the critic, units of the reward.", "value loss"),
-        curves(page, "tactical_explained", history, "losses/explained_variance", "How much of the returns the critic explains",
-               "1 is all of their variance, 0 is what a constant explains.", "explained variance"),
-    )  # fmt: skip
     shown = page.read("reports/tactical/policy.json", ShownPolicies)
-    pictures = _policies(page, shown) if shown else ""
-    return (
-        design(found)
-        + costs(page, "tactical", found, "candidates", "planner_response")
-        + _identity(found)
-        + closed(page, "tactical", found)
-        + learning
-        + pictures
-    )
+    # In the order of the page: figures are numbered as they are made.
+    return "".join((
+        design(found),
+        costs(page, "tactical", found, "candidates", "planner_response"),
+        replaced(page, "tactical", found, (("candidates", "home"), ("strategic_tactical", "candidates"))),
+        closed(page, "tactical", found),
+        pair(
+            curves(page, "tactical_curve", history, "charts/validation", validated("PPO"), VALIDATED, "% of home, winsorised"),
+            curves(page, "candidates_curve", own, "charts/validation", _corrected,
+                   "Mean square error of expected costs in units of the app; the first point is the planner itself.", "error"),
+        ),
+        pair(
+            curves(page, "tactical_value_loss", history, "losses/value_loss",
+                   lambda curve: f"The critic's error goes from {num(curve.first, 0)} to {num(curve.last, 0)}",
+                   "Mean square error of the critic, units of the reward.", "value loss"),
+            curves(page, "tactical_explained", history, "losses/explained_variance",
+                   lambda curve: f"In the end the critic explains {num(100 * curve.last, 0)} % of the returns' variance",
+                   "1 is all of their variance, 0 is what a constant explains.", "explained variance"),
+        ),
+        _policies(page, shown) if shown else "",
+    ))  # fmt: skip
 
 
-def _identity(found: LayerMetrics) -> str:
-    """What is left when the layer is replaced by its identity, in words."""
-    said = []
-    labels = {arm.name: arm.label for arm in found.arms}
-    for name, family in found.families.items():
-        for subject, other in (("candidates", "home"), ("strategic_tactical", "candidates")):
-            arm = family.arms.get(subject)
-            if arm is None or other not in arm.minus:
-                continue
-            change = effect(arm.minus[other], arm.seeds)
-            words = finding(labels[subject], labels.get(other, other), change)
-            useless = " A layer that changes nothing is of no use there." if change.word in ("equal", "unclear") else ""
-            said.append(f"{name}: {words}.{useless}")
-    return "<ul>" + "".join(f"<li>{line}</li>" for line in said) + "</ul>" if said else ""
+def _corrected(curve: Curve) -> str:
+    return f"The network takes {num(100 * (1 - curve.best / curve.first), 1)} % off the planner's error on fleets it has not seen"
 
 
 def _policies(page: Page, shown: ShownPolicies) -> str:
@@ -153,7 +141,8 @@ def _timeline_figure(shown: ShownPolicies, arm: ShownPolicy, *, narrow: bool) ->
 def _responses(page: Page, shown: ShownPolicies) -> str:
     if not shown.responses:
         return ""
-    top = shown.responses[0]
+    steepest = sorted(enumerate(shown.responses), key=lambda pair: (-pair[1].usd[-1], pair[0]))
+    names = "".join(f'<span><i style="--c:var(--m{i + 1})"></i>{html.escape(one.app_id[:8])}</span>' for i, one in steepest)
     rows: list[dict[str, Any]] = [
         {"app": one.app_id[:8], "utilisation": knot, "usd_per_million_calls": usd}
         for one in shown.responses
@@ -161,10 +150,11 @@ def _responses(page: Page, shown: ShownPolicies) -> str:
     ]
     return page.figure(
         "tactical_response",
-        heading=f"Bursts of app {top.app_id[:8]} cost {num(top.usd[-1], 0)} USD more per million calls in a full zone",
-        sentence="What a million calls cost beyond their level as a zone fills, from replays: the five apps for which that is worth most.",
+        heading=f"In a full zone, a million calls of one app cost {num(steepest[0][1].usd[-1], 0)} USD more than in an empty one",
+        sentence="What bursts cost beyond the level of an app as a zone fills, from replays: the five apps for which that is worth most, "
+        "named from top to bottom at the right edge.",
         **both(_response_figure, shown),
-        key="",
+        key=names,
         alt="The response rises with the utilisation of the zone.",
         tags=TAGS,
         provenance=f"{shown.scenario} · train and valid spans",

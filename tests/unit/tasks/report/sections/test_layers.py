@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ def between(value: float, half: float = 0.01) -> dict[str, Any]:
     return {"value": value, "low": value - half, "high": value + half, "n": SCENARIOS}
 
 
-def family(layer: str, costs: dict[str, float], gap: float = 0.06) -> dict[str, Any]:
+def family(layer: str, costs: dict[str, float], gap: float = 0.06, closes: float = 0.6) -> dict[str, Any]:
     arms = {}
     for name in OF_LAYER[layer]:
         minus = {
@@ -50,7 +52,7 @@ def family(layer: str, costs: dict[str, float], gap: float = 0.06) -> dict[str, 
             minus["candidates"] = between((costs[name] - costs["candidates"]) / 100)
         share = (COSTS["planner_response"] - costs[name]) / 100 / 0.06
         closed = {
-            "best_static": between(0.6),
+            "best_static": between(closes),
             "greedy_hysteresis": between(0.3),
             "planner_response": between(share) if gap >= 0.01 else None,
         }
@@ -64,13 +66,13 @@ def family(layer: str, costs: dict[str, float], gap: float = 0.06) -> dict[str, 
     }
 
 
-def page_of(root: Path, *, gap: float = 0.06, **costs: float) -> Page:
+def page_of(root: Path, *, gap: float = 0.06, closes: float = 0.6, **costs: float) -> Page:
     """A page whose layers cost what is given, in % of home."""
     known = {"candidates": 73.0, "strategic_tactical": 90.0, "dqn_specified": 104.0} | costs
     root.mkdir(parents=True, exist_ok=True)
     write_inputs(root)
     for layer, names in OF_LAYER.items():
-        found = family(layer, known, gap)
+        found = family(layer, known, gap, closes)
         rows = [{"name": n, "label": label, "ink": ink, "is_causal": n != "hindsight", "layer": ""} for n, (label, ink) in ARMS.items()]
         value = {"layer": layer, "arms": rows, "level": 0.95, "families": {"calm": found}, "without_five": {"calm": found}}
         write_record(root / "reports" / layer / "metrics.json", LayerMetrics, value)
@@ -100,7 +102,7 @@ def page_of(root: Path, *, gap: float = 0.06, **costs: float) -> Page:
     arm = {"by_region": [[0.75] * 24, [0.25] * 24], "by_cloud": [[0.75, 0.0, 0.25]] * 3, "moves": [0, 2, 1], "hours": [0.0, 0.4, 0.8]}
     shown = {
         "scenario": "calm-1", "regions": regions, "clouds": ["aws", "azure", "gcp"], "arms": {"candidates": arm}, "knots": [0.3, 0.9],
-        "responses": [{"app_id": "abcdefghij", "calls_per_interval": 5.0, "usd": [0.0, 120.0]}],
+        "responses": [{"app_id": "<b>cdefghij", "calls_per_interval": 5.0, "usd": [0.0, 120.0]}],
     }  # fmt: skip
     write_record(root / "reports" / "tactical" / "policy.json", ShownPolicies, shown)
     paths = Paths(root)
@@ -109,16 +111,27 @@ def page_of(root: Path, *, gap: float = 0.06, **costs: float) -> Page:
 
 def test_headings_agree_with_the_intervals(tmp_path: Path) -> None:
     text = tactical.add(page_of(tmp_path / "better"))
-    assert "Candidates on the planner costs 3.0 % of home less than Planner with response" in text
+    assert "Candidates on the planner costs 3.0 % of home less than planner with response" in text
     assert "No detectable difference" in tactical.add(page_of(tmp_path / "unclear", candidates=76.2))
     text = strategic.add(page_of(tmp_path / "worse"))
-    assert "DQN, as specified costs 4.0 % of home more than Home" in text
-    assert "of no use" in text
+    assert "DQN, as specified costs 4.0 % of home more than home" in text
+    assert "✕ harmful" in text
+    assert "closes 60 % of the gap from best static to hindsight in calm" in text
 
 
 def test_a_layer_that_changes_nothing_is_said_to_be_useless(tmp_path: Path) -> None:
-    assert "is of no use there" not in tactical.add(page_of(tmp_path / "changes"))
-    assert "is of no use there" in tactical.add(page_of(tmp_path / "nothing", strategic_tactical=73.4))
+    page = page_of(tmp_path / "changes")
+    assert "≈ not shown" not in tactical.add(page)
+    assert "The layer saves money in 0 of" in strategic.add(page)
+    assert "≈ not shown to be of use" in tactical.add(page_of(tmp_path / "nothing", strategic_tactical=73.4))
+
+
+def test_a_negative_share_and_a_small_design_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SCENARIOS", 2)
+    text = strategic.add(page_of(tmp_path, closes=-3.3))
+    assert "No arm of the layer closes any of the gap from best static to hindsight in calm" in text
+    assert "– dearer, too few" in text
+    assert "✕ harmful" not in text
 
 
 def test_a_small_gap_has_no_ratio(tmp_path: Path) -> None:
@@ -134,7 +147,11 @@ def test_figures_show_every_seed_and_say_what_policies_do(tmp_path: Path) -> Non
     text = tactical.add(page) + strategic.add(page)
     assert "Most apps are in aws:one: 75 % of them" in text
     assert "3 moves in 3 decisions" in text
-    assert "abcdefgh cost 120 USD more per million calls" in text
+    assert "a million calls of one app cost 120 USD more" in text
+    assert "&lt;b&gt;cdefg</span>" in text, "ids are escaped"
+    numbers = [int(number) for number in re.findall(r">Figure (\d+)<", text)]
+    assert numbers == sorted(numbers), "figures are numbered in the order of the page"
+    assert len(numbers) > 5
     for identity in ("tactical_curve", "tactical_value_loss", "tactical_explained", "strategic_q", "strategic_curve", "strategic_loss"):
         _, rows = page.tables[identity]
         assert {row["seed"] for row in rows} == {1, 2}, identity
