@@ -148,7 +148,7 @@ class Orchestrator:
         above = None
         if self.strategic is not None:
             known, period_steps = strategic.start(facts), facts.world.strategic_steps
-            above = Weighed("clouds", strategic, known, self.strategic.act, self.strategic.q_values, REWARD, period_steps)
+            above = Weighed("clouds", strategic, known, self.strategic.act, self.strategic.weights, REWARD, period_steps)
         operational = None if self.operational is None else self.operational(facts)
         below = self.placing(facts, learned, "all" if above is None else "cloud")
         return Composite(name, strategic=above, tactical=below, operational=operational)
@@ -168,7 +168,7 @@ class Orchestrator:
         if agent is None:
             return None
         if isinstance(agent, PPOAgent):
-            return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.log_probs, LOG_PROBABILITY, period_steps)
+            return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.weights, LOG_PROBABILITY, period_steps)
         if learned is None:
             raise ValueError("the tactical layer needs what was learned of the scenario's past")
         if isinstance(agent, CandidatesAgent | PlannedAgent):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
+from models.training import Tensors
 from simulator.control.view import Facts
 from simulator.scenario import load_scenario
 from tasks.core.parallel import map_in_processes
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.baselines.planning.learned import Learned
-    from models.training import Tensors
     from simulator.control.decision import Policy
     from tasks.core.paths import Paths
 
