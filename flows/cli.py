@@ -96,7 +96,8 @@ def flow(profile: Profile = None, target: Targets = None, force: Force = False) 
 @app.command()
 def status() -> None:
     """Show what runs, which stages are out of date and why, what was ingested and what validation says."""
-    from flows import graph
+    from flows.graph import why
+    from flows.look import ask
     from flows.process import find_root
     from tasks.core.paths import Paths
     from tasks.core.run_lock import holder
@@ -107,9 +108,9 @@ def status() -> None:
     root = find_root()
     if (running := holder(root)) is not None:
         typer.echo(f"{'running':<24}{running}")
-    stages, stale = graph.read(root), graph.status(root)
+    stages, stale = ask(root)
     for name in stages.upstream:
-        reasons = graph.why(stale.get(name, []))
+        reasons = why(stale.get(name, []))
         more = [f"and {len(reasons) - SHOWN_REASONS} more"] if len(reasons) > SHOWN_REASONS else []
         because = f"changed: {'; '.join([*reasons[:SHOWN_REASONS], *more])}"
         typer.echo(f"{name:<24}{'always runs' if name in stages.always else because if reasons else 'up to date'}")

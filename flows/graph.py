@@ -1,25 +1,17 @@
-"""What DVC knows about the stages: order, edges, state. Belongs here: reading it. Does not: an edge of our own; dvc.yaml is the only DAG.
-
-The edges come from `dvc.repo.Repo(...).index.graph` (0.3 s, objects) and not from `dvc dag --dot` (0.5 s, text that would need a
-parser). The state comes from `dvc status --json`, which is both stable and made for programs.
-"""
+"""The stages in their order, and DVC's words about them. Not here: asking DVC (look.py), an edge of our own; dvc.yaml is the only DAG."""
 
 from __future__ import annotations
 
 import difflib
-import json
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from core.errors import ParameterError, TrineError
-from flows.process import dvc, environment
+from core.errors import ParameterError
 
-STATUS_LIMIT_S = 300
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one where it was built: 20 times as fast
 
 
@@ -34,6 +26,15 @@ class Graph:
 
     upstream: dict[str, tuple[str, ...]]
     always: frozenset[str]
+
+    @classmethod
+    def of(cls, always: Mapping[str, bool], edges: Iterable[tuple[str, str]]) -> Graph:
+        """Return the graph of stages, by whether they always run, and of pairs of a stage and one that it needs."""
+        needs: dict[str, list[str]] = {name: [] for name in always}
+        for stage, need in edges:
+            needs[stage].append(need)
+        ordered = _by_level({name: tuple(sorted(found)) for name, found in needs.items()})
+        return cls(ordered, frozenset(name for name, is_always in always.items() if is_always))
 
     def select(self, targets: Sequence[str]) -> Graph:
         """Return the part that the targets need: themselves and all their ancestors. A foreach group's name means all its stages.
@@ -58,29 +59,6 @@ class Graph:
         return Graph({name: ups for name, ups in self.upstream.items() if name in keep}, self.always & keep)
 
 
-def read(root: Path) -> Graph:
-    """Read the graph of the DVC project in `root`.
-
-    Raises:
-        TrineError: DVC cannot read dvc.yaml.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(root)) as repo:
-            # Names, not `addressing`: that one is relative to the current folder. Files under `dvc add` have none and need no run.
-            stages = {str(stage.name): bool(stage.always_changed) for stage in repo.index.graph.nodes if getattr(stage, "name", None)}
-            named = [(getattr(stage, "name", None), getattr(need, "name", None)) for stage, need in repo.index.graph.edges]
-            edges = [(stage, need) for stage, need in named if stage and need]  # DVC's edges run from a stage to what it needs
-    except DvcException as error:
-        raise TrineError(
-            f"DVC cannot read the pipeline: {error}", where=str(root / "dvc.yaml"), how="fix what the message names"
-        ) from error
-    needs = {name: tuple(sorted(need for stage, need in edges if stage == name)) for name in stages}
-    return Graph(_by_level(needs), frozenset(name for name, always in stages.items() if always))
-
-
 def _by_level(needs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Order stages by depth, then name: a waiting task never holds a worker that a ready one of a lower level could use."""
     depth: dict[str, int] = {}
@@ -91,22 +69,6 @@ def _by_level(needs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return depth[name]
 
     return {name: needs[name] for name in sorted(needs, key=lambda n: (depth_of(n), n))}
-
-
-def status(root: Path) -> dict[str, list[Any]]:
-    """Return the stages that are not up to date, with DVC's reasons (`dvc status --json`).
-
-    Raises:
-        TrineError: DVC refuses; its last words are repeated.
-    """
-    command = dvc("--wait-for-lock", "status", "--json")
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=STATUS_LIMIT_S, check=False)
-    if done.returncode != 0:
-        raise TrineError(
-            f"dvc status failed: {done.stderr.strip()[-2000:]}", where=str(root / "dvc.yaml"), how="fix what the message names"
-        )
-    parsed: dict[str, list[Any]] = json.loads(done.stdout)
-    return parsed
 
 
 def why(reasons: Sequence[Any]) -> list[str]:
@@ -127,10 +89,16 @@ def _words(kind: str, name: str, what: Any) -> str:
     return f"{name} {'missing' if what == 'deleted' else what}" + (" (an output)" if kind == "changed outs" else "")
 
 
-def recorded_outputs(root: Path, stage: str) -> Any:
-    """Return what dvc.lock says of a stage's outputs; None: nothing, or another DVC is writing there just now."""
+def recorded_stages(root: Path) -> dict[str, Any]:
+    """Return what dvc.lock says, by stage; nothing where there is none, or another DVC is writing there just now."""
     try:
         with (root / "dvc.lock").open(encoding="utf-8") as file:
-            return yaml.load(file, _LOADER)["stages"][stage].get("outs")  # noqa: S506 (both loaders are safe ones)
+            found: dict[str, Any] = yaml.load(file, _LOADER)["stages"]  # noqa: S506 (both loaders are safe ones)
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
+        return {}
+    return found
+
+
+def recorded_outputs(root: Path, stage: str) -> Any:
+    """Return what dvc.lock says of a stage's outputs; None: nothing."""
+    return recorded_stages(root).get(stage, {}).get("outs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tasks.core.progress import CLEAR, LINE, duration
@@ -61,6 +61,12 @@ class Lines:
             self._passing(f"{self._now} · {line.removeprefix(LINE)}")
         elif not any(pattern.match(line) for pattern in NOT_SHOWN):
             self._clear()
+            self.show(line)
+
+    def looked(self, stage: str, said: Iterable[str], *, is_always: bool) -> None:
+        """A stage was found up to date without DVC; one that always runs has looked at its inputs and said something."""
+        (self.ran if is_always else self.skipped).append(stage)
+        for line in said:
             self.show(line)
 
     def end(self) -> None:

@@ -39,9 +39,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, **quiet, "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
+def follower(module: str, *arguments: str) -> list[str]:
+    """Return the command line of a Python module as a child of this process, which ends with it even if it is killed."""
+    return [sys.executable, "-m", "flows.follower", str(os.getpid()), module, *arguments]
+
+
 def dvc(*arguments: str) -> list[str]:
-    """Return the command line of this environment's DVC as a child of this process, which ends with it even if it is killed."""
-    return [sys.executable, "-m", "flows.follower", str(os.getpid()), "dvc", *arguments]
+    """Return the command line of this environment's DVC as a `follower`."""
+    return follower("dvc", *arguments)
 
 
 def is_busy(lines: Sequence[str]) -> bool:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from core.errors import TrineError
-from flows import graph as graphs
+from flows.graph import Graph, recorded_outputs
 from flows.lines import Lines
+from flows.look import Look, always_run, look, lookers
 from flows.process import Runner, dvc, find_root, is_busy
 from flows.repro import change_profile
 from tasks.core.progress import duration
 from tasks.core.run_lock import Held, held
 
+RECORD_LIMIT_S, RECORD_LOOK_S = 5.0, 0.1
 WORKERS = 2  # stages at once; each may use up to TRINE_MEMORY_LIMIT
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
 
@@ -42,12 +45,10 @@ def rebuild(profile: str | None = None, targets: list[str] | None = None, force:
     root, logger = find_root(), get_run_logger()
     try:
         with held(root, "trine flow", logger.info) as lock:
-            change_profile(root, profile, logger.info)
-            with ThreadPoolExecutor(1) as pool:  # DVC looks at the state in a process of its own, meanwhile this one reads the graph
-                state = pool.submit(graphs.status, root)
-                graph = graphs.read(root)
-            graph = graph.select(targets) if targets else graph
-            work = _Work(root, graph, lock, frozenset(graph.upstream if force else state.result()), force=force)
+            is_switched = change_profile(root, profile, logger.info)
+            found = look(root, lock, {} if force or is_switched else lookers(root, always_run(root)))
+            graph = found.graph.select(targets) if targets else found.graph
+            work = _Work(root, graph, lock, found, force=force)
             try:
                 states = _run(work)
             finally:
@@ -69,15 +70,15 @@ class _Work:
         root: of the working tree.
         graph: stages of this run.
         lock: of this run.
-        stale: stages that are out of date.
+        found: what is out of date, and what the stages said that looked at their inputs.
         force: run every stage.
     """
 
-    def __init__(self, root: Path, graph: graphs.Graph, lock: Held, stale: frozenset[str], *, force: bool) -> None:
+    def __init__(self, root: Path, graph: Graph, lock: Held, found: Look, *, force: bool) -> None:
         self.root, self.graph, self.lock, self.force = root, graph, lock, force
         self.seconds: dict[str, float] = {}
         self.runner = Runner(root, variables=lock.environment())
-        self._stale = stale
+        self._stale, self._lines = frozenset(graph.upstream if force else found.stale), found.lines
         self._renewed: set[str] = set()
         self._parameters = (root / "params.yaml").read_bytes()
 
@@ -85,9 +86,16 @@ class _Work:
         """Whether there is nothing to do: it was up to date at the start, and what it reads has not changed since."""
         return stage not in self._stale and self._renewed.isdisjoint(self.graph.upstream[stage])
 
+    def unchanged(self, stage: str, show: Callable[[str], None]) -> State[Any]:
+        """Return the state of a stage with nothing to do; one that always runs has looked at its inputs already."""
+        for line in self._lines.get(stage, ()):
+            show(line)
+        looked: State[Any] = Completed(message="looked at its inputs, which are those of the last run")
+        return looked if stage in self._lines else Completed(name="Cached", message="nothing changed")
+
     def reproduce(self, stage: str, show: Callable[[str], None]) -> State[Any]:
         """Bring one stage up to date through DVC."""
-        options, before = ["--force"] if self.force else [], graphs.recorded_outputs(self.root, stage)
+        options, before = ["--force"] if self.force else [], recorded_outputs(self.root, stage)
         lines = Lines(self.graph.always, show, False, self.lock.begins, self.lock.has_ended)
         command = dvc("--wait-for-lock", "repro", "--single-item", *options, stage)
         while True:
@@ -102,7 +110,7 @@ class _Work:
         if status != 0:
             last = "\n".join(tail)
             return Failed(message=f"{stage}: dvc ended with status {status}\n{last}")
-        after = graphs.recorded_outputs(self.root, stage)
+        after = recorded_outputs(self.root, stage)
         if after is None or after != before:
             self._renewed.add(stage)
         return Completed(message="ran") if lines.ran else Completed(name="Cached", message="restored from the cache")
@@ -116,7 +124,7 @@ def _run(work: _Work) -> dict[str, State[Any]]:
     def run_stage(stage: str) -> State[Any]:
         """Bring one stage up to date."""
         if work.is_unchanged(stage):
-            return Completed(name="Cached", message="nothing changed")
+            return work.unchanged(stage, get_run_logger().info)
         started = time.perf_counter()
         try:
             return work.reproduce(stage, get_run_logger().info)
@@ -139,6 +147,19 @@ def _publish(states: dict[str, State[Any]], seconds: dict[str, float]) -> None:
     )
 
 
+def _wait_for_records(state: State[Any], stages: int) -> None:
+    """Wait until the server has stored the last states, which reach it as events; a temporary one would be ended while it writes them."""
+    ids = [identity] if (identity := state.state_details.flow_run_id) else None
+    of_run = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=ids))
+    until = time.monotonic() + RECORD_LIMIT_S
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < until:
+            runs = client.read_task_runs(task_run_filter=of_run)
+            if len(runs) == stages and all(run.state and run.state.is_final() for run in runs):
+                return
+            time.sleep(RECORD_LOOK_S)
+
+
 def main(root: Path, profile: str | None, targets: list[str] | None, force: bool) -> bool:
     """Run the flow once and print what became of the stages, the unchanged ones in one line; returns whether it succeeded."""
     started = time.perf_counter()
@@ -147,6 +168,7 @@ def main(root: Path, profile: str | None, targets: list[str] | None, force: bool
         print(state.message or state.name)
         return False
     outcomes: dict[str, str] = state.result()
+    _wait_for_records(state, len(outcomes))
     ran = [name for name, outcome in outcomes.items() if outcome != "Cached"]
     print(f"ran {len(ran)} stages in {duration(time.perf_counter() - started)}: {', '.join(ran) or 'none'}")
     print(f"{len(outcomes) - len(ran)} stages unchanged")

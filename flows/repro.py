@@ -10,11 +10,11 @@ from pathlib import Path
 
 from core.errors import TrineError
 from flows.lines import Lines
+from flows.look import always_run, look, lookers
 from flows.process import Runner, dvc, is_busy
 from flows.profile import set_profile
 from tasks.core.progress import BY_LINES, VARIABLE
-from tasks.core.run_lock import held
-from tasks.core.stages import read_pipeline
+from tasks.core.run_lock import Held, held
 
 LIMIT_S = 24 * 3600.0
 
@@ -37,9 +37,12 @@ def rebuild(root: Path, command: str, show: Callable[[str], None], *, profile: s
         signal.signal(ended, lambda number, _frame: sys.exit(128 + number))
     with held(root, command, show) as lock:
         started = time.monotonic()
-        change_profile(root, profile, show)
+        is_switched = change_profile(root, profile, show)
         is_terminal = sys.stderr.isatty()
-        lines = Lines(_always(root), show, is_terminal, lock.begins, lock.has_ended)
+        lines = Lines(always_run(root), show, is_terminal, lock.begins, lock.has_ended)
+        if not (is_switched or force) and _is_up_to_date(root, lock, lines, targets):
+            show(lines.summary(time.monotonic() - started))
+            return
         runner = Runner(root, LIMIT_S, {**lock.environment(), **({VARIABLE: BY_LINES} if is_terminal else {})})
         while not _repro(runner, lines, [*(["--force"] if force else []), *targets]):
             show("a stage that was started by hand has its turn first")
@@ -48,10 +51,28 @@ def rebuild(root: Path, command: str, show: Callable[[str], None], *, profile: s
         show(lines.summary(time.monotonic() - started))
 
 
-def change_profile(root: Path, profile: str | None, show: Callable[[str], None]) -> None:
-    """Set the profile, if one is given, and say what that edits."""
-    if profile is not None and set_profile(root / "params.yaml", profile):
-        show(f"params.yaml: profile is now {profile} (edits two files that git tracks, params.yaml and dvc.lock)")
+def change_profile(root: Path, profile: str | None, show: Callable[[str], None]) -> bool:
+    """Set the profile, if one is given, and say what that edits; returns whether it was another one."""
+    if profile is None or not set_profile(root / "params.yaml", profile):
+        return False
+    show(f"params.yaml: profile is now {profile} (edits two files that git tracks, params.yaml and dvc.lock)")
+    return True
+
+
+def _is_up_to_date(root: Path, lock: Held, lines: Lines, targets: Sequence[str]) -> bool:
+    """Look at the inputs and ask DVC; if nothing is left to do, show the lines of the stages that looked."""
+    if not (commands := lookers(root, lines.always)):
+        return False  # `dvc repro` finds out by itself, and nothing makes that slow
+    try:
+        found = look(root, lock, commands)
+        graph = found.graph.select(targets) if targets else found.graph
+    except TrineError:
+        return False  # `dvc repro` says what is wrong
+    if not found.stale.keys().isdisjoint(graph.upstream):
+        return False
+    for stage in graph.upstream:
+        lines.looked(stage, found.lines.get(stage, []), is_always=stage in graph.always)
+    return True
 
 
 def _repro(runner: Runner, lines: Lines, arguments: Sequence[str]) -> bool:
@@ -73,9 +94,3 @@ def _repro(runner: Runner, lines: Lines, arguments: Sequence[str]) -> bool:
     if status != 0:
         raise TrineError("the rebuild stopped", where="the stage named above", how="follow the `fix:` line above, then run it again")
     return True
-
-
-def _always(root: Path) -> frozenset[str]:
-    """Names of the stages that dvc.yaml marks `always_changed`."""
-    stages = read_pipeline(root)
-    return frozenset(name for name, body in stages.items() if body.get("do", body).get("always_changed"))

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.units import HOUR_US, SLOT_US
-from simulator.control.counterfactual import placement_fields
 from simulator.control.spans import span_steps
 from simulator.fleet import Field
 from simulator.kernel import PRICE
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 LAGS = 12  # tactical intervals ahead for which the fading of congestion is fitted
 
 
@@ -51,25 +51,26 @@ class Knowledge:
     move_usd: Float64
 
 
-def learn(scenario: Scenario, seed: int) -> Knowledge:
-    """Replay all placements over the train span and return what that teaches."""
+def learn(scenario: Scenario, total: Int64) -> Knowledge:
+    """Return what replays of the train span at all placements teach.
+
+    Args:
+        scenario: the world.
+        total: int64 [P, A, len(Field)], see `simulator.control.counterfactual.ReplayTable`.
+    """
     t = scenario.tables
     _, end = span_steps(scenario, "train")
     apps, regions = len(scenario.apps.app_ids), len(t.regions)
     level, carbon = np.zeros((apps, regions)), np.zeros((apps, regions))
     cold = np.zeros((apps, len(t.clouds)))
     zones = np.bincount(t.region_of_placement, minlength=regions)
-    calls = np.zeros(apps)
-    intervals = 1
-    for p, r in enumerate(t.region_of_placement.tolist()):
-        fields = placement_fields(scenario, seed, "train", p)
-        calls, intervals = fields[:, :, Field.CALLS].sum(axis=1).astype(np.float64), fields.shape[1]
+    calls = total[0, :, Field.CALLS].astype(np.float64)  # the same everywhere
+    for fields, r in zip(total, t.region_of_placement.tolist(), strict=True):
         per_call = 1.0 / np.maximum(calls, 1.0) / zones[r]
-        total = fields.sum(axis=1)
-        level[:, r] += objective_usd(total, scenario.objective) * per_call
-        carbon[:, r] += components_usd(total, scenario.objective)["carbon"] * per_call
+        level[:, r] += objective_usd(fields, scenario.objective) * per_call
+        carbon[:, r] += components_usd(fields, scenario.objective)["carbon"] * per_call
         cloud = int(t.cloud_of_region[r])
-        cold[:, cloud] += total[:, Field.COLD_STARTS] * per_call / np.count_nonzero(t.cloud_of_region == cloud)
+        cold[:, cloud] += fields[:, Field.COLD_STARTS] * per_call / np.count_nonzero(t.cloud_of_region == cloud)
     price = app_constants(scenario, scenario.apps.memory_mb)[:, :, PRICE] / 1e9  # USD per s
     is_train = scenario.calls.arrival_us < end * scenario.world.step_us
     app_of_call = np.repeat(np.arange(apps), np.diff(scenario.calls.first_call))
@@ -86,7 +87,7 @@ def learn(scenario: Scenario, seed: int) -> Knowledge:
         mean_slowdown=slowdown.mean(axis=1),
         mean_carbon=np.maximum(carbon_mg[:, : max(1, end * scenario.world.step_us // HOUR_US)].mean(axis=1), 1.0),
         fading=_fading(slowdown, max(1, scenario.world.tactical_us // SLOT_US)),
-        calls=calls / intervals,
+        calls=calls / -(-end // scenario.world.tactical_steps),
         cold_share=cold,
         move_usd=move_cost_usd(scenario),
     )

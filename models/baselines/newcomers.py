@@ -17,6 +17,7 @@ from simulator.places.prices import copy_nanousd_per_mb
 
 if TYPE_CHECKING:
     from models.baselines.planning.curve import SampledCalls
+    from simulator.control.decision import Policy
     from simulator.control.view import Facts, View
 
 Float64 = NDArray[np.float64]
@@ -61,6 +62,28 @@ class FollowTheLeader(PolicyBase):
     def estimates(self, view: View) -> tuple[Float64, str]:
         """What the calls so far would have cost at every placement, float64 [A, P]; NaN where an app may not run."""
         return np.where(self.facts.is_allowed, self.total, np.nan), "USD of all calls since the app's arrival"
+
+
+class Beside(PolicyBase):
+    """Apps without a history follow one policy, all others another one. Good for one run.
+
+    Args:
+        name: of the arm.
+        known: decides for the apps whose past is known; it must leave the others where they are.
+        new: decides for the others.
+        is_new: bool [A].
+    """
+
+    needs_replays = True
+
+    def __init__(self, name: str, known: Policy, new: FollowTheLeader, is_new: NDArray[np.bool_]) -> None:
+        self.name, self.known, self.new, self.is_new, self.period_steps = name, known, new, is_new, new.period_steps
+
+    def decide(self, view: View) -> Decision:
+        """Order what each policy orders for its apps."""
+        known, new = self.known.decide(view).placement, self.new.decide(view).placement
+        here = view.placement
+        return Decision(placement=np.where(self.is_new, here if new is None else new, here if known is None else known))
 
 
 def prior_usd(facts: Facts, typical: SampledCalls) -> Float64:

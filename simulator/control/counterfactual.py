@@ -34,10 +34,12 @@ class ReplayTable:
     Args:
         first_interval: of the scenario, the first row.
         values: int64 [K, P, A, 3], see `View.replayed`.
+        total: int64 [P, A, len(Field)], sums over the whole span.
     """
 
     first_interval: int
     values: Int64
+    total: Int64
 
 
 class Replays:
@@ -137,10 +139,12 @@ def replay_table(scenario: Scenario, span: Span, luck_seed: int = REPLAY_SEED) -
     if span == "all":
         raise ParameterError("'all' is three spans", where="replay_table: span", how="make one table each of train, valid, test")
     values = np.empty(((end - begin) // steps, len(scenario.tables.zones), len(scenario.apps.app_ids), 3), dtype=np.int64)
+    total = np.empty((*values.shape[1:3], len(Field)), dtype=np.int64)
     for p in range(values.shape[1]):
-        fields = placement_fields(scenario, luck_seed, span, p)[:, : len(values)]
-        values[:, p] = _replayed(fields, scenario.objective).swapaxes(0, 1)
-    return ReplayTable(first, values)
+        fields = placement_fields(scenario, luck_seed, span, p)
+        total[p] = fields.sum(axis=1)
+        values[:, p] = _replayed(fields[:, : len(values)], scenario.objective).swapaxes(0, 1)
+    return ReplayTable(first, values, total)
 
 
 def placement_fields(scenario: Scenario, seed: int, span: Span, placement: int, *, is_fresh: bool = False) -> Int64:

@@ -21,11 +21,11 @@ from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, note_arrivals, pools_of
+from simulator.control.meters import Part, arrivals_before, note_arrivals, pools_of
 from simulator.control.orders import Orders
 from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
-from simulator.control.view import RUNS, UP, Facts, View
+from simulator.control.view import UP, Facts, View
 from simulator.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ class Loop:
         self._utilisation_ppm = read_only(conditions.utilisation_ppm.astype(np.int64))
         self._is_out, self._carbon = read_only(conditions.capacity == 0), read_only(conditions.carbon_mg_per_kwh)
         self._cloud = read_only(self.facts.cloud_of_placement[scenario.apps.home])
-        self._runs = np.full((int(scenario.apps.first_function[-1]), RUNS), -1, dtype=np.int64)
-        self._until = scenario.calls.first_call[:-1].copy()
-        nowhere = np.full(apps, -1, dtype=np.int64)
-        note_arrivals(self.fleet.static, 0, self.fleet.group, scenario.apps.home, nowhere, nowhere, self._runs, self._until)
+        self._runs, self._until = (found.copy() for found in arrivals_before(scenario, self.fleet))
         self._recorder = Recorder() if has_record else None
         self.records: list[Record] | None = self._recorder.records if self._recorder else None
         self._due = self._due_now()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from simulator import kernel
 from simulator.control.decision import Policy, Role
-from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, UP, WORKING
+from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING
 from simulator.fleet import Fleet
+from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
 
@@ -39,6 +42,23 @@ def note_arrivals(  # pragma: no cover
                 row[x] = row[x + 1]
             row[j] = t
         until[a] += w.group_calls[g]
+
+
+_BEFORE: WeakKeyDictionary[Scenario, dict[int, tuple[Int64, Int64]]] = WeakKeyDictionary()  # by group
+
+
+def arrivals_before(scenario: Scenario, fleet: Fleet) -> tuple[Int64, Int64]:
+    """Return `runs` and `until` (see `note_arrivals`) of a fleet that has not run: what came before its first barrier came at home.
+
+    They are made once per scenario and barrier and are not to be changed.
+    """
+    known = _BEFORE.setdefault(scenario, {})
+    if fleet.group not in known:
+        runs = np.full((int(scenario.apps.first_function[-1]), RUNS), -1, dtype=np.int64)
+        until, nowhere = scenario.calls.first_call[:-1].copy(), np.full(len(scenario.apps.app_ids), -1, dtype=np.int64)
+        note_arrivals(fleet.static, 0, fleet.group, scenario.apps.home, nowhere, nowhere, runs, until)
+        known[fleet.group] = runs, until
+    return known[fleet.group]
 
 
 @njit(cache=True)

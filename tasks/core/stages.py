@@ -58,6 +58,7 @@ STAGES: Mapping[str, Stage] = {
     "evaluate_bound": Stage("tasks.evaluation.evaluate_bound"),
     "evaluate_learned": Stage("tasks.evaluation.evaluate_learned"),
     "evaluate_ablation": Stage("tasks.evaluation.evaluate_ablation"),
+    "evaluate_newcomers": Stage("tasks.evaluation.evaluate_newcomers"),
     "compare": Stage("tasks.evaluation.compare"),
     "report": Stage("tasks.report.report", loads=("tasks.report.sections.*",)),
 }

@@ -96,7 +96,7 @@ def _layers(rows: pl.DataFrame, arms: tuple[ArmRow, ...], objective: Objective, 
         if rows_file(paths, group).is_file():
             rows = pl.concat([rows, pl.read_parquet(rows_file(paths, group))])
             arms = (*arms, *read_record(facts_file(paths, group), kind).arms)
-    whole, smaller = _with_largest(rows, objective)
+    whole, smaller = with_largest(rows, objective)
     return publish_layers(whole, smaller, arms, objective, paths)
 
 
@@ -129,7 +129,7 @@ def publish(
     if unknown:
         how = "add it to tasks/evaluation/arms, or write the rows again: dvc repro --force " + " ".join(f"evaluate_{g}" for g in GROUPS)
         raise DamagedFileError(f"unknown arm '{unknown[0]}'", where=str(rows_file(paths, GROUPS[0]).parent), how=how)
-    rows, smaller = _with_largest(rows, objective)
+    rows, smaller = with_largest(rows, objective)
     landscape = _summed(rows, ["arm", "scenario", "family"], arms, objective)
     landscape_folder(paths).mkdir(parents=True, exist_ok=True)
     _write(paths, "landscape", landscape)
@@ -147,7 +147,7 @@ def publish(
     return landscape
 
 
-def _with_largest(rows: pl.DataFrame, objective: Objective) -> tuple[pl.DataFrame, pl.DataFrame]:
+def with_largest(rows: pl.DataFrame, objective: Objective) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the rows with the number of `seeds` of their arm and scenario, and those without the five apps that cost most at home."""
     seeds = rows.group_by("arm", "scenario").agg(pl.col("seed").n_unique().alias("seeds"))
     rows = rows.join(seeds, on=["arm", "scenario"], how="left")

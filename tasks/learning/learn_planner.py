@@ -1,6 +1,7 @@
 """Stage `learn_planner`: replays of the past at all placements, and what the planner learns from them. Not here: learning, the planner.
 
-Per scenario: the replays of the train and valid spans, which every learner may read; what is known at the end of the train span, for what
+Per scenario: the replays of the train and valid spans, which every learner may read, and their sums over the train span, which is what
+rules learn from; what is known at the end of the train span, for what
 is tuned on the valid span; what is known at the end of the valid span, for what is judged. The forecast of congestion is fitted on the
 train span. Of a training fleet, only the train span is there; calls of the first one stand for apps without a history. Nothing here sees
 the test span.
@@ -13,17 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from core.errors import ParameterError
 from models.baselines.planning.curve import typical_calls
 from models.baselines.planning.learned import learn
-from models.baselines.planning.rows import replay_rows
+from models.baselines.planning.rows import rows_of
+from simulator.control.counterfactual import replay_table
 from simulator.scenario import load_scenario
 from tasks.core.drafts import folder_draft
 from tasks.core.parallel import map_in_processes
-from tasks.learning.learn_planner_outputs import TYPICAL, planner_folder, save_arrays
+from tasks.learning.learn_planner_outputs import TYPICAL, planner_folder, save_arrays, save_total
 from tasks.world.scenario_outputs import scenario_folder, training_folder
 from tasks.world.worlds import worlds_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simulator.control.spans import Span
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
@@ -57,12 +60,17 @@ def run(params: Params, paths: Paths) -> str:
     return f"{sum(len(job.names) for job in jobs)} scenarios of {len(jobs)} worlds, {sum(found)} replayed intervals of apps with calls"
 
 
+def _spans(job: Job) -> tuple[Span, ...]:
+    return ("train",) if job.is_training else ("train", "valid")
+
+
 def _learn(job: Job) -> int:
     """Replay one world and learn; its scenarios share everything. Return the rows."""
     first = job.source / job.names[0]
     scenario = load_scenario(first, until="train") if job.is_training else load_scenario(first, until="valid")
     train, valid, _ = scenario.split_steps
-    rows = replay_rows(scenario, ("train",) if job.is_training else ("train", "valid"))
+    tables = [replay_table(scenario, span) for span in _spans(job)]
+    rows = rows_of(tables)
     before_valid = learn(scenario, rows, train)
     for name in job.names:
         save_arrays(rows, job.target / name / "rows")
@@ -71,4 +79,5 @@ def _learn(job: Job) -> int:
         before_test = learn(scenario, rows, valid, before_valid.congestion)
         for name in job.names:
             save_arrays(before_test, job.target / name / "before_test")
+            save_total(tables[0].total, job.target / name)
     return len(rows.app)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 
     from tasks.core.paths import Paths
 
-TYPICAL = "typical"
+TYPICAL, TOTAL = "typical", "train_total.npy"
 Record = TypeVar("Record")
 Before = Literal["valid", "test"]  # the span in which decisions are to be made
 
 
 def planner_folder(paths: Paths) -> Path:
-    """One folder per scenario, training fleets included: `rows/`, `before_valid/`, `before_test/`, one array per file; and `typical/`."""
+    """One folder per scenario, training fleets included: `rows/`, `before_valid/`, `before_test/`, one array per file, and the sums over
+    the train span; beside them `typical/`.
+    """
     return paths.root / "data" / "models" / "baselines" / "planner"
 
 
@@ -39,6 +42,17 @@ def load_learned(folder: Path, before: Before) -> Learned:
 def load_typical(folder: Path) -> SampledCalls:
     """Read the calls of another fleet that stand for apps without a history; `folder`: see `planner_folder`."""
     return _load(SampledCalls, folder / TYPICAL)
+
+
+def save_total(total: NDArray[np.int64], folder: Path) -> None:
+    """Write the sums of the replays over the train span, int64 [P, A, len(Field)], into the folder of one scenario."""
+    np.save(folder / TOTAL, total, allow_pickle=False)
+
+
+def load_total(folder: Path) -> NDArray[np.int64]:
+    """Read the sums of the replays over the train span, int64 [P, A, len(Field)], from the folder of one scenario."""
+    found: NDArray[np.int64] = np.load(folder / TOTAL, allow_pickle=False)
+    return found
 
 
 def save_arrays(record: Any, folder: Path) -> None:

@@ -27,7 +27,7 @@ from tasks.core.records import write_record
 from tasks.evaluation.arms.tuned import PLANNERS, TUNED, Known, Tuned
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.knowledge_files import save_knowledge
-from tasks.learning.learn_planner_outputs import load_learned
+from tasks.learning.learn_planner_outputs import load_learned, load_total
 from tasks.learning.tune_baselines_outputs import baselines_folder, knowledge_folder
 from tasks.world.scenario_outputs import scenario_folder
 from tasks.world.worlds import worlds_of
@@ -80,11 +80,12 @@ def run(params: Params, paths: Paths) -> str:
 def _tune(job: tuple[str, str, list[str], int, int]) -> dict[str, dict[str, Any]]:
     """Learn from the past of one world and tune every rule in each of its scenarios."""
     source, target, names, seed, budget = job
-    knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), seed)
+    planner = Path(target) / "planner"
+    knowledge = learn(load_scenario(Path(source) / names[0], until="valid"), load_total(planner / names[0]))
     found = {}
     for name in names:
         save_knowledge(knowledge, knowledge_folder(Path(target), name))
-        learned = load_learned(Path(target) / "planner" / name, "valid")
+        learned = load_learned(planner / name, "valid")
         found[name] = _tune_rules(load_scenario(Path(source) / name, until="valid"), knowledge, learned, seed, budget)
     return found
 

@@ -180,6 +180,7 @@ def test_a_stage_imports_the_arms_of_its_own_group_only(closures: dict[str, Clos
         "evaluate_bound": {"table", "bound"},
         "evaluate_learned": {"table", "tuned", "world", "learned"},
         "evaluate_ablation": {"table", "tuned", "world", "ablation"},
+        "evaluate_newcomers": {"table", "tuned", "world"},
     }
 
 

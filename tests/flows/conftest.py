@@ -19,7 +19,7 @@ stages:
   look:
     foreach: [left, right]
     do:
-      cmd: echo looked at ${item} && mkdir -p data && echo ${item} > "data/${item}"
+      cmd: test ! -e "no-${item}" && echo looked at ${item} && mkdir -p data && (echo ${item}; cat "new-${item}" || true) > "data/${item}"
       outs: ["data/${item}"]
       always_changed: true
   copy:

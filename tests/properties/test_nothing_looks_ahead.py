@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.baselines.knowledge import Knowledge, learn
+from models.baselines.knowledge import Knowledge
 from models.baselines.planning.curve import SampledCalls
 from models.baselines.planning.learned import Learned
 from models.baselines.planning.learned import learn as learn_plans
@@ -30,6 +30,7 @@ from tasks.evaluation.arms.baselines import ARMS, Judged
 from tasks.evaluation.arms.tuned import TUNED, Known
 from tests.worlds.families import FAMILIES
 from tests.worlds.futures import noisy_future
+from tests.worlds.known import knowledge_of
 from tests.worlds.networks import Network, as_policy, some_candidates
 
 TYPICAL = SampledCalls(*(np.array([value], dtype=kind) for value, kind in ((300_000, "i8"), (4_000, "i4"), (4_000, "i4"), (0, "i1"))))
@@ -49,7 +50,7 @@ def world() -> Scenario:
 @pytest.fixture(scope="module")
 def past(world: Scenario) -> Past:
     """What rules know of the train and valid spans."""
-    return learn(world, 11), learn_plans(world, replay_rows(world, ("train", "valid")), world.split_steps[1])
+    return knowledge_of(world, 11), learn_plans(world, replay_rows(world, ("train", "valid")), world.split_steps[1])
 
 
 def head() -> RushHead:

@@ -1,4 +1,4 @@
-"""The order of the tables' rows means nothing to the planner: the same app goes to the same zone at the same barrier."""
+"""The order of the tables' rows means nothing to the planner and its networks: the same app goes to the same zone at the same barrier."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from simulator.scenario import Scenario
 from simulator.twin.fleets import twin_scenario
 from tests.worlds.changed_tables import shuffle_rows
 from tests.worlds.families import FAMILIES
+from tests.worlds.networks import some_candidates
 
 Made = tuple[Scenario, Learned]
 
@@ -53,6 +54,7 @@ POLICIES: dict[str, Callable[[Facts, Learned, Scenario], Policy]] = {
     "planner_response": lambda f, k, s: Planner(Costs(f, k), "planner_response"),
     "planner_price": lambda f, k, s: Planner(Costs(f, k), "planner_price", crowding=0.5),
     "rush_head": lambda f, k, s: Planner(rush_head().costs(f, k), "rush_head"),
+    "candidates": lambda f, k, s: some_candidates(1).policy(f, k),
     "follow_the_leader": lambda f, k, s: FollowTheLeader(f, typical_calls(s)),
 }
 

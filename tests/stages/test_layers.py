@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -20,20 +21,23 @@ from models.orchestrator import Orchestrator
 from models.strategic.dqn import QNetwork
 from models.tactical.ppo import ActorCritic
 from simulator.control.features import strategic, tactical
+from simulator.newcomers import one_in, without_past
 from simulator.scenario import load_scenario
 from tasks.core.files import write_json
 from tasks.core.params import Params
 from tasks.core.paths import Paths
 from tasks.core.records import read_record
-from tasks.evaluation import compare, evaluate_ablation, evaluate_learned
+from tasks.evaluation import compare, evaluate_ablation, evaluate_learned, evaluate_newcomers
 from tasks.evaluation.arms import ablation, learned
 from tasks.evaluation.evaluation_record import EvaluatedAblation
 from tasks.evaluation.layers import REFERENCES, metrics
 from tasks.evaluation.layers_record import LayerMetrics
+from tasks.evaluation.newcomers_outputs import Newcomers, newcomers_file, newcomers_record
 from tasks.learning import finetune, train_candidates, train_candidates_ppo
 from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice
 from tasks.learning.card import Card
 from tasks.learning.finetune_outputs import ChosenLayer
+from tasks.learning.learn_planner_outputs import load_learned, load_rows, planner_folder
 from tasks.learning.operational_known import learn_known, save_known
 from tasks.world.scenario_outputs import scenario_folder
 from tests.worlds.cards import write_plain_card
@@ -96,7 +100,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory, built_world: Paths, params: P
         monkeypatch.setenv("TRINE_THREADS", "1")
         write_untrained(root / "data" / "models")
         write_floors(paths)
-        for stage in (train_candidates, train_candidates_ppo, finetune, evaluate_learned, evaluate_ablation, compare):
+        for stage in (
+            train_candidates,
+            train_candidates_ppo,
+            finetune,
+            evaluate_learned,
+            evaluate_ablation,
+            evaluate_newcomers,
+            compare,
+        ):
             stage.run(params, paths)
     return paths
 
@@ -254,3 +266,38 @@ def test_a_small_gap_is_no_denominator(tree: Paths, params: Params) -> None:
     assert found["gap_share_of_home"]["planner_response"] == 0
     assert found["arms"]["candidates"]["closed"]["planner_response"] is None
     assert np.isfinite(found["arms"]["candidates"]["closed"]["best_static"]["value"])
+
+
+def test_apps_without_a_history_are_judged_beside_arms_that_know_it(tree: Paths) -> None:
+    table, found = pl.read_csv(newcomers_file(tree)), read_record(newcomers_record(tree), Newcomers)
+    assert sorted(table["scenario"].unique().to_list()) == ["calm-1", "calm-2"]  # there is no crunch
+    known = {arm for arms in evaluate_newcomers.REFERENCES.values() for arm in arms}
+    assert set(table["arm"]) == known | {"newcomers_planner", "newcomers_candidates"}
+    assert (table.group_by("scenario").agg(pl.col("apps").n_unique())["apps"] == 1).all()
+    assert (table["apps"] > 0).all()
+    usd = {arm: rows["total_usd"].to_numpy() for (arm,), rows in table.sort("scenario").group_by("arm", maintain_order=True)}
+    home = usd["home"]
+    gap = ((home - usd["hindsight"]) / home).mean()
+    closed = found.families["calm"].closed["newcomers_planner"]
+    assert closed is not None
+    assert closed.value == pytest.approx(((home - usd["newcomers_planner"]) / home).mean() / gap, rel=1e-6)
+    assert (usd["newcomers_planner"] != usd["planner_response"]).any()
+
+
+def test_the_calls_of_their_past_change_nothing(tree: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With replays of that past that are a hundred times as dear, the planner has learned the same."""
+    whole = load_scenario(scenario_folder(tree) / "calm-1")
+    is_new = one_in(5, whole.apps.app_ids)
+    scenario = without_past(whole, is_new, whole.split_steps[1])
+    one = evaluate_newcomers.learned_without(tree, scenario, is_new)
+    rows = load_rows(planner_folder(tree) / "calm-1")
+    dearer = dataclasses.replace(rows, usd=np.where(is_new[rows.app][:, None], 100 * rows.usd, rows.usd))
+    assert (dearer.usd != rows.usd).any()
+    monkeypatch.setattr(evaluate_newcomers, "load_rows", lambda folder: dearer)
+    other = evaluate_newcomers.learned_without(tree, scenario, is_new)
+    for field in dataclasses.fields(one):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+    assert (one.known_calls[is_new] == 0).all()
+    full = load_learned(planner_folder(tree) / "calm-1", "test")
+    np.testing.assert_array_equal(one.level_usd[~is_new], full.level_usd[~is_new])
+    np.testing.assert_array_equal(one.response_usd[~is_new], full.response_usd[~is_new])

@@ -58,12 +58,20 @@ class Costs:
     """
 
     def __init__(self, facts: Facts, learned: Learned, *, has_response: bool = True, horizon: int = HORIZON) -> None:
+        self._used: dict[int, Float64] = {}  # by step
+        self._moves: dict[int, Float64] = {}  # by hour
         self.facts, self.learned, self.has_response, self.horizon = facts, learned, has_response, horizon
         self.level_usd = learned.level_usd if has_response else learned.plain_level_usd
         per_mb = copy_nanousd_per_mb(facts.tables) / 1e9
         self._copy_usd = facts.apps.state_bytes[:, None, None] / 1e6 * per_mb
         self._copy_kg_per_mg = facts.apps.state_bytes / 1e6 / 1e12  # at a grid of 1 mg/kWh
         self._known: dict[int, Expected] = {}
+
+    def without_response(self) -> Costs:
+        """The same without the response; both see one forecast of congestion."""
+        found = Costs(self.facts, self.learned, has_response=False, horizon=self.horizon)
+        found._used, found._moves = self._used, self._moves
+        return found
 
     def expected(self, view: View) -> Expected:
         """Return what is expected at the barrier of a view."""
@@ -97,11 +105,20 @@ class Costs:
 
     def _utilisation(self, view: View) -> Float64:
         """The expected utilisation of the coming intervals, float64 [horizon, P]."""
-        world = self.facts.world
-        return self.learned.congestion.expected(view.utilisation_ppm, view.is_out, world.tactical_us // SLOT_US, self.horizon, world)
+        world, ahead = self.facts.world, self.learned.congestion
+        if view.step not in self._used:
+            slots = world.tactical_us // SLOT_US
+            self._used[view.step] = ahead.expected(view.utilisation_ppm, view.is_out, slots, self.horizon, world)
+        return self._used[view.step]
 
     def move_usd(self, view: View) -> Float64:
         """Return the price of a copy with its carbon, between regions and between the zones of one, USD, float64 [A, R, R]."""
+        hour = view.carbon_mg_per_kwh.shape[1]
+        if hour not in self._moves:
+            self._moves[hour] = self._move_usd(view)
+        return self._moves[hour]
+
+    def _move_usd(self, view: View) -> Float64:
         grid = view.grid_mg_per_kwh.astype(np.float64)
         carbon = self._copy_kg_per_mg[:, None, None] * (grid[:, None] + grid[None, :]) / 2 * self.facts.objective.carbon_usd_per_kg
         return self._copy_usd + carbon

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from core.units import HOUR_US, PPM, SLOT_US
 from models.baselines.planning import congestion
@@ -124,9 +125,7 @@ def beyond_curve(scenario: Scenario, rows: ReplayRows, curve: Float64, until: In
 def _levels(scenario: Scenario, rows: ReplayRows, over: Float64, is_used: Bool) -> Float64:
     """Mean of `over` (USD, float64 [N, P]) per call by app and region, pooled over zones and half over the regions of a cloud, [A, R]."""
     t, apps = scenario.tables, len(scenario.apps.app_ids)
-    total, count = np.zeros((apps, over.shape[1])), np.zeros((apps, over.shape[1]))
-    np.add.at(total, rows.app, over * is_used)
-    np.add.at(count, rows.app, is_used * rows.calls[:, None])
+    total, count = _by_app(rows, over * is_used, apps), _by_app(rows, is_used * rows.calls[:, None], apps)
     by_placement = total / np.maximum(count, 1.0)
     zones = np.eye(len(t.regions))[t.region_of_placement]
     by_region = by_placement @ zones / zones.sum(axis=0)
@@ -140,8 +139,13 @@ def _carbon(scenario: Scenario, rows: ReplayRows) -> Float64:
     t, apps = scenario.tables, len(scenario.apps.app_ids)
     hour = rows.interval.astype(np.int64) * scenario.world.tactical_us // HOUR_US
     grid = scenario.conditions.carbon_mg_per_kwh[:, np.minimum(hour, scenario.conditions.carbon_mg_per_kwh.shape[1] - 1)].T
-    total, weight = np.zeros((apps, rows.usd.shape[1])), np.zeros((apps, len(t.regions)))
-    np.add.at(total, rows.app, rows.carbon_usd.astype(np.float64))
-    np.add.at(weight, rows.app, grid * rows.calls[:, None])
+    total, weight = _by_app(rows, rows.carbon_usd, apps), _by_app(rows, grid * rows.calls[:, None], apps)
     zones = np.eye(len(t.regions))[t.region_of_placement]
     return (total @ zones / zones.sum(axis=0)) / np.maximum(weight, 1.0)
+
+
+def _by_app(rows: ReplayRows, values: NDArray[np.number], apps: int) -> Float64:
+    """Sums of the values of every app's rows ([N, ...]), float64 [apps, ...]."""
+    own = csr_array((np.ones(len(rows.app)), (rows.app, np.arange(len(rows.app)))), shape=(apps, len(rows.app)))
+    found: Float64 = own @ values.astype(np.float64)
+    return found

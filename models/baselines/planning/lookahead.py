@@ -72,14 +72,15 @@ def _later(cost: Float64, is_allowed: Bool, move: Float64, region: Int64) -> Flo
     regions = len(move)
     value, best, switched = np.zeros(places), np.empty(regions), np.empty(regions)
     for h in range(horizon - 1, 0, -1):
-        best[:] = np.inf
+        best[:], switched[:] = np.inf, -np.inf
         for p in range(places):
             value[p] = value[p] + cost[h, p] if is_allowed[p] else np.inf
             best[region[p]] = min(best[region[p]], value[p])
-        for r in range(regions):  # the cheapest way on from interval h for an app that comes from region r
-            switched[r] = np.inf
+            switched[region[p]] = max(switched[region[p]], value[p])
+        for r in range(regions):  # the cheapest way on from interval h for an app that comes from region r, at most its dearest zone
             for q in range(regions):
-                switched[r] = min(switched[r], best[q] + move[r, q])
+                if best[q] < switched[r]:  # a move costs something
+                    switched[r] = min(switched[r], best[q] + move[r, q])
         for p in range(places):
             value[p] = min(value[p], switched[region[p]])
     return value

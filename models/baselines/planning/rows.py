@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.control.counterfactual import REPLAY_SEED, replay_table
+from simulator.control.counterfactual import REPLAY_SEED, ReplayTable, replay_table
 from simulator.control.view import CARBON_NANOUSD, OBJECTIVE_NANOUSD, REPLAYED_CALLS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simulator.control.spans import Span
     from simulator.scenario import Scenario
 
@@ -42,12 +44,21 @@ class ReplayRows:
         end = int(np.searchsorted(self.interval, interval))
         return ReplayRows(self.interval[:end], self.app[:end], self.calls[:end], self.usd[:end], self.carbon_usd[:end])
 
+    def of_apps(self, is_wanted: NDArray[np.bool_]) -> ReplayRows:
+        """The rows of some apps, bool [A]."""
+        kept = is_wanted[self.app]
+        return ReplayRows(self.interval[kept], self.app[kept], self.calls[kept], self.usd[kept], self.carbon_usd[kept])
+
 
 def replay_rows(scenario: Scenario, spans: tuple[Span, ...], luck_seed: int = REPLAY_SEED) -> ReplayRows:
     """Return the rows of one span after the other; each begins with empty pools."""
+    return rows_of(replay_table(scenario, span, luck_seed) for span in spans)
+
+
+def rows_of(tables: Iterable[ReplayTable]) -> ReplayRows:
+    """Return the rows of the tables of one span after the other."""
     parts = []
-    for span in spans:
-        table = replay_table(scenario, span, luck_seed)
+    for table in tables:
         k, a = np.nonzero(table.values[:, 0, :, REPLAYED_CALLS])
         values = table.values[k, :, a] / 1e9
         parts.append(

@@ -46,7 +46,7 @@ class Known:
     @cached_property
     def plain_costs(self) -> Costs:
         """The same without the response."""
-        return Costs(self.facts, self.learned, has_response=False)
+        return self.costs.without_response()
 
 
 @dataclass(frozen=True, kw_only=True)

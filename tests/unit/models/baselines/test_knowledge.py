@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from models.baselines import rules
-from models.baselines.knowledge import LAGS, Knowledge, learn
+from models.baselines.knowledge import LAGS, Knowledge
 from simulator.control.loop import run
 from simulator.control.view import Facts
 from simulator.parameters import World
 from simulator.scenario import Scenario
 from tests.worlds.drawn_worlds import draw_small_world
+from tests.worlds.known import knowledge_of
 from tests.worlds.small_worlds import make_conditions, plain_scenario
 from tests.worlds.views import make_view
 
@@ -30,7 +31,7 @@ def test_what_was_learnt_is_what_hand_made_calls_cost() -> None:
         capacity=np.full((2, 60), 9).tolist(), calls=calls, steps=600, slowdown_permille=np.array([[1000], [2000]]) + np.zeros((2, 60))
     )
     scenario = dataclasses.replace(scenario, split_steps=(300, 400, 600))
-    k = learn(scenario, 1)
+    k = knowledge_of(scenario)
     assert k.calls.tolist() == [10.0]  # 30 calls in 3 intervals
     assert k.cold_share.tolist() == [[1.0]]
     assert k.mean_slowdown.tolist() == [1.0, 2.0]
@@ -51,7 +52,7 @@ def test_fading_is_the_autocorrelation_of_the_slowdown() -> None:
     """Slowdown alternates every tactical interval (5 slots): correlation -1 (cut to 0), 1, -1, ... less the ends that overlap."""
     square = np.tile(np.repeat([1000, 2000], 5), 30)
     scenario = plain_scenario(capacity=np.full((1, 300), 9).tolist(), calls=[{"arrival_us": 5}], steps=6000, slowdown_permille=square[None])
-    np.testing.assert_allclose(learn(scenario, 1).fading, [1.0, 0.0] + [1.0, 0.0] * (LAGS // 2 - 1) + [1.0], atol=1e-12)
+    np.testing.assert_allclose(knowledge_of(scenario).fading, [1.0, 0.0] + [1.0, 0.0] * (LAGS // 2 - 1) + [1.0], atol=1e-12)
 
 
 def test_intervals_shorter_than_a_slot_can_be_learnt_too() -> None:
@@ -62,7 +63,7 @@ def test_intervals_shorter_than_a_slot_can_be_learnt_too() -> None:
         world=World(tactical_steps=10),
         slowdown_permille=np.arange(1000, 1020)[None],
     )
-    fading = learn(scenario, 1).fading
+    fading = knowledge_of(scenario).fading
     assert fading.shape == (LAGS + 1,)
     assert np.isfinite(fading).all()
 
@@ -86,7 +87,7 @@ def test_only_the_train_span_is_learnt(seed: int) -> None:
         bytes_in=np.where(later, 30_000_000, calls.bytes_in).astype(np.int32),
         bytes_out=np.where(later, 0, calls.bytes_out).astype(np.int32),
     )
-    one, other = learn(scenario, 1), learn(dataclasses.replace(scenario, calls=changed), 1)
+    one, other = knowledge_of(scenario), knowledge_of(dataclasses.replace(scenario, calls=changed))
     for part in dataclasses.fields(Knowledge):
         np.testing.assert_array_equal(getattr(one, part.name), getattr(other, part.name), err_msg=part.name)
         assert np.isfinite(getattr(one, part.name)).all(), part.name
@@ -118,7 +119,7 @@ def permuted(scenario: Scenario, order: Int64) -> Scenario:
 
 
 def every_rule(scenario: Scenario) -> list[Any]:
-    f, k, period = Facts.of(scenario), learn(scenario, 1), scenario.world.tactical_steps
+    f, k, period = Facts.of(scenario), knowledge_of(scenario), scenario.world.tactical_steps
     return [
         rules.random(f, 1),
         rules.home(f),
@@ -153,7 +154,7 @@ def test_an_app_that_was_never_called_is_placed_too() -> None:
     for rule in every_rule(scenario):
         fleet = run(scenario, rule, 1)
         assert ((fleet.placement >= 0) & (fleet.placement < 2)).all()
-    k = learn(scenario, 1)
+    k = knowledge_of(scenario)
     for part in dataclasses.fields(Knowledge):
         assert np.isfinite(getattr(k, part.name)).all(), part.name
     rule = rules.Persistence(Facts.of(scenario), k)

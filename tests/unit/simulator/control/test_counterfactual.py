@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
 from core.errors import ParameterError, TrineError
-from simulator.control.counterfactual import Replays, ReplayTable, placement_fields, replay_table
+from simulator.control.counterfactual import Replays, placement_fields, replay_table
 from simulator.control.loop import Loop, finished, run
 from simulator.fleet import Field
 from simulator.objective import components_usd, objective_usd
@@ -66,7 +67,7 @@ def test_a_run_that_begins_inside_a_span_sees_the_replays_of_the_span(world: Sce
     finished(Loop(world, policy, 3, begin=5200, end=5700))
     table = replay_table(world, "test")
     np.testing.assert_array_equal(policy.views[1].replayed, table.values[4])
-    short = ReplayTable(table.first_interval, table.values[:2])
+    short = dataclasses.replace(table, values=table.values[:2])
     with pytest.raises(TrineError, match="no interval 50"):
         run(world, replaying(100), seed=3, replays=short)
     with pytest.raises(ParameterError, match="three spans"):
