@@ -10,20 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from core.errors import ParameterError
-from models.checkpoints import load_state, save_state
-from models.networks import generators
-from models.operational.boosting import Shape, fit_trees
-from models.operational.events import COLUMNS
+from models.checkpoints import load_state
 from models.orchestrator import Orchestrator
-from models.strategic.dqn import QNetwork
-from models.tactical.ppo import ActorCritic
-from simulator.control.features import strategic, tactical
 from simulator.newcomers import one_in, without_past
 from simulator.scenario import load_scenario
-from tasks.core.files import write_json
 from tasks.core.params import Params
 from tasks.core.paths import Paths
 from tasks.core.records import read_record
@@ -38,10 +30,9 @@ from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice
 from tasks.learning.card import Card
 from tasks.learning.finetune_outputs import ChosenLayer
 from tasks.learning.learn_planner_outputs import load_learned, load_rows, planner_folder
-from tasks.learning.operational_known import learn_known, save_known
 from tasks.world.scenario_outputs import scenario_folder
-from tests.worlds.cards import write_plain_card
 from tests.worlds.report_world import NAMES, small_params
+from tests.worlds.untrained import write_floors, write_untrained
 
 SMALL = {
     "train_candidates.seeds": [1, 2],
@@ -57,33 +48,6 @@ SMALL = {
     "finetune.tactical_transitions": 512,
     "finetune.tactical_stretch": 32,
 }
-
-
-def write_untrained(models: Path) -> None:
-    """What train_tactical and train_strategic leave behind, two training seeds each."""
-    parts = (("strategic", "dqn_specified", QNetwork, (20, 3), strategic), ("tactical", "ppo_specified", ActorCritic, (7, 24), tactical))
-    for layer, arm, network, sizes, features in parts:
-        for seed in (1, 2):
-            tensors = network(*sizes, generators([seed]), torch.device("cpu")).tensors(0)
-            save_state(models / layer / arm / f"seed-{seed}.pt", tensors)
-            if seed == 1:
-                save_state(models / layer / "best_model.pt", tensors)
-        for folder in (models / layer, models / layer / arm):
-            write_plain_card(folder, layer, features.VERSION, {"inputs": sizes[0], "actions": sizes[1]})
-
-
-def write_floors(paths: Paths) -> None:
-    """What tune_operational and train_operational leave behind of the layer that the orchestrator uses: the timers alone."""
-    rng, models = np.random.default_rng(1), paths.root / "data" / "models"
-    x, y = rng.random((200, len(COLUMNS)), dtype=np.float32), (rng.random(200) < 0.5).astype(np.float64)
-    heads = fit_trees(x, y, np.ones(200), "log_loss", Shape(trees=1), seed=1)
-    save_state(models / "operational" / "event_head" / "seed-1.pt", {"near": heads.state(), "far": heads.state()})
-    chosen = {"near": 0.0, "far": 0.0, "memory": 0.0, "sd_factor": 0.0, "benefit_share": 1.0}
-    write_json(models / "operational" / "chosen.json", {"arm": "timers", "file": "", "parameters": chosen, "why": "a test"})
-    for name in NAMES:
-        folder = scenario_folder(paths) / name
-        known, _ = learn_known(load_scenario(folder, until="valid"), folder, 11)
-        save_known(known, models / "tuned" / "operational" / name)
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_headings_agree_with_the_intervals(tmp_path: Path) -> None:
 def test_a_layer_that_changes_nothing_is_said_to_be_useless(tmp_path: Path) -> None:
     page = page_of(tmp_path / "changes")
     assert "≈ not shown" not in tactical.add(page)
-    assert "The layer saves money in 0 of" in strategic.add(page)
+    assert "A layer saves money in 0 of" in strategic.add(page)
     assert "≈ not shown to be of use" in tactical.add(page_of(tmp_path / "nothing", strategic_tactical=73.4))
 
 
