@@ -44,7 +44,8 @@ COLUMNS = (
     *("arm", "app_class", "target", "rmse", "mae", "mase", "pinball", "objective_pct_of_reactive", "ci_low", "ci_high"),
     *("cold_start_rate", "sla_rate", "floor_usd"),
 )
-PARTS = 4  # jobs into which the arms of a scenario are cut, so that two processes end at about the same time
+SHOWN, FORECASTS = -2, -1
+PARTS = 8  # jobs into which the arms of a scenario are cut, the long ones first, so that two processes end at about the same time
 MONEY = "money"
 
 
@@ -63,7 +64,7 @@ class EvaluateOperational(Section):
 
 class Job(NamedTuple):
     """One scenario with what a miss costs there (None: as it says, and in `also` further prices for arms that know none), and a part of
-    the arms; part -1 is the forecasts.
+    the arms; part `FORECASTS` is the forecasts, `SHOWN` with what is drawn of them.
     """
 
     folder: Path
@@ -82,8 +83,9 @@ def run(params: Params, paths: Paths) -> str:
     names = [n for f in settings.families for n in [row.id for row in listed if row.family == f][: settings.scenarios]]
     models, luck, every = paths.root / "data" / "models", settings.luck_seed, settings.forecast_steps
     folders = [scenario_folder(paths) / name for name in names]
-    parts = [(None, part) for part in range(-1, PARTS)] + [(usd, part) for usd in settings.also_miss_usd for part in range(PARTS)]
+    parts = [*((usd, 0) for usd in settings.also_miss_usd), *((None, part) for part in range(PARTS)[::-1])]
     jobs = [Job(folder, models, luck, usd, settings.also_miss_usd, part, every) for folder in folders for usd, part in parts]
+    jobs += [Job(folder, models, luck, None, (), FORECASTS if i else SHOWN, every) for i, folder in enumerate(folders)]
     found = map_in_processes(_work, jobs, "parts of scenarios")
     rows = pl.concat([one for one in found if isinstance(one, pl.DataFrame)])
     forecast = [one for one in found if not isinstance(one, pl.DataFrame)]
@@ -109,14 +111,14 @@ def _work(job: Job) -> pl.DataFrame | tuple[list[dict[str, Any]], dict[str, Any]
     torch.set_num_threads(1)
     world = Judged(job.folder, job.models, job.seed, job.miss_usd)
     if job.part >= 0:
-        arms = [arm for arm in ARMS if arm.weighs_money or job.miss_usd is None][job.part :: PARTS]
+        arms = ARMS[job.part :: PARTS] if job.miss_usd is None else [arm for arm in ARMS if arm.weighs_money]
         return pl.concat([_money(world, arm, () if arm.weighs_money else job.also) for arm in arms])
     classes = pl.read_parquet(job.folder.parent / "apps.parquet").filter(pl.col("scenario") == job.folder.name)
     own = dict(zip(classes["app_id"].to_list(), classes["rate_class"].to_list(), strict=True))
     of = np.array([own[app] for app in world.scenario.apps.app_ids])
     asked = compared(world, job.every)
     made = {arm: asked.of(forecast) for arm, forecast in forecasts(world).items()}
-    return errors(world, asked, made, of), pictures(world, asked, made, of)
+    return errors(world, asked, made, of), pictures(world, asked, made, of) if job.part == SHOWN else {}
 
 
 def _money(world: Judged, arm: Operational, also: tuple[float, ...]) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.files import write_bytes_atomic
 from tasks.evaluation.drill_record import DriftTimeline
 from tasks.evaluation.operational_pictures_record import FloorPictures
-from tasks.report.parts.floors_drift import CASES, SHOWN_H, SIGNAL_OF
+from tasks.report.parts.floors_drift import SHOWN_H, SIGNAL_OF
 from tasks.report.parts.floors_money import HINDSIGHT, MONEY, MOST_PCT, named, rows_of
 from tasks.report.parts.floors_pictures import CLASS_INKS, INKS
 from tasks.report.report_outputs import operational_picture
@@ -156,4 +156,4 @@ def _drift(axes: Axes, drill: DriftTimeline | None, ink: Inks) -> None:
             axes.plot(at, [3.4] * len(at), marker, color=colour, markersize=5)
     axes.axvline(0, color=ink["ink"], linewidth=0.7)
     axes.legend(frameon=False, fontsize=7)
-    _titled(axes, f"Drift: {CASES[DRIFT_CASE]}; x Page-Hinkley, triangle ADWIN", "hours from the shift", "residual, spreads")
+    _titled(axes, "Drift, three times the calls; x PH, ^ ADWIN", "hours from the shift", "residual, spreads")

@@ -15,7 +15,7 @@ RIVALS = ("zero", "last_value", "moving_average", "seasonal_naive", "boosting")
 NETWORKS = ("lstm_specified", "lstm_symmetric", "lstm_quantile", "lstm_lagged")
 
 
-def beats(page: Page, rows: list[Row]) -> str:
+def beats(page: Page, rows: list[Row], labels: dict[str, str]) -> str:
     """A table that says per target and class which simple forecasts the specified network beats, and by which measure."""
     by = {(r["target"], r["app_class"], r["arm"]): r for r in rows}
     cases = list(dict.fromkeys((r["target"], r["app_class"]) for r in rows))
@@ -26,14 +26,14 @@ def beats(page: Page, rows: list[Row]) -> str:
             continue
         wins = sum(cell == "✓ all four" for row in table for key, cell in row.items() if key in RIVALS)
         page.number(f"floors_{network}_beats_outright", wins)
-        name, of = named({}, network), len(table) * len(RIVALS)
+        name, of = named(labels, network), len(table) * len(RIVALS)
         parts.append(
             page.table(
                 f"operational_beats_{network}",
                 heading=f"{name}: better by all four measures than simple forecasts in {num(wins)} of {num(of)} cases",
                 sentence="Measures (RMSE, MAE, MASE, pinball at 5/6) by which the network beats each forecast, on the same windows.",
                 columns=[Column("target", "Target"), Column("app_class", "Class")]
-                + [Column(rival, named({}, rival), kind="verdict") for rival in RIVALS],
+                + [Column(rival, named(labels, rival), kind="verdict") for rival in RIVALS],
                 rows=table,
                 folded=network != "lstm_specified",
                 **SAID,

@@ -53,7 +53,7 @@ def _dots(page: Page, rows: list[Row], labels: dict[str, str]) -> str:
     worse = page.number("floors_arms_above_reactive", sum(r["objective_pct_of_reactive"] > 100 for r in causal))
     what = f"{named(labels, best['arm'])}: {num(saved, 1)} % less than reactive scaling" if saved > 0 else "No floor pays"
     what = what[0].upper() + what[1:]
-    heading = fitting(f"{what}; {num(worse)} of {num(len(causal))} arms cost more than no floors", what)
+    heading = fitting(f"{what}; {num(worse)} of {num(len(causal))} arms cost more than none", what)
     return page.figure(
         "operational_dots",
         heading=heading,
@@ -94,7 +94,7 @@ def _dots_figure(rows: list[Row], labels: dict[str, str], *, narrow: bool) -> Fi
     figure.add_shape(type="line", x0=100, x1=100, y0=-0.5, y1=len(rows) - 0.5, line={"color": colour("ink"), "width": 1}, layer="below")
     figure.update_layout(
         height=(38 if narrow else 26) * len(rows) + 70,
-        margin={"l": 12 if narrow else 196, "r": 12 if narrow else 70, "t": 20, "b": 44},
+        margin={"l": 12 if narrow else 222, "r": 12 if narrow else 70, "t": 20, "b": 44},
         annotations=text,
         xaxis=axis(range=[low - 0.5, MOST_PCT], title=f"% of reactive; the axis ends at {num(MOST_PCT)}", nticks=5 if narrow else 9),
         yaxis=axis(range=[len(rows) - 0.5, -0.9], showgrid=False, showticklabels=False),

@@ -48,7 +48,8 @@ def _panels(titles: list[str], draw: Callable[[Figure, int, str, str], None], na
         number = "" if i == 0 else str(i + 1)
         draw(figure, i, f"x{number}", f"y{number}")
         at = i * (width + GAP)
-        across, down = ([0.0, 1.0], [1 - at - width, 1 - at]) if narrow else ([at, at + width], [0.0, 1.0])
+        end = min(1.0, at + width)  # a sum of floats may exceed 1
+        across, down = ([0.0, 1.0], [1 - end, 1 - at]) if narrow else ([at, end], [0.0, 1.0])
         last = i == n - 1
         xs = x if (last or not narrow) else {k: v for k, v in x.items() if k != "title"}
         layout[f"xaxis{number}"] = axis(domain=across, anchor=f"y{number}", **xs)
@@ -231,7 +232,7 @@ def _provision(page: Page, shown: FloorPictures) -> str:
             height=300,
             margin={"l": 60, "r": 12, "t": 30, "b": 44},
             annotations=[y_title("vCPUs too few, mean of a step and app")],
-            xaxis=axis(title="vCPUs too many, mean of a step and app", type="log", nticks=4),
+            xaxis=axis(title="vCPUs too many, mean of a step and app", type="log", dtick=1, tickformat="~g"),
             yaxis=axis(rangemode="tozero", nticks=5),
         )
         return made

@@ -30,7 +30,7 @@ def add(page: Page) -> str:
     # In the order of the page: figures are numbered as they are made.
     return "".join((
         money(page, rows, labels),
-        beats(page, forecast),
+        beats(page, forecast, labels),
         errors(page, forecast, labels) if forecast else "",
         _learning(page, page.read_list("reports/operational/training_history.json"), labels),
         pictures(page, shown) if shown else "",

@@ -65,8 +65,9 @@ def test_headings_fit(tmp_path: Path, repository: Path, name: str) -> None:
 
 SHOWN = {
     "scenario": "calm-1", "labels": {"timers": "Timers just in time"}, "step_s": 15, "levels": [0.1, 0.5, 0.9], "quantile_level": 0.83,
-    "fans": [{"app_class": "mid", "app_id": "abc", "first_hour": 3, "truth": [0, 1, 0],
-              "forecasts": {name: [0.5, 0.5, 0.5] for name in ("lstm_symmetric", "lstm_specified", "lstm_quantile")}}],
+    "fans": [{"app_class": name, "app_id": "abc", "first_hour": 3, "truth": [0, 1, 0],
+              "forecasts": {arm: [0.5, 0.5, 0.5] for arm in ("lstm_symmetric", "lstm_specified", "lstm_quantile")}}
+             for name in ("low", "mid", "high")],
     "residuals": [{"app_class": "mid", "windows": 10, "by_arm": {"lstm_specified": [-0.2, -0.1, 0.3]}}],
     "quantile": {"mid": [{"forecast": 0.1, "observed": 0.9, "count": 8}, {"forecast": 0.4, "observed": 0.5, "count": 8}]},
     "events": {"near": [{"forecast": 0.01, "observed": 0.02, "count": 50}, {"forecast": 0.9, "observed": 0.4, "count": 20}]},
