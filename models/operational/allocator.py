@@ -119,16 +119,16 @@ class Allocator:
     def __init__(self, predictor: Predictor, known: Knowledge, rules: AllocationRules | None = None) -> None:
         self.predictor, self.known, self.rules = predictor, known, rules or AllocationRules()
         self._prices = Prices()
+        self._sized: tuple[Facts, Int64, Float64] | None = None
 
     def forecast(self, operational_state: Float32) -> Float32:
         """What the next step asks for, float32 [A, 3]: vCPUs, MB, calls per second. Windows without a call share one evaluation."""
-        states = scaled_states(operational_state, self.known.inputs)
-        own = np.flatnonzero(has_call(operational_state))
-        rest = np.setdiff1d(np.arange(len(states)), own)
+        active = has_call(operational_state)
+        own, rest = np.flatnonzero(active), np.flatnonzero(~active)
         asked = np.concatenate([own, rest[:1]])
-        found = np.empty((len(states), len(TARGETS)), dtype=np.float32)
-        answers = self.predictor.predict(states[asked])
-        found[asked] = answers
+        answers = self.predictor.predict(scaled_states(operational_state[asked], self.known.inputs.of_apps(asked)))
+        found = np.empty((len(active), len(TARGETS)), dtype=np.float32)
+        found[own] = answers[: len(own)]
         if len(rest):
             found[rest] = answers[-1]
         return found * self.known.scale
@@ -150,9 +150,8 @@ class Allocator:
             raise ParameterError(what, where="allocate_resources", how=f"pass float32 [{apps}, 12, {SERIES}]")
         asked = self.forecast(operational_state)
         cloud = facts.cloud_of_placement[view.placement]
-        sizes, _ = memory_classes(facts)
-        memory = sizes[np.arange(apps), self.known.memory_class]
-        vcpu = vcpus(facts.tables, memory)[np.arange(apps), cloud]
+        memory, vcpu_by_cloud = self._sizes(facts)
+        vcpu = vcpu_by_cloud[np.arange(apps), cloud]
         instances = asked[:, CPU] / np.maximum(vcpu, 1e-9)
         floors = rounded(self.rules.factor * instances + self.rules.margin, self.rules.threshold)
         floors = np.maximum(floors, 0)
@@ -167,6 +166,14 @@ class Allocator:
             memory_mb=memory.astype(np.int64),
             vcpu_milli=np.rint(1000 * vcpu).astype(np.int64),
         )
+
+    def _sizes(self, facts: Facts) -> tuple[Int64, Float64]:
+        """Memory of the apps, MB, int64 [A], and the vCPUs that come with it, float64 [A, C]; they do not change in a run."""
+        if self._sized is None or self._sized[0] is not facts:
+            sizes, _ = memory_classes(facts)
+            memory = sizes[np.arange(len(sizes)), self.known.memory_class]
+            self._sized = facts, memory, vcpus(facts.tables, memory)
+        return self._sized[1], self._sized[2]
 
     def _within(self, floors: Int64, view: View) -> Int64:
         """Cut the floors of a zone to a share of what it has free, in order of the apps."""
@@ -256,7 +263,7 @@ class Forecasted(PolicyBase):
     def __init__(self, allocator: Allocator, name: str, *, has_memory: bool = False) -> None:
         known = allocator.known
         self.name, self.has_memory = name, has_memory
-        own = Knowledge(known.scale, known.inputs.copy(), known.benefit_usd, known.memory_class)
+        own = Knowledge(known.scale.copy(), known.inputs.copy(), known.benefit_usd, known.memory_class)
         self.allocator = Allocator(allocator.predictor, own, allocator.rules)
         self._known: operational.Known | None = None
 

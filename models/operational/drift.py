@@ -1,4 +1,4 @@
-"""Concept drift: alarms on residuals of each class of app, and the shifts of a drill. Not here: what is done about an alarm (drill.py).
+"""Concept drift: alarms on residuals of each class of app, and the shifts of a drill. Not here: what is done about an alarm (reaction.py).
 
 The series are five-minute residuals of log rate and log duration, in units of the train span's spread, clipped at 3. Page-Hinkley knows
 the mean (0 by construction): a running mean would swallow a shift before it is noticed. ADWIN (Bifet and Gavalda 2007) is river's.
@@ -87,7 +87,7 @@ class Residuals:
     """Five-minute residuals of one class of apps.
 
     Args:
-        rate, duration: float64 [slots], in spreads of the train span, clipped; a slot without a call has a duration of NaN.
+        rate, duration: float64 [slots], in spreads of the train span, clipped; a slot in which no call ends has a duration of NaN.
     """
 
     rate: Float64
@@ -98,6 +98,7 @@ def residuals(arrival_us: Int64, duration_us: Int64, slots: int, train_slots: in
     """Return the residuals of the calls of one class (int64 [n], sorted by arrival) over a number of slots.
 
     Log rate is compared with the mean of the same time of day in the train span, smoothed over an hour; log duration with its mean there.
+    A duration is seen in the slot in which its call ends: before, nobody knows it.
     """
     slot = np.minimum(arrival_us // SLOT_US, slots - 1)
     count = np.bincount(slot, minlength=slots)
@@ -107,9 +108,12 @@ def residuals(arrival_us: Int64, duration_us: Int64, slots: int, train_slots: in
     profile = np.bincount(of_day[:train_slots], log_rate[:train_slots], minlength=SLOTS_OF_DAY) / np.maximum(days, 1)
     kernel = np.ones(HOUR_SLOTS) / HOUR_SLOTS
     profile = np.convolve(np.concatenate([profile[-HOUR_SLOTS:], profile, profile[:HOUR_SLOTS]]), kernel, "same")[HOUR_SLOTS:-HOUR_SLOTS]
-    total = np.bincount(slot, np.log(np.maximum(duration_us, 1_000) / 1e6), minlength=slots)
+    ends = (arrival_us + duration_us) // SLOT_US
+    seen = ends < slots
+    ended = np.bincount(ends[seen], minlength=slots)
+    total = np.bincount(ends[seen], np.log(np.maximum(duration_us[seen], 1_000) / 1e6), minlength=slots)
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_duration = np.where(count > 0, total / count, np.nan)
+        log_duration = np.where(ended > 0, total / ended, np.nan)
     return Residuals(_standard(log_rate - profile[of_day], train_slots), _standard(log_duration, train_slots))
 
 

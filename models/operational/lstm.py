@@ -81,7 +81,11 @@ class Network(nn.Module):
 
     def forward(self, window: Tensor, extra: Tensor | None = None) -> Tensor:
         """Scaled CPU, memory and rate of the next step, float32 [B, 3]; `extra`: float32 [B, extra]."""
-        hidden = self.dropout(self.trunk(window))
+        return self.answer(self.trunk(window), extra)
+
+    def answer(self, trunk: Tensor, extra: Tensor | None = None) -> Tensor:
+        """The layers above the LSTMs, on what `trunk` returns."""
+        hidden = self.dropout(trunk)
         hidden = hidden if extra is None else torch.cat([hidden, extra], dim=1)
         found: Tensor = self.out(torch.relu(self.dense(hidden)))
         return found
@@ -266,6 +270,13 @@ class LSTMPredictor:
         with torch.no_grad():
             found = self.network(many, None if extra is None else torch.from_numpy(np.ascontiguousarray(extra))).clamp_min(0).numpy()
         return found[0] if states.ndim == 2 else found
+
+    def answer(self, trunk: Float32, extra: Float32 | None = None) -> Float32:
+        """What `predict` returns, for trunks float32 [n, 64] that were computed before."""
+        with torch.no_grad():
+            above = None if extra is None else torch.from_numpy(np.ascontiguousarray(extra))
+            found: Float32 = self.network.answer(torch.from_numpy(np.ascontiguousarray(trunk)), above).clamp_min(0).numpy()
+        return found
 
     def trunk(self, states: Float32) -> Float32:
         """What the LSTMs make of states float32 [n, 12, 5]: float32 [n, 64]."""

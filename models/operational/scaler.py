@@ -57,6 +57,10 @@ class MinMax:
         found: Float32 = np.divide(values - low, span, out=np.zeros_like(values), where=span > LEAST_SPAN)
         return found
 
+    def of_apps(self, apps: NDArray[np.int64]) -> MinMax:
+        """The statistics of some apps, int64 [n]: copies."""
+        return MinMax(self.low[apps], self.high[apps], self.fading)
+
     def copy(self) -> MinMax:
         """Statistics that a run may change."""
         return MinMax(self.low.copy(), self.high.copy(), self.fading)

@@ -159,6 +159,10 @@ class Timers(PolicyBase):
         """Order the floors that pay."""
         return Decision(floors=self.floors(view))
 
+    def forget(self) -> None:
+        """Begin anew with a tracker that was exchanged: no floor of the past is remembered."""
+        self._since = None
+
     def floors(self, view: View) -> Int64:
         """The floors that pay, int64 [Q]."""
         if self._is_own:

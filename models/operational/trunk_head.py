@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.operational.allocator import Knowledge, has_call, scaled_states
 from models.operational.events import COLUMNS, Head, Seen
 from models.operational.lstm import SHAPES, LSTMPredictor
+from models.operational.onnx_export import OnnxPredictor
 from simulator.control.features import operational
 from simulator.control.features.operational import TIME
 from simulator.control.view import View
@@ -81,13 +82,13 @@ class TrunkSeen(Seen):
     """Rows with the trunk of the pool's app in front. Good for one run.
 
     Args:
-        predictor: whose trunk it is.
+        predictor: whose trunk it is, in torch or as it is served.
         known: of the apps; its statistics of the inputs are copied and kept up to date.
     """
 
     needs_steps = True
 
-    def __init__(self, predictor: LSTMPredictor, known: Knowledge) -> None:
+    def __init__(self, predictor: LSTMPredictor | OnnxPredictor, known: Knowledge) -> None:
         super().__init__()
         self.predictor, self.inputs = predictor, known.inputs.copy()
         self._window: operational.Known | None = None
@@ -101,12 +102,13 @@ class TrunkSeen(Seen):
         x, own = super().rows(view)
         raw = operational.observe(view, self._window)
         self.inputs.update(raw[:, -1, :TIME])
-        states, active = scaled_states(raw, self.inputs), has_call(raw)
-        asked = np.flatnonzero(active)
-        idle = np.flatnonzero(~active)[:1]  # windows without a call share one evaluation
-        trunk = np.empty((len(states), SHAPES[1]), dtype=np.float32)
-        found = self.predictor.trunk(states[np.concatenate([asked, idle])])
-        trunk[asked] = found[: len(asked)]
+        wanted = np.unique(self._app_of_function[own])
+        active = has_call(raw[wanted])
+        called, idle = wanted[active], wanted[~active]
+        asked = np.concatenate([called, idle[:1]])  # windows without a call share one evaluation
+        trunk = np.empty((len(raw), SHAPES[1]), dtype=np.float32)
+        found = self.predictor.trunk(scaled_states(raw[asked], self.inputs.of_apps(asked)))
+        trunk[called] = found[: len(called)]
         if len(idle):
-            trunk[~active] = found[-1]
+            trunk[idle] = found[-1]
         return np.concatenate([trunk[self._app_of_function[own]], x], axis=1), own

@@ -20,6 +20,7 @@ from simulator.control.view import STEP_CALLS, STEP_REJECTED, STEP_UP, STEP_WAIT
 from simulator.places.rounding import vcpus
 
 if TYPE_CHECKING:
+    from simulator.control.view import View
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
@@ -97,6 +98,27 @@ def demand(scenario: Scenario, steps: int) -> Float32:
     return found
 
 
+def recent_demand(view: View, begin: int) -> Float32:
+    """Return what was asked in the steps from `begin` to the barrier, as far as it is known there, float32 [A, steps, 3]; see `demand`.
+
+    Only calls that came in these steps count, and a call that still runs counts until now. vCPUs are those of the present placement.
+    """
+    facts, now, count = view.facts, view.now_us, len(view.facts.apps.app_ids)
+    step_us, start = facts.world.step_us, begin * facts.world.step_us
+    shape = count, view.step - begin
+    busy, most, came = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    for a in range(count):
+        calls = view.past.calls(a)
+        own = slice(int(np.searchsorted(calls.arrival_us, start)), None)
+        arrival = calls.arrival_us[own] - start
+        known = np.where(calls.has_ended[own], calls.duration_us[own], now - start - arrival)
+        _running(arrival, known, step_us, busy[a], most[a])
+        came[a] = np.bincount(arrival // step_us, minlength=shape[1])[: shape[1]]
+    vcpu = vcpus(facts.tables, facts.apps.memory_mb)[np.arange(count), facts.cloud_of_placement[view.placement]]
+    asked = (busy / step_us * vcpu[:, None], most * facts.apps.memory_mb[:, None], came / (step_us / 1e6))
+    return np.stack(asked, axis=2).astype(np.float32)
+
+
 def series(rows: NDArray[np.integer], quota: int) -> Float32:
     """Return the four inputs beside the time, float32 [..., 4], of rows with the columns of `View.steps`.
 
@@ -145,6 +167,26 @@ class Recorded:
         at = step[:, None] - np.arange(WINDOW_STEPS - 1, -1, -1)
         found[:, :, TIME] = np.where(at >= 0, phases(at + self.first_step, self.step_us), 0)
         return found
+
+    def has_call(self, app: Int64, step: Int64) -> NDArray[np.bool_]:
+        """Whether the window that ends with a step holds a call, bool [n]; int64 [n] each."""
+        total = self.__dict__.get("_calls")
+        if total is None:
+            rate = self.inputs[:, :, RATE] > 0
+            total = np.concatenate([np.zeros((len(rate), 1), dtype=np.int32), np.cumsum(rate, axis=1, dtype=np.int32)], axis=1)
+            self.__dict__["_calls"] = total
+        return np.asarray(total[app, step + 1] > total[app, np.maximum(step + 1 - WINDOW_STEPS, 0)])
+
+    def distinct(self, app: Int64, step: Int64) -> tuple[Float32, Int64]:
+        """The windows without repetition, float32 [m, 12, 5], and which of them each is, int64 [n].
+
+        All windows that end with the same step and hold no call are one.
+        """
+        own = np.flatnonzero(self.has_call(app, step))
+        key = step.astype(np.int64)
+        key[own] = int(step.max(initial=0)) + 1 + np.arange(len(own))
+        _, first, which = np.unique(key, return_index=True, return_inverse=True)
+        return self.windows(app[first], step[first]), which
 
     def targets(self, app: Int64, step: Int64) -> Float32:
         """What was asked in the step after each, scaled, float32 [n, 3]."""

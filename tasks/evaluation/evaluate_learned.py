@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 GROUP = "learned"
-SHOWN = ("candidates", "ppo_specified", "strategic_tactical")  # arms whose decisions the page shows
+SHOWN = ("candidates", "candidates_ppo", "ppo_specified", "strategic_tactical")  # arms whose decisions the page shows
 
 
 class Job(NamedTuple):
@@ -55,10 +55,10 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def _judge(job: Job) -> Found:
-    """Judge all arms in one scenario, one training seed after the other."""
+    """Judge the arms of its family in one scenario, one training seed after the other."""
     scenario = load_scenario(job.scenarios / job.name)
     world, frames = World.of(scenario, job.models, job.seed), []
-    for arm in ARMS:
+    for arm in (arm for arm in ARMS if not arm.families or scenario.family in arm.families):
         for seed, policy in arm.build(world).items():
             frame = frame_of(evaluate(scenario, policy, job.seed))
             frames.append(frame.with_columns(pl.lit(seed, dtype=pl.Int64).alias("seed")))

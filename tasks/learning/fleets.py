@@ -15,8 +15,10 @@ from tasks.world.scenario_outputs import training_folder
 from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from simulator.envs.episodes import Episodes
     from tasks.core.paths import Paths
 
 
@@ -34,3 +36,16 @@ def training_stages(paths: Paths, reward: Reward) -> list[Stage]:
         home = stored_home(folder, scenario)
         found.append(Stage(scenario, home, np.arange(len(home)), eligible(scenario, reward.min_train_calls)))
     return found
+
+
+def fitting(stretch: int, stages: Sequence[Stage], episodes: type[Episodes], multiple: int = 1) -> int:
+    """Return the decisions of an episode: `stretch`, or as many as the shortest train span holds, since days of one's own may be few.
+
+    Args:
+        stretch: as it is set.
+        stages: training fleets.
+        episodes: their class, which knows how many steps lie between two decisions.
+        multiple: what `stretch` is a multiple of, and the answer as well.
+    """
+    held = min(stage.scenario.split_steps[0] // episodes.period_of(stage.scenario.world) for stage in stages)
+    return min(stretch, held) // multiple * multiple or stretch  # where none fits, the episodes say what is wrong

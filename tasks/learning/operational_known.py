@@ -49,9 +49,15 @@ def learn_known(scenario: Scenario, folder: Path, luck_seed: int) -> tuple[Knowl
         scale=scale,
         inputs=MinMax.of(inputs[:, :train]),
         benefit_usd=cold_start_benefit(scenario, run.nothing_idle, train),
-        memory_class=best_sizes(sizes_usd(scenario, luck_seed, ("train",) if scenario.until == "train" else ("train", "valid"))),
+        memory_class=chosen_sizes(scenario, luck_seed),
     )
     return known, Recorded(known.inputs.scaled(inputs), asked, scale, scenario.world.step_us)
+
+
+def chosen_sizes(scenario: Scenario, luck_seed: int, *, is_train_only: bool = False) -> NDArray[np.int64]:
+    """One memory class per app by what the loaded past costs with each, int64 [A]; `is_train_only`: by its train span alone."""
+    is_short = is_train_only or scenario.until == "train"
+    return best_sizes(sizes_usd(scenario, luck_seed, ("train",) if is_short else ("train", "valid")))
 
 
 def save_known(known: Knowledge, folder: Path) -> None:

@@ -13,6 +13,7 @@ from models.operational.boosting import Trees
 from models.operational.events import FAR, NEAR, EventFloors, EventRules, Head
 from models.operational.forecasters import BoostedPredictor
 from models.operational.lstm import LSTMPredictor
+from models.operational.onnx_export import OnnxPredictor, exported
 from models.operational.scaling import StaticMemory
 from models.operational.timers import TimerRules
 from models.operational.trunk_head import TrunkHead, TrunkSeen
@@ -44,7 +45,8 @@ def trunk_heads(models: Path, known: Knowledge) -> tuple[tuple[Head, Head], Trun
     network = TrunkHead()
     network.load_state_dict(load_state(models / "event_head_lstm" / "seed-1.pt"))
     network.eval()
-    return (network.head(NEAR), network.head(FAR)), TrunkSeen(LSTMPredictor.load(models / "best_model.pt"), known)
+    trunk = OnnxPredictor(exported(LSTMPredictor.load(models / "best_model.pt"), is_trunk=True))
+    return (network.head(NEAR), network.head(FAR)), TrunkSeen(trunk, known)
 
 
 def forecasted(name: str, predictor: Predictor, known: Knowledge) -> Policy:
@@ -68,7 +70,11 @@ def chosen_policy(models: Path, scenario: str) -> Policy:
     Raises:
         CheckpointError: nothing was chosen, or the weights are missing.
     """
-    known = load_known(models / "tuned" / LAYER / scenario)
+    return chosen_floors(models, load_known(models / "tuned" / LAYER / scenario))
+
+
+def chosen_floors(models: Path, known: Knowledge) -> Policy:
+    """See `chosen_policy`; with what is known of the apps at hand."""
     chosen = Chosen.read(models / LAYER)
     floors = EventFloors(boosted_heads(models / LAYER), known.benefit_usd, event_rules(chosen), "operational")
     return StaticMemory(known.memory_class, floors, "operational") if chosen.parameters["memory"] else floors

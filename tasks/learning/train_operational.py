@@ -18,37 +18,29 @@ from pydantic import Field
 from models.checkpoints import save_state
 from models.operational import boosting, trunk_head
 from models.operational.boosting import Trees, fit_trees
-from models.operational.events import FAR, NEAR, EventFloors, EventRules
+from models.operational.events import FAR, NEAR
 from models.operational.forecasters import EXTRA, BoostedPredictor
 from models.operational.lstm import LSTMPredictor, LSTMTraining, Settings, Windows
 from models.operational.onnx_export import export
-from models.operational.scaling import StaticMemory
 from models.operational.trunk_head import fit_head
 from models.training import device_of
-from simulator.control.baseline import Stay
 from simulator.control.features import operational
-from simulator.control.loop import run as play
-from simulator.objective import objective_usd
 from simulator.parameters import Section, Seed
-from simulator.scenario import load_scenario
 from tasks.core.environment import Environment
 from tasks.core.files import write_json, write_text_atomic
 from tasks.core.records import read_record
-from tasks.evaluation.arms.floors import timer_rules
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
+from tasks.learning.operational_choice import choose_use
 from tasks.learning.operational_data import Rows, joined, read_fleet, rows_of, windows_of, without_extra
-from tasks.learning.operational_known import load_known
 from tasks.learning.operational_outputs import (
     LAYER,
     VALIDATION_COLUMNS,
     operational_models,
     operational_reports,
-    tuned_operational,
     write_rows,
 )
-from tasks.learning.tune_operational_record import TunedFloors
-from tasks.world.scenario_outputs import scenario_folder, training_folder
+from tasks.world.scenario_outputs import training_folder
 from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
@@ -62,8 +54,6 @@ NOT_FOR = (
     "apps whose demand was never seen: scales of inputs and demand are those of the app's own train span",
     "a claim about the test span: its figures are of windows of the training fleets",
 )
-# Shares of the benefit that the near and the far head count on, and whether memory sizes are ordered; (0, 0, 0) is the timers alone.
-USES = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class TrainOperational(Section):
@@ -119,10 +109,10 @@ def run(params: Params, paths: Paths) -> str:
     save_state(models / "boosting" / "seed-1.pt", {f"target_{i}": trees.state() for i, trees in enumerate(boosted.trees)})
     save_state(models / "event_head" / "seed-1.pt", {name: trees.state() for name, trees in zip(("near", "far"), heads, strict=True)})
     _save_trunk_head(models, best, rows)
-    chosen = _choose(paths, settings, heads)
-    write_json(models / "chosen.json", chosen["choice"])
+    choice, tried = choose_use(paths, settings.valid_scenarios, settings.luck_seed)
+    write_json(models / "chosen.json", choice)
     reports = operational_reports(paths)
-    write_rows(reports / "validation_results.csv", VALIDATION_COLUMNS, chosen["rows"])
+    write_rows(reports / "validation_results.csv", VALIDATION_COLUMNS, tried)
     write_text_atomic(reports / "training_history.json", "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in history) + "\n]\n")
     card = _card(settings, best, best_seed, scores, tuple(folder.name for folder in folders), data, len(train.window), device.type)
     write_card(models, card)
@@ -150,34 +140,6 @@ def _save_trunk_head(models: Path, predictor: LSTMPredictor, rows: Rows) -> None
     trunk = np.concatenate([predictor.trunk(rows.window[b : b + 4096]) for b in range(0, len(rows.window), 4096)])
     head = fit_head(np.concatenate([trunk, rows.x], axis=1), rows.event, rows.weight, trunk_head.Settings(), seed=1)
     save_state(models / "event_head_lstm" / "seed-1.pt", dict(head.state_dict()))
-
-
-def _choose(paths: Paths, settings: TrainOperational, heads: tuple[Trees, Trees]) -> dict[str, Any]:
-    """Whether the boosted head and memory sizes join the timers: by the objective of the valid spans, at home."""
-    tuned = read_record(tuned_operational(paths) / "tuned.json", TunedFloors)
-    timers = timer_rules(tuned.rules["timers"])
-    head = heads[NEAR].probability, heads[FAR].probability
-    found: dict[tuple[float, float, float], list[float]] = {point: [] for point in USES}
-    for name in tuned.scenarios[: settings.valid_scenarios]:
-        scenario = load_scenario(scenario_folder(paths) / name, until="valid")
-        known = load_known(tuned_operational(paths) / name)
-        home = _valid_usd(scenario, Stay(), settings.luck_seed)
-        for near, far, memory in USES:
-            floors = EventFloors(head, known.benefit_usd, EventRules(near, far, timers))
-            policy = StaticMemory(known.memory_class, floors) if memory else floors
-            found[near, far, memory].append(100 * _valid_usd(scenario, policy, settings.luck_seed) / home)
-    means = {point: float(np.mean(values)) for point, values in found.items()}
-    near, far, memory = best = min(USES, key=lambda point: means[point])
-    parameters = {"near": near, "far": far, "memory": memory, **dict(tuned.rules["timers"])}
-    why = f"{means[best]:.3f} % of home on the valid spans, timers alone {means[USES[0]]:.3f}"
-    choice = {"arm": "event_head" if near + far > 0 else "timers", "file": "event_head/seed-1.pt", "parameters": parameters, "why": why}
-    rows = [(LAYER, f"near {n:g} far {f:g} memory {m:g}", 1, 0, "calm", round(means[n, f, m], 6), (n, f, m) == best) for n, f, m in USES]
-    return {"choice": choice, "rows": rows}
-
-
-def _valid_usd(scenario: Any, policy: Any, seed: int) -> float:
-    fleet = play(scenario, policy, seed, "valid", bucket_us=scenario.world.tactical_us)
-    return float(objective_usd(fleet.out.sum(axis=(0, 1)), scenario.objective))
 
 
 def _card(

@@ -1,6 +1,7 @@
 """`reports/<layer>/visualizations.png`: the figures of a layer's section in one picture, for readers without a browser.
 
-Drawn with matplotlib's Agg from the files that the sections read; colours come from the style sheet. Not here: the page.
+Drawn with matplotlib's Agg from the files that the sections read; colours come from the style sheet. Not here: the page, the operational
+layer's panels (floors_picture.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.files import write_bytes_atomic
 from tasks.evaluation.policy_record import ShownPolicies
+from tasks.report import floors_picture
 from tasks.report.page import style_text
 from tasks.report.parts.arms import family_in_front
 from tasks.report.parts.layers import metrics_of
@@ -45,6 +47,8 @@ def draw(page: Page, paths: Paths) -> list[str]:
         shown = page.read("reports/tactical/policy.json", ShownPolicies) if layer == "tactical" else None
         write_bytes_atomic(file_of(paths), _picture(layer, found, history, shown))
         drawn.append(layer)
+    if floors_picture.draw(page, paths, inks()):
+        drawn.append("operational")
     return drawn
 
 

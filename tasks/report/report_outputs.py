@@ -30,6 +30,11 @@ def strategic_picture(paths: Paths) -> Path:
     return paths.reports / "strategic" / "visualizations.png"
 
 
+def operational_picture(paths: Paths) -> Path:
+    """The figures of the operational layer in one picture."""
+    return paths.reports / "operational" / "visualizations.png"
+
+
 def tactical_picture(paths: Paths) -> Path:
     """The figures of the tactical layer in one picture."""
     return paths.reports / "tactical" / "visualizations.png"

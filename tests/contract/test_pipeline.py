@@ -175,6 +175,7 @@ def test_a_stage_imports_the_arms_of_its_own_group_only(closures: dict[str, Clos
         "tune_baselines": {"table", "tuned"},
         "tune_operational": {"table", "floors"},
         "train_operational": {"table", "floors"},
+        "drill_operational": {"table", "floors"},
         "evaluate_operational": {"table", "floors", "operational"},
         "evaluate_baselines": {"table", "tuned", "baselines"},
         "evaluate_bound": {"table", "bound"},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from models.operational.lstm import LSTMPredictor
@@ -24,6 +25,9 @@ from tasks.core.paths import Paths
 from tasks.core.records import read_record
 from tasks.evaluation import drill_operational, evaluate_operational
 from tasks.evaluation.arms.operational import ARMS
+from tasks.evaluation.drill_record import DriftTimeline
+from tasks.evaluation.evaluate_outputs import rows_file
+from tasks.evaluation.operational_pictures_record import FloorPictures
 from tasks.learning import train_operational, tune_operational
 from tasks.learning.card import Card
 from tasks.learning.operational_known import learn_known, load_known
@@ -36,7 +40,8 @@ SMALL: dict[str, Any] = {
     "train_operational.fleets": 1, "train_operational.windows": 1500, "train_operational.valid_windows": 500,
     "train_operational.epochs": 1, "train_operational.rows": 3000, "train_operational.trees": 8, "train_operational.row_steps": 50,
     "tune_operational.budget_replays": 1, "evaluate_operational.forecast_steps": 29,
-    "drill_operational.days": 14, "drill_operational.rate": 0.5, "drill_operational.apps": 60,
+    "drill_operational.days": 14, "drill_operational.rate": 0.5, "drill_operational.apps": 40, "drill_operational.judged_days": 0.12,
+    "drill_operational.reacts_to": ["adwin", "page_hinkley"], "evaluate_operational.also_miss_usd": [3.0e-4],
 }  # fmt: skip
 
 
@@ -142,9 +147,52 @@ def test_the_chosen_policy_runs_as_the_operational_part(trained: Paths) -> None:
     assert floors.out[..., Field.COLD_STARTS].sum() < home.out[..., Field.COLD_STARTS].sum()
 
 
-def test_a_drill_notices_what_is_shifted(tmp_path: Path, params: Params) -> None:
-    drill_operational.run(params, Paths(tmp_path))
-    found = rows(tmp_path / "reports" / "operational" / "drift_drill.csv")
+def test_a_miss_that_costs_more_makes_every_arm_dearer(judged: list[dict[str, str]], trained: Paths) -> None:
+    targets = {row["target"] for row in judged if row["target"].startswith("money")}
+    assert targets == {"money", "money_miss_0.0003"}
+    usd = (
+        pl.read_parquet(rows_file(trained, "operational"))
+        .filter(pl.col("arm") == "reactive")
+        .group_by("target")
+        .agg(pl.col("total_usd").sum())
+    )
+    by = dict(usd.iter_rows())
+    assert by["money_miss_0.0003"] > by["money"]
+
+
+def test_pictures_are_of_the_windows_that_errors_are_of(judged: list[dict[str, str]], trained: Paths) -> None:
+    shown = read_record(operational_reports(trained) / "pictures.json", FloorPictures)
+    assert set(shown.labels) == {arm.name for arm in ARMS}
+    assert {fan.app_class for fan in shown.fans} <= {"low", "mid", "high"}
+    assert all(len(line) == len(fan.truth) for fan in shown.fans for line in fan.forecasts.values())
+    # Too much less too little is the mean error, which the pinball loss and the mean absolute error imply as well.
+    few, many = shown.provision["lstm_specified"][shown.factors.index(1.0)]
+    row = next(r for r in judged if (r["arm"], r["app_class"], r["target"]) == ("lstm_specified", "all", "cpu"))
+    assert few + many == pytest.approx(float(row["mae"]), rel=1e-4)
+    assert (5 * few + many) / 6 == pytest.approx(float(row["pinball"]), rel=1e-4)
+    assert sum(b.count for b in shown.events["boosted, next two steps"]) > 100
+
+
+@pytest.fixture(scope="module")
+def drilled(trained: Paths, params: Params) -> Path:
+    drill_operational.run(params, trained)
+    return operational_reports(trained)
+
+
+def test_the_drill_says_what_a_reaction_is_worth(drilled: Path) -> None:
+    found = rows(drilled / "drift_reaction.csv")
+    assert {row["reaction"] for row in found if row["arm"] == "lstm_symmetric"} == {"nothing", "recalibrate", "fall_back", "fine_tune"}
+    for row in found:
+        if row["reaction"] == "nothing" or row["actions"] == "0":
+            assert row["pct_of_reactive"] == row["pct_without_reaction"]
+    assert all(row["pct_of_reactive"] == "100.0" for row in found if row["arm"] == "reactive")
+    assert any(row["pct_of_reactive"] != row["pct_without_reaction"] for row in found)
+    shown = read_record(drilled / "drift_timeline.json", DriftTimeline)
+    assert sum(int(row["actions"]) for row in found) == len(shown.actions) > 0
+
+
+def test_a_drill_notices_what_is_shifted(drilled: Path) -> None:
+    found = rows(drilled / "drift_drill.csv")
     assert {row["case"] for row in found} == {"none", "rate_x3", "cycle_6h", "duration_x2"}
     assert {row["detector"] for row in found} == {"adwin", "page_hinkley"}
     noticed = {case: sum(int(row["noticed"]) for row in found if row["case"] == case) for case in ("none", "rate_x3")}

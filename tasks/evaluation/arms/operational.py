@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.operational.allocator import Knowledge
 from models.operational.events import EventFloors, EventRules
 from models.operational.forecasters import MeanMargin
 from models.operational.hindsight import greedy_floors
-from models.operational.lstm import LSTMPredictor
+from models.operational.onnx_export import OnnxPredictor, exported
 from models.operational.scaling import StaticMemory
 from models.orchestrator import Chosen
 from simulator.control.baseline import Stay
 from simulator.control.decision import Policy
-from simulator.scenario import Scenario
 from tasks.evaluation.arms.floors import RULES, FloorRule, timers
 from tasks.evaluation.arms.table import Arm, ordered
-from tasks.learning.operational_policy import (
-    boosted_heads,
-    boosted_predictor,
-    chosen_policy,
-    event_rules,
-    forecasted,
-    trunk_heads,
-)
+from tasks.evaluation.operational_world import Judged
+from tasks.learning.operational_policy import boosted_heads, boosted_predictor, chosen_floors, event_rules, forecasted, trunk_heads
 
 REACTIVE, HINDSIGHT = "reactive", "greedy_hindsight"
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What an arm is built from in one scenario.
-
-    Args:
-        scenario: the world; an arm that is causal reads its facts alone.
-        known: of its apps.
-        nothing_idle: bool [N], calls of the recorded run that found nothing idle; for hindsight.
-        models: the folder `data/models`.
-        parameters: of the tuned rules, by name.
-        margin: float32 [3], what the symmetric network lacks of the specified one's mean forecast.
-        seed: of the luck.
-    """
-
-    scenario: Scenario
-    known: Knowledge
-    nothing_idle: NDArray[np.bool_]
-    models: Path
-    parameters: Mapping[str, Mapping[str, float]]
-    margin: NDArray[np.float32]
-    seed: int
-
-    @property
-    def layer(self) -> Path:
-        """The folder of the layer's models."""
-        return self.models / "operational"
+BLIND = ("static_2x", "moving_average", "seasonal_naive", "hybrid_histogram")  # rules that know no prices
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operational(Arm):
-    """One row; `build` makes the policy that is judged."""
+    """One row.
+
+    Args:
+        build: makes the policy that is judged.
+        weighs_money: whether its floors depend on what a miss costs; the others are run once and priced anew.
+    """
 
     ink: str = "learned"
+    weighs_money: bool = True
     build: Callable[[Judged], Policy]
 
 
@@ -73,20 +40,21 @@ def _rule(row: FloorRule) -> Operational:
     def build(world: Judged) -> Policy:
         return row.build(world.known, world.parameters[row.name])
 
-    return Operational(name=row.name, label=row.label, ink=row.ink, order=row.order, build=build)
+    weighs = row.name not in BLIND
+    return Operational(name=row.name, label=row.label, ink=row.ink, order=row.order, build=build, weighs_money=weighs)
 
 
-def network(world: Judged, arm: str) -> LSTMPredictor:
-    """The network of an arm, of its first training seed."""
-    return LSTMPredictor.load(min((world.layer / arm).glob("seed-*.pt")))
+def served(world: Judged, arm: str) -> OnnxPredictor:
+    """The network of an arm as it is served: in a run of the world it answers in half of the time, and the same to 1e-5."""
+    return OnnxPredictor(exported(world.network(arm)))
 
 
 def _network(arm: str) -> Callable[[Judged], Policy]:
-    return lambda world: forecasted(arm, network(world, arm), world.known)
+    return lambda world: forecasted(arm, served(world, arm), world.known)
 
 
 def _margin(world: Judged) -> Policy:
-    return forecasted("lstm_margin", MeanMargin(network(world, "lstm_symmetric"), world.margin), world.known)
+    return forecasted("lstm_margin", MeanMargin(served(world, "lstm_symmetric"), world.margin), world.known)
 
 
 def _event_head(world: Judged) -> Policy:
@@ -110,20 +78,24 @@ def _timers_memory(world: Judged) -> Policy:
 
 
 ARMS = ordered(
-    Operational(name=REACTIVE, label="Reactive", ink="home", order=10, build=lambda w: Stay()),
+    Operational(name=REACTIVE, label="Reactive", ink="home", order=10, build=lambda w: Stay(), weighs_money=False),
     *map(_rule, RULES),
     Operational(name="static_memory", label="One memory size", ink="home", order=90, build=_static_memory),
     Operational(name="timers_memory", label="Timers, one memory size", ink="home", order=100, build=_timers_memory),
-    Operational(name="lstm_specified", label="LSTM, as specified", order=110, build=_network("lstm_specified")),
-    Operational(name="lstm_symmetric", label="LSTM, symmetric loss", order=120, build=_network("lstm_symmetric")),
-    Operational(name="lstm_quantile", label="LSTM, 5/6 quantile", order=130, build=_network("lstm_quantile")),
-    Operational(name="lstm_margin", label="LSTM, symmetric and margin", order=140, build=_margin),
+    Operational(name="lstm_specified", label="LSTM, as specified", order=110, build=_network("lstm_specified"), weighs_money=False),
+    Operational(name="lstm_symmetric", label="LSTM, symmetric loss", order=120, build=_network("lstm_symmetric"), weighs_money=False),
+    Operational(name="lstm_quantile", label="LSTM, 5/6 quantile", order=130, build=_network("lstm_quantile"), weighs_money=False),
+    Operational(name="lstm_margin", label="LSTM, symmetric and margin", order=140, build=_margin, weighs_money=False),
     Operational(
-        name="boosting", label="Boosted forecast", order=150, build=lambda w: forecasted("boosting", boosted_predictor(w.layer), w.known)
+        name="boosting",
+        label="Boosted forecast",
+        order=150,
+        build=lambda w: forecasted("boosting", boosted_predictor(w.layer), w.known),
+        weighs_money=False,
     ),
     Operational(name="event_head_lstm", label="Event head on the LSTM", order=160, build=_event_head_lstm),
     Operational(name="event_head", label="Event head above timers", order=170, build=_event_head),
-    Operational(name="operational", label="What the layer uses", order=180, build=lambda w: chosen_policy(w.models, w.scenario.id)),
+    Operational(name="operational", label="What the layer uses", order=180, build=lambda w: chosen_floors(w.models, w.known)),
     Operational(
         name=HINDSIGHT,
         label="Hindsight, floor by floor",

@@ -56,6 +56,14 @@ def test_residuals_are_standard_on_the_train_span_and_clipped() -> None:
     assert (empty.rate == 0).all()
 
 
+def test_a_duration_is_seen_when_its_call_ends() -> None:
+    arrival, duration = np.arange(0, 20 * SLOT_US, SLOT_US // 4), np.full(80, 1_000_000)
+    duration[40] = 5 * SLOT_US  # comes in slot 10, ends in slot 15
+    found = residuals(arrival, duration, 20, 8).duration
+    assert found[10] == found[9]
+    assert found[15] > 1.0
+
+
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_a_shift_changes_what_comes_after_it_only(shift: str) -> None:
     twin = generate_azure2021(1, days=3, apps=12, rate=0.1)

@@ -11,7 +11,7 @@ import torch
 from core.errors import CheckpointError
 from models.checkpoints import load_state, save_state
 from models.operational.lstm import LEVEL, LSTMPredictor, LSTMTraining, Network, Settings, Windows, asymmetric_mse, pinball
-from models.operational.onnx_export import OnnxPredictor, export
+from models.operational.onnx_export import OnnxPredictor, export, exported
 
 
 def windows(count: int, seed: int, extra: int = 0) -> Windows:
@@ -125,3 +125,6 @@ def test_onnx_answers_as_torch_does(tmp_path: Path) -> None:
     states[3, :8] = 0  # padding
     np.testing.assert_allclose(served.predict(states), predictor.predict(states), atol=1e-5)
     np.testing.assert_allclose(served.predict(states[3]), predictor.predict(states[3]), atol=1e-5)
+    trunk = OnnxPredictor(exported(predictor, is_trunk=True)).trunk(states)
+    np.testing.assert_allclose(trunk, predictor.trunk(states), atol=1e-5)
+    np.testing.assert_allclose(predictor.answer(trunk), predictor.predict(states), atol=1e-5)

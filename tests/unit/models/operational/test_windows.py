@@ -90,6 +90,18 @@ def test_windows_of_a_recorded_run_are_those_that_the_policy_sees(scenario: Scen
             np.testing.assert_allclose(found, scaled_states(window, scale), atol=1e-6, err_msg=f"step {step}")
 
 
+def test_windows_without_a_call_of_one_step_are_one_window(scenario: Scenario) -> None:
+    rng = np.random.default_rng(1)
+    inputs = np.where(rng.random((5, 400, 4)) > 0.97, rng.random((5, 400, 4)), 0).astype(np.float32)
+    recorded = Recorded(inputs, np.zeros((5, 400, 3), np.float32), np.ones((5, 3), np.float32), 15_000_000)
+    app, step = np.repeat(np.arange(5), 400), np.tile(np.arange(400), 5)
+    window, which = recorded.distinct(app, step)
+    np.testing.assert_array_equal(window[which], recorded.windows(app, step))
+    has_call = (recorded.windows(app, step)[:, :, 0] > 0).any(axis=1)
+    np.testing.assert_array_equal(recorded.has_call(app, step), has_call)
+    assert len(window) == has_call.sum() + len(np.unique(step[~has_call]))
+
+
 def test_the_order_of_the_apps_changes_nothing() -> None:
     rng = np.random.default_rng(1)
     asked = rng.random((6, 300, 3)).astype(np.float32)
