@@ -29,7 +29,7 @@ class Learner(Generic[Training]):
         network: class of the networks, made of (inputs, actions, random, device).
         episodes: class of the episodes.
         multiple: the number of apps in a world is a multiple of this.
-        steps: the decisions of an episode are a multiple of this.
+        rollout: the decisions of an episode are a multiple of this.
     """
 
     layer: str
@@ -38,7 +38,7 @@ class Learner(Generic[Training]):
     network: Callable[..., Any]
     episodes: type[Episodes]
     multiple: int = 1
-    steps: int = 1
+    rollout: int = 1
 
     def on(
         self,
@@ -62,13 +62,13 @@ class Learner(Generic[Training]):
             settings: of each seed.
             seeds: training seeds; one may be there several times with different settings.
             transitions: of each seed.
-            stretch: decisions of an episode; fewer where the train span of a fleet is shorter.
+            stretch: decisions of an episode, if the train spans hold so many (`fitting`).
             apps: that are learned from; None: as many as all fleets have.
             score: see `SeedTraining`.
             start: parameters that all networks begin with; None: drawn.
             neighbours: the layers above or below in an episode, see its class.
         """
-        stretch = fitting(stretch, stages, self.episodes, self.steps)
+        stretch = fitting(stretch, stages, self.episodes, self.rollout)
         options: dict[str, Any] = {"span": "train", "intervals": stretch, "luck_seed": HOME_SEED, "reward": reward} | neighbours
         worlds = [FleetWorld(stages, self.episodes, multiple=self.multiple, most=apps, **options) for _ in seeds]
 

@@ -25,4 +25,4 @@ def placing(tensors: Tensors, facts: Facts) -> Policy:
 
 def ppo_learner(settings: PpoSettings, arm: str = ARM) -> Learner[PpoTraining]:
     """PPO with as many apps as fill its batches."""
-    return Learner(LAYER, arm, PpoTraining, ActorCritic, TacticalEpisodes, multiple=settings.envs, steps=settings.steps)
+    return Learner(LAYER, arm, PpoTraining, ActorCritic, TacticalEpisodes, multiple=settings.envs, rollout=settings.steps)
