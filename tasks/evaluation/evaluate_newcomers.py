@@ -1,8 +1,9 @@
 """Stage `evaluate_newcomers`: what arms do for apps that come without a history. Not here: arms of apps with one (evaluate_*.py).
 
 In every scenario, a part of the apps by a hash of their ids has made no call before the test span: views, replays and everything that is
-learned are without them. They follow the leader of replays of their own calls; the others follow the planner, or the network that corrects
-it. Rows are sums over the apps without a history; home, hindsight and arms that do know their past are those of the other stages.
+learned are without them. They follow the leader of replays of their own calls, from home or from where the rest of the fleet suggests; the
+others follow the planner, or the network that corrects it. Rows are sums over the apps without a history; home, hindsight and arms that do
+know their past are those of the other stages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from models import statistics
+from models.baselines.arrivals import StartsAsTheFleet
 from models.baselines.newcomers import Beside, FollowTheLeader
 from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
@@ -103,10 +105,12 @@ def policies(job: Job, scenario: Scenario, is_new: NDArray[np.bool_]) -> list[Po
         "planner": Planner(Costs(facts, learned), "planner_response", **options),
         "candidates": agents[min(agents)].policy(facts, learned, **options),
     }
-    typical = load_typical(planner_folder(job.paths))
-    return [
-        Beside(f"newcomers_{name}", policy, FollowTheLeader(facts, typical, policy.period_steps), is_new) for name, policy in known.items()
-    ]
+    typical, period = load_typical(planner_folder(job.paths)), scenario.world.tactical_steps
+    following = {
+        name: Beside(f"newcomers_{name}", policy, FollowTheLeader(facts, typical, period), is_new) for name, policy in known.items()
+    }
+    informed = Planner(known["planner"].costs, "planner_response", **options)
+    return [*following.values(), Beside("newcomers_informed", informed, StartsAsTheFleet(facts, typical, learned, period), is_new)]
 
 
 def learned_without(paths: Paths, scenario: Scenario, is_new: NDArray[np.bool_]) -> Learned:

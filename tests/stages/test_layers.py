@@ -236,7 +236,7 @@ def test_apps_without_a_history_are_judged_beside_arms_that_know_it(tree: Paths)
     table, found = pl.read_csv(newcomers_file(tree)), read_record(newcomers_record(tree), Newcomers)
     assert sorted(table["scenario"].unique().to_list()) == ["calm-1", "calm-2"]  # there is no crunch
     known = {arm for arms in evaluate_newcomers.REFERENCES.values() for arm in arms}
-    assert set(table["arm"]) == known | {"newcomers_planner", "newcomers_candidates"}
+    assert set(table["arm"]) == known | {"newcomers_planner", "newcomers_candidates", "newcomers_informed"}
     assert (table.group_by("scenario").agg(pl.col("apps").n_unique())["apps"] == 1).all()
     assert (table["apps"] > 0).all()
     usd = {arm: rows["total_usd"].to_numpy() for (arm,), rows in table.sort("scenario").group_by("arm", maintain_order=True)}
