@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 HOME, HINDSIGHT = "home", "hindsight"
+COLUMNS = {"scenario": pl.String, "family": pl.String, "apps": pl.Int64, "arm": pl.String, "total_usd": pl.Float64}
 REFERENCES = {"baselines": (HOME, "best_static", "greedy_hysteresis", "follow_the_leader", "planner_response"), "bound": (HINDSIGHT,)}
 
 
@@ -83,10 +84,12 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def _judge(job: Job) -> pl.DataFrame:
-    """Judge the arms in one scenario, and sum what others cost the same apps; see `newcomers_file`."""
+    """Judge the arms in one scenario, and sum what others cost the same apps; see `newcomers_file`. No row where none of them is called."""
     device_of("cpu")  # one thread, and the same bytes every time
     whole = load_scenario(scenario_folder(job.paths) / job.name)
     is_new = one_in(job.one_in, whole.apps.app_ids)
+    if not has_calls(whole, is_new):  # a fleet of one's own may be small
+        return pl.DataFrame(schema=COLUMNS)
     scenario = without_past(whole, is_new, whole.split_steps[1])
     replays, found = replay_table(scenario, "test"), _references(job, whole, is_new)
     for policy in policies(job, scenario, is_new):
@@ -94,6 +97,13 @@ def _judge(job: Job) -> pl.DataFrame:
         found[policy.name] = float(objective_usd(fleet.out.sum(axis=1), whole.objective)[is_new].sum())
     keys = {"scenario": job.name, "family": whole.family, "apps": int(is_new.sum())}
     return pl.DataFrame([keys | {"arm": arm, "total_usd": usd} for arm, usd in found.items()])
+
+
+def has_calls(scenario: Scenario, is_new: NDArray[np.bool_]) -> bool:
+    """Whether one of the apps of `is_new` (bool [A]) is called in the test span."""
+    _, begin, end = scenario.split_steps
+    calls = scenario.calls
+    return bool((is_new[calls.group_app] & (calls.group_step >= begin) & (calls.group_step < end)).any())
 
 
 def policies(job: Job, scenario: Scenario, is_new: NDArray[np.bool_]) -> list[Policy]:

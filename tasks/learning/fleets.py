@@ -28,10 +28,10 @@ def training_folders(paths: Paths) -> list[Path]:
     return [training_folder(paths) / row.id for row in rows]
 
 
-def training_stages(paths: Paths, reward: Reward) -> list[Stage]:
-    """The training fleets with their runs at home, to be shared by the worlds of all seeds."""
+def training_stages(paths: Paths, reward: Reward, most: int | None = None) -> list[Stage]:
+    """The training fleets (the first `most`; None: all) with their runs at home, to be shared by the worlds of all seeds."""
     found = []
-    for folder in training_folders(paths):
+    for folder in training_folders(paths)[:most]:
         scenario = load_scenario(folder, until="train")
         home = stored_home(folder, scenario)
         found.append(Stage(scenario, home, np.arange(len(home)), eligible(scenario, reward.min_train_calls)))

@@ -74,7 +74,7 @@ def run(params: Params, paths: Paths) -> str:
     settings, reward = params.section("train_candidates_ppo", Settings), params.section("reward", Reward)
     folders = training_folders(paths)[: settings.fleets]
     data, parts = data_fingerprint(folders), settings.model_dump(mode="json") | {"reward": reward.model_dump(mode="json")}
-    training = _training(paths, settings, reward, training_stages(paths, reward)[: settings.fleets])
+    training = _training(paths, settings, reward, training_stages(paths, reward, settings.fleets))
     with Checkpoints(paths, "train_candidates_ppo", fingerprint(parts, data)) as checkpoints:
         checkpoints.run(ARM, training)
         choice = _choice(paths, settings, training)

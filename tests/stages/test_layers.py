@@ -248,6 +248,16 @@ def test_apps_without_a_history_are_judged_beside_arms_that_know_it(tree: Paths)
     assert (usd["newcomers_planner"] != usd["planner_response"]).any()
 
 
+def test_a_small_fleet_may_have_no_app_without_a_history(tree: Paths, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, object] = {}
+    monkeypatch.setattr(evaluate_newcomers, "write_text_atomic", lambda file, text: written.update({file.name: text}))
+    monkeypatch.setattr(evaluate_newcomers, "write_record", lambda file, _, record: written.update({file.name: record}))
+    said = evaluate_newcomers.run(params.changed({"evaluate_newcomers.one_in": 1000}), tree)
+    assert said == "0 arms in 2 scenarios, one in 1000 apps without a history"
+    assert written["newcomers.csv"] == "scenario,family,apps,arm,total_usd\n"
+    assert written["newcomers.json"] == {"one_in": 1000, "level": evaluate_newcomers.LEVEL, "families": {}}
+
+
 def test_the_calls_of_their_past_change_nothing(tree: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """With replays of that past that are a hundred times as dear, the planner has learned the same."""
     whole = load_scenario(scenario_folder(tree) / "calm-1")
