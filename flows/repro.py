@@ -13,6 +13,7 @@ from flows.lines import Lines
 from flows.look import always_run, look, lookers
 from flows.process import Runner, dvc, is_busy
 from flows.profile import set_profile
+from flows.warm_up import compiling
 from tasks.core.progress import BY_LINES, VARIABLE
 from tasks.core.run_lock import Held, held
 
@@ -44,10 +45,11 @@ def rebuild(root: Path, command: str, show: Callable[[str], None], *, profile: s
             show(lines.summary(time.monotonic() - started))
             return
         runner = Runner(root, LIMIT_S, {**lock.environment(), **({VARIABLE: BY_LINES} if is_terminal else {})})
-        while not _repro(runner, lines, [*(["--force"] if force else []), *targets]):
-            show("a stage that was started by hand has its turn first")
-            lock.lend()
-            change_profile(root, profile, show)
+        with compiling(root):
+            while not _repro(runner, lines, [*(["--force"] if force else []), *targets]):
+                show("a stage that was started by hand has its turn first")
+                lock.lend()
+                change_profile(root, profile, show)
         show(lines.summary(time.monotonic() - started))
 
 

@@ -24,6 +24,7 @@ from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
 from models.strategic.dqn import MASKED, DQNAgent
 from models.tactical.candidates import CandidatesAgent
+from models.tactical.candidates_ppo import PlannedAgent
 from models.tactical.ppo import PPOAgent
 from simulator.control.acting import Act, Acting, Layer
 from simulator.control.decision import Composite, Policy, Scope
@@ -37,6 +38,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 LayerName = Literal["strategic", "tactical", "operational"]
 Weigh = Callable[[Float32, Any], Float32]
+Placing = PPOAgent | CandidatesAgent | PlannedAgent | Mapping[str, float]  # the parameters: of the planner
 CHOSEN = "chosen.json"
 PLANNER = ("horizon", "switches")  # parameters of the planner
 REWARD, LOG_PROBABILITY = "units of the reward", "log probability"
@@ -89,7 +91,7 @@ class Orchestrator:
     def __init__(
         self,
         strategic: DQNAgent | None = None,
-        tactical: PPOAgent | CandidatesAgent | Mapping[str, float] | None = None,
+        tactical: Placing | None = None,
         operational: Callable[[Facts], Policy] | None = None,
         planner: Mapping[str, float] | None = None,
     ) -> None:
@@ -122,11 +124,13 @@ class Orchestrator:
         return DQNAgent.load(folder / Chosen.read(folder).file)
 
     @staticmethod
-    def _tactical(folder: Path) -> tuple[PPOAgent | CandidatesAgent | Mapping[str, float], Mapping[str, float]]:
+    def _tactical(folder: Path) -> tuple[Placing, Mapping[str, float]]:
         chosen = Chosen.read(folder)
-        planner = {name: chosen.parameters[name] for name in PLANNER if name in chosen.parameters}
+        p, planner = chosen.parameters, {name: chosen.parameters[name] for name in PLANNER if name in chosen.parameters}
         if chosen.arm == "candidates":
-            return CandidatesAgent.load(folder / chosen.file, (chosen.parameters["volume"], chosen.parameters["response"])), planner
+            return CandidatesAgent.load(folder / chosen.file, (p["volume"], p["response"])), planner
+        if chosen.arm == "candidates_ppo":
+            return PlannedAgent.load(folder / chosen.file, p["strength"], p["temperature"]), planner
         return PPOAgent.load(folder / chosen.file) if chosen.file else planner, planner
 
     def policy(self, facts: Facts, learned: Learned | None = None, *, name: str = "full") -> Composite:
@@ -144,24 +148,37 @@ class Orchestrator:
         above = None
         if self.strategic is not None:
             known, period_steps = strategic.start(facts), facts.world.strategic_steps
-            above = Weighed("clouds", strategic, known, self.strategic.act, self.strategic.q_values, REWARD, period_steps)
+            above = Weighed("clouds", strategic, known, self.strategic.act, self.strategic.weights, REWARD, period_steps)
         operational = None if self.operational is None else self.operational(facts)
-        below = self._placing(facts, learned, "all" if above is None else "cloud")
+        below = self.placing(facts, learned, "all" if above is None else "cloud")
         return Composite(name, strategic=above, tactical=below, operational=operational)
 
-    def _placing(self, facts: Facts, learned: Learned | None, scope: Scope) -> Policy | None:
+    def placing(self, facts: Facts, learned: Learned | None, scope: Scope) -> Policy | None:
+        """Return the tactical part alone, for one run; None: the layer is absent.
+
+        Args:
+            facts: of the scenario.
+            learned: of its past, see `policy`.
+            scope: 'cloud': inside the cloud that a strategic part gives.
+
+        Raises:
+            ValueError: the part needs `learned`.
+        """
         agent, period_steps = self.tactical, facts.world.tactical_steps
         if agent is None:
             return None
         if isinstance(agent, PPOAgent):
-            return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.log_probs, LOG_PROBABILITY, period_steps)
+            return Weighed("placements", tactical, tactical.start(facts), agent.act, agent.weights, LOG_PROBABILITY, period_steps)
         if learned is None:
             raise ValueError("the tactical layer needs what was learned of the scenario's past")
-        tuned = self.planner if isinstance(agent, CandidatesAgent) else agent
-        options: dict[str, Any] = {name: int(value) if name == "horizon" else value for name, value in tuned.items()}
-        if isinstance(agent, CandidatesAgent):
-            return agent.policy(facts, learned, period_steps=period_steps, scope=scope, **options)
-        return Planner(Costs(facts, learned), "planner_response", period_steps=period_steps, scope=scope, **options)
+        if isinstance(agent, CandidatesAgent | PlannedAgent):
+            return agent.policy(facts, learned, period_steps=period_steps, scope=scope, **_options(self.planner))
+        return Planner(Costs(facts, learned), "planner_response", period_steps=period_steps, scope=scope, **_options(agent))
+
+
+def _options(tuned: Mapping[str, float]) -> dict[str, Any]:
+    """Parameters of the planner as it takes them."""
+    return {name: int(value) if name == "horizon" else value for name, value in tuned.items()}
 
 
 class Weighed(Acting):

@@ -6,7 +6,7 @@ an environment of gymnasium. Not here: learners, features, rewards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -143,7 +143,7 @@ class FleetWorld:
     """
 
     def __init__(
-        self, stages: Sequence[Stage], kind: type[Episodes], *, multiple: int = 1, most: int | None = None, **options: Any
+        self, stages: Sequence[Stage], kind: Callable[..., Episodes], *, multiple: int = 1, most: int | None = None, **options: Any
     ) -> None:
         self._runs = [kind(stage, **options) for stage in stages]
         self._eligible = [np.flatnonzero(stage.is_eligible) for stage in stages]

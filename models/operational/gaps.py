@@ -112,8 +112,8 @@ def _hazard(counts: Int64, idle_us: Int64, begin_us: Int64, end_us: Int64) -> Fl
     return found
 
 
-class Hazard(PoolRule):
-    """A warm instance while P(a call in a step | idle so long) x benefit exceeds the price of the step, where none may be idle without it.
+class GapRule(PoolRule):
+    """A rule that weighs the chance of a call, given the idle time, against a price.
 
     Args:
         benefit_usd: float64 [A, C].
@@ -121,7 +121,7 @@ class Hazard(PoolRule):
         name: of the arm.
     """
 
-    def __init__(self, benefit_usd: Float64, share: float = 1.0, name: str = "hazard") -> None:
+    def __init__(self, benefit_usd: Float64, share: float, name: str) -> None:
         super().__init__()
         self.benefit_usd, self.share, self.name, self._prices = benefit_usd, share, name, Prices()
 
@@ -129,8 +129,23 @@ class Hazard(PoolRule):
         """Make the histograms of the past."""
         super().start(view)
         self._counts = Gaps.of(view).counts
-        step, least = view.facts.world.step_us, view.facts.tables.keep_alive_us[:, 0]
+        least = view.facts.tables.keep_alive_us[:, 0]
         self._least = least[view.facts.cloud_of_placement[view.placement]][self.app_of_function]
+
+
+class Hazard(GapRule):
+    """A warm instance while P(a call in a step | idle so long) x benefit exceeds the price of the step, where none may be idle without it.
+
+    Args: see `GapRule`.
+    """
+
+    def __init__(self, benefit_usd: Float64, share: float = 1.0, name: str = "hazard") -> None:
+        super().__init__(benefit_usd, share, name)
+
+    def start(self, view: View) -> None:
+        """Make the histograms of the past."""
+        super().start(view)
+        step = view.facts.world.step_us
         self._begin, self._end = np.full(len(self._counts), step), np.full(len(self._counts), 2 * step)
 
     def floors(self, view: View) -> NDArray[np.integer]:
@@ -148,26 +163,19 @@ class Hazard(PoolRule):
         return (chance * benefit > price).astype(np.int64)
 
 
-class Hold(PoolRule):
+class Hold(GapRule):
     """Where the surplus of a falling floor lives on: one step of a floor when the idle instance is about to end, if a call is likely.
 
-    Args:
-        benefit_usd: float64 [A, C].
-        share: part of the benefit that is counted on.
-        name: of the arm.
+    Args: see `GapRule`.
     """
 
     def __init__(self, benefit_usd: Float64, share: float = 1.0, name: str = "hold") -> None:
-        super().__init__()
-        self.benefit_usd, self.share, self.name, self._prices = benefit_usd, share, name, Prices()
+        super().__init__(benefit_usd, share, name)
 
     def start(self, view: View) -> None:
         """Make the histograms of the past."""
         super().start(view)
-        self._counts = Gaps.of(view).counts
         self._ahead = np.full(len(self._counts), FAR_US)
-        least = view.facts.tables.keep_alive_us[:, 0]
-        self._least = least[view.facts.cloud_of_placement[view.placement]][self.app_of_function]
         self._held = np.full(len(self._counts), -(1 << 30), dtype=np.int64)  # a floor gives a new life, but the idle time runs on
 
     def floors(self, view: View) -> NDArray[np.integer]:

@@ -9,8 +9,7 @@ Not here: what is observed (simulator/control/features), the environment (models
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,19 +17,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from models.checkpoints import load_model
+from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, State, generators
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
-from simulator.control.acting import Acting
 from simulator.control.features import strategic
 from simulator.parameters import Section
 
-if TYPE_CHECKING:
-    from simulator.control.decision import Policy
-    from simulator.control.view import Facts
-
-Int64 = NDArray[np.int64]
 MASKED = -1e9  # instead of the value of an action that may not be chosen
 
 
@@ -252,26 +245,27 @@ class DqnTraining(SeedTraining):
         self.replay.at, self.owed = state["replay_at"], state["owed"]
 
 
-class DQNAgent:
+class DQNAgent(Agent):
     """A trained network that chooses the cloud of the highest value.
 
     Args:
         tensors: of the layers of `QNetwork`, by name.
     """
 
+    layer: ClassVar = strategic
+    layer_name: ClassVar = "strategic"
+    arm: ClassVar = "dqn_specified"
+    period: ClassVar = "strategic_steps"
+
     def __init__(self, tensors: Tensors) -> None:
         inputs, actions = tensors["hidden1.weight"].shape[0], tensors["values.bias"].shape[0]
         self.network = QNetwork(inputs, actions, generators([0]), torch.device("cpu"))
         self.network.load(0, tensors)
 
-    @classmethod
-    def load(cls, path: Path | str) -> DQNAgent:
-        """Read the weights at `path` and the card beside them.
-
-        Raises:
-            CheckpointError: they are missing, damaged, or not of this layer, its features or this network.
-        """
-        return cls(load_model(path, "strategic", strategic.VERSION, lambda sizes: QNetwork.widths(sizes["inputs"], sizes["actions"])))
+    @staticmethod
+    def widths(sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """See `Agent`."""
+        return QNetwork.widths(sizes["inputs"], sizes["actions"])
 
     def select_cloud(self, strategic_state: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> int:
         """Return the cloud, 0, 1, 2: aws, azure, gcp with the published tables.
@@ -283,18 +277,8 @@ class DQNAgent:
         observed = np.asarray(strategic_state, dtype=np.float32)
         return int(self.act(observed[None], None if mask is None else mask[None])[0])
 
-    def act(self, observed: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Int64:
-        """Return the actions of the highest value, int64 [A], for observations [A, inputs] and masks [A, actions]."""
-        may = np.ones((len(observed), self.network.actions), dtype=np.bool_) if mask is None else mask
-        chosen: Int64 = self.q_values(observed, may).argmax(axis=1)
-        return chosen
-
-    def q_values(self, observed: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def weights(self, observed: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Values of all actions, float32 [A, actions], in units of the reward; `MASKED` where an action may not be chosen."""
         with torch.no_grad():
             found: NDArray[np.float32] = self.network.values(torch.from_numpy(observed)[None], torch.from_numpy(mask)[None])[0].numpy()
         return found
-
-    def policy(self, facts: Facts, name: str = "dqn_specified") -> Policy:
-        """The agent as the strategic part of a policy, for one run."""
-        return Acting(name, strategic, strategic.start(facts), self.act, period_steps=facts.world.strategic_steps)

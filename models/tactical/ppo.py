@@ -10,8 +10,7 @@ Not here: what is observed (simulator/control/features), the environment (models
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -19,19 +18,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from models.checkpoints import load_model
+from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, generators
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
-from simulator.control.acting import Acting
 from simulator.control.features import tactical
 from simulator.parameters import Section
 
-if TYPE_CHECKING:
-    from simulator.control.decision import Policy
-    from simulator.control.view import Facts
-
-Int64 = NDArray[np.int64]
 MASKED = -1e9  # instead of a logit: its probability is 0 to the bit
 
 
@@ -231,11 +224,14 @@ class PpoTraining(SeedTraining):
         entropy = -(log_probs.exp() * log_probs).sum(dim=-1).mean(dim=1)
         with torch.no_grad():
             kl, clipped = (ratio - 1 - difference).mean(dim=1), ((ratio - 1).abs() > clip).float().mean(dim=1)
-        metrics = {"losses/policy_loss": policy, "losses/value_loss": value, "losses/entropy": entropy}
-        return policy + self.settings.value_weight * value - weight * entropy, metrics | {
-            "losses/approx_kl": kl,
-            "losses/clipfrac": clipped,
-        }
+        more, measured = self.penalty(encoded, log_probs, mask)
+        metrics = {"losses/policy_loss": policy, "losses/value_loss": value, "losses/entropy": entropy} | measured
+        loss = policy + self.settings.value_weight * value - weight * entropy
+        return loss if more is None else loss + more, metrics | {"losses/approx_kl": kl, "losses/clipfrac": clipped}
+
+    def penalty(self, encoded: Tensor, found: Tensor, mask: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """What a variant adds to the loss of each seed, [S], by the log probabilities found, and its metrics; PPO adds nothing."""
+        return None, {}
 
     def _values(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Values before and after every step, [S, T, N]; after it 0 where an episode terminated."""
@@ -246,26 +242,27 @@ class PpoTraining(SeedTraining):
         return before, after.masked_fill(batch.is_terminal, 0.0)
 
 
-class PPOAgent:
+class PPOAgent(Agent):
     """A trained network that chooses the most probable placement.
 
     Args:
         tensors: of the layers of `ActorCritic`, by name.
     """
 
+    layer: ClassVar = tactical
+    layer_name: ClassVar = "tactical"
+    arm: ClassVar = "ppo_specified"
+    period: ClassVar = "tactical_steps"
+
     def __init__(self, tensors: Tensors) -> None:
         inputs, actions = tensors["encoder.weight"].shape[0], tensors["logits.bias"].shape[0]
         self.network = ActorCritic(inputs, actions, generators([0]), torch.device("cpu"))
         self.network.load(0, tensors)
 
-    @classmethod
-    def load(cls, path: Path | str) -> PPOAgent:
-        """Read the weights at `path` and the card beside them.
-
-        Raises:
-            CheckpointError: they are missing, damaged, or not of this layer, its features or this network.
-        """
-        return cls(load_model(path, "tactical", tactical.VERSION, lambda sizes: ActorCritic.widths(sizes["inputs"], sizes["actions"])))
+    @staticmethod
+    def widths(sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """See `Agent`."""
+        return ActorCritic.widths(sizes["inputs"], sizes["actions"])
 
     def select_placement(self, tactical_state: NDArray[np.float32], strategic_cloud: int, mask: NDArray[np.bool_] | None = None) -> int:
         """Return the placement inside a cloud, 3 x metro + zone with the published tables.
@@ -279,19 +276,9 @@ class PPOAgent:
         observed[: len(observed) - 4] = np.arange(len(observed) - 4) == strategic_cloud
         return int(self.act(observed[None], None if mask is None else mask[None])[0])
 
-    def act(self, observed: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Int64:
-        """Return the most probable actions, int64 [A], for observations [A, inputs] and masks [A, actions]."""
-        may = np.ones((len(observed), self.network.actions), dtype=np.bool_) if mask is None else mask
-        chosen: Int64 = self.log_probs(observed, may).argmax(axis=1)
-        return chosen
-
-    def log_probs(self, observed: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def weights(self, observed: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Logarithms of the probabilities of all actions, float32 [A, actions]."""
         with torch.no_grad():
             encoded = self.network.encoded(torch.from_numpy(observed)[None])
             found: NDArray[np.float32] = self.network.policy(encoded, torch.from_numpy(mask)[None])[0].numpy()
         return found
-
-    def policy(self, facts: Facts, name: str = "ppo_specified") -> Policy:
-        """The agent as the tactical part of a policy, for one run."""
-        return Acting(name, tactical, tactical.start(facts), self.act, period_steps=facts.world.tactical_steps)

@@ -52,6 +52,7 @@ STAGES: Mapping[str, Stage] = {
     "evaluate_operational": Stage("tasks.evaluation.evaluate_operational"),
     "drill_operational": Stage("tasks.evaluation.drill_operational"),
     "train_candidates": Stage("tasks.learning.train_candidates"),
+    "train_candidates_ppo": Stage("tasks.learning.train_candidates_ppo"),
     "finetune": Stage("tasks.learning.finetune"),
     "evaluate_baselines": Stage("tasks.evaluation.evaluate_baselines"),
     "evaluate_bound": Stage("tasks.evaluation.evaluate_bound"),

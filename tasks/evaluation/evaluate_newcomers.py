@@ -1,8 +1,9 @@
 """Stage `evaluate_newcomers`: what arms do for apps that come without a history. Not here: arms of apps with one (evaluate_*.py).
 
 In every scenario, a part of the apps by a hash of their ids has made no call before the test span: views, replays and everything that is
-learned are without them. They follow the leader of replays of their own calls; the others follow the planner, or the network that corrects
-it. Rows are sums over the apps without a history; home, hindsight and arms that do know their past are those of the other stages.
+learned are without them. They follow the leader of replays of their own calls, from home or from where the rest of the fleet suggests; the
+others follow the planner, or the network that corrects it. Rows are sums over the apps without a history; home, hindsight and arms that do
+know their past are those of the other stages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from models import statistics
+from models.baselines.arrivals import StartsAsTheFleet
 from models.baselines.newcomers import Beside, FollowTheLeader
 from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from tasks.core.paths import Paths
 
 HOME, HINDSIGHT = "home", "hindsight"
+COLUMNS = {"scenario": pl.String, "family": pl.String, "apps": pl.Int64, "arm": pl.String, "total_usd": pl.Float64}
 REFERENCES = {"baselines": (HOME, "best_static", "greedy_hysteresis", "follow_the_leader", "planner_response"), "bound": (HINDSIGHT,)}
 
 
@@ -81,10 +84,12 @@ def run(params: Params, paths: Paths) -> str:
 
 
 def _judge(job: Job) -> pl.DataFrame:
-    """Judge the arms in one scenario, and sum what others cost the same apps; see `newcomers_file`."""
+    """Judge the arms in one scenario, and sum what others cost the same apps; see `newcomers_file`. No row where none of them is called."""
     device_of("cpu")  # one thread, and the same bytes every time
     whole = load_scenario(scenario_folder(job.paths) / job.name)
     is_new = one_in(job.one_in, whole.apps.app_ids)
+    if not has_calls(whole, is_new):  # a fleet of one's own may be small
+        return pl.DataFrame(schema=COLUMNS)
     scenario = without_past(whole, is_new, whole.split_steps[1])
     replays, found = replay_table(scenario, "test"), _references(job, whole, is_new)
     for policy in policies(job, scenario, is_new):
@@ -92,6 +97,13 @@ def _judge(job: Job) -> pl.DataFrame:
         found[policy.name] = float(objective_usd(fleet.out.sum(axis=1), whole.objective)[is_new].sum())
     keys = {"scenario": job.name, "family": whole.family, "apps": int(is_new.sum())}
     return pl.DataFrame([keys | {"arm": arm, "total_usd": usd} for arm, usd in found.items()])
+
+
+def has_calls(scenario: Scenario, is_new: NDArray[np.bool_]) -> bool:
+    """Whether one of the apps of `is_new` (bool [A]) is called in the test span."""
+    _, begin, end = scenario.split_steps
+    calls = scenario.calls
+    return bool((is_new[calls.group_app] & (calls.group_step >= begin) & (calls.group_step < end)).any())
 
 
 def policies(job: Job, scenario: Scenario, is_new: NDArray[np.bool_]) -> list[Policy]:
@@ -103,10 +115,12 @@ def policies(job: Job, scenario: Scenario, is_new: NDArray[np.bool_]) -> list[Po
         "planner": Planner(Costs(facts, learned), "planner_response", **options),
         "candidates": agents[min(agents)].policy(facts, learned, **options),
     }
-    typical = load_typical(planner_folder(job.paths))
-    return [
-        Beside(f"newcomers_{name}", policy, FollowTheLeader(facts, typical, policy.period_steps), is_new) for name, policy in known.items()
-    ]
+    typical, period = load_typical(planner_folder(job.paths)), scenario.world.tactical_steps
+    following = {
+        name: Beside(f"newcomers_{name}", policy, FollowTheLeader(facts, typical, period), is_new) for name, policy in known.items()
+    }
+    informed = Planner(known["planner"].costs, "planner_response", **options)
+    return [*following.values(), Beside("newcomers_informed", informed, StartsAsTheFleet(facts, typical, learned, period), is_new)]
 
 
 def learned_without(paths: Paths, scenario: Scenario, is_new: NDArray[np.bool_]) -> Learned:

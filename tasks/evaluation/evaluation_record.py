@@ -8,13 +8,17 @@ from tasks.core.records import Number, Record
 
 
 class ArmRow(Record):
-    """One arm as the tables and the page show it; `ink` is a colour of the style sheet, `layer` is empty for an arm of no layer."""
+    """One arm as the tables and the page show it.
+
+    `ink` is a colour of the style sheet, `layer` is empty for an arm of no layer, `is_weighed` marks the sweep of the objective's weights.
+    """
 
     name: str
     label: str
     ink: str
     is_causal: bool
     layer: str = ""
+    is_weighed: bool = False
 
 
 class JudgedScenario(Record):

@@ -20,6 +20,7 @@ from tasks.core.terms import SMALL_GAP
 from tasks.evaluation.compare_outputs import strategic_folder, tactical_folder
 from tasks.evaluation.headline import FIELDS, LEVEL, as_interval, by_seed_and_scenario, priced
 from tasks.evaluation.layers_record import LayerMetrics
+from tasks.evaluation.sweep import sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 # The operational layer is judged on a few scenarios, by a stage that writes its own table.
 FOLDERS = {"strategic": strategic_folder, "tactical": tactical_folder}
 REFERENCES = ("best_static", "greedy_hysteresis", "planner_response")
-PARTS = ("candidates", "strategic_only")  # what an arm of several layers is without the layer above, or without that below
+# What is left of an arm of several layers when one of them is absent, or replaced by its identity or by chance.
+PARTS = ("candidates", "strategic_only", "strategic_tactical", "clouds_home", "clouds_random")
 HOME, HINDSIGHT = "home", "hindsight"
 COUNTS = ("calls", "rejected", "cold_starts", "misses", "moves")
 
@@ -57,10 +59,11 @@ def publish_layers(rows: pl.DataFrame, smaller: pl.DataFrame, arms: Sequence[Arm
         write_text_atomic(folder / "evaluation_results.csv", results(rows, layer, names, objective).write_csv())
         found = {
             "layer": layer,
-            "arms": [arm.row() for arm in arms if arm.name in (*names, *REFERENCES, HOME, HINDSIGHT)],
+            "arms": [arm.row() for arm in arms if arm.name in (*names, *REFERENCES, *PARTS, HOME, HINDSIGHT)],
             "level": LEVEL,
             "families": metrics(rows, names, objective),
             "without_five": metrics(smaller, names, objective),
+            "sweep": sweep(rows, own, objective),
         }
         write_record(folder / "metrics.json", LayerMetrics, found)
         written.append(layer)

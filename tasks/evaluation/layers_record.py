@@ -31,8 +31,23 @@ class FamilyOfLayer(Record):
     arms: dict[str, ArmOfLayer]
 
 
+class SweepPoint(Record):
+    """One weighting of the objective in one family, means over scenarios.
+
+    The bill (execution, egress, moves, floors) and carbon in % of home, missed calls in % of all, the objective with its usual weights in
+    % of home, and whether no other point of the sweep beats it in bill, carbon or misses without losing in another.
+    """
+
+    arm: str
+    bill_pct_of_home: Number
+    carbon_pct_of_home: Number
+    missed_pct: Number
+    objective_pct_of_home: Number
+    is_on_front: bool
+
+
 class LayerMetrics(Record):
-    """The arms of one layer; `without_five` leaves out the five apps that cost most at home."""
+    """The arms of one layer; `without_five` leaves out the five apps that cost most at home, `sweep` is by family."""
 
     written_by: ClassVar[str] = "compare"
 
@@ -41,3 +56,4 @@ class LayerMetrics(Record):
     level: Number
     families: dict[str, FamilyOfLayer]
     without_five: dict[str, FamilyOfLayer]
+    sweep: dict[str, tuple[SweepPoint, ...]]

@@ -1,4 +1,4 @@
-"""What `train_candidates` writes. Not here: writing it (train_candidates.py)."""
+"""What `train_candidates` and `train_candidates_ppo` write. Not here: writing it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,25 @@ class CandidatesChoice(Record):
     prior: Strength
 
 
+class TriedShare(Record):
+    """A share of the logits of the network trained by PPO, and what the arm then costs on the valid spans, as in `Strength`."""
+
+    strength: Number
+    valid_pct_of_home: dict[str, Number]
+    mean: Number
+
+
+class PlannedChoice(Record):
+    """The share with the lowest mean, in words why, and all that were tried; the first, 0, is the planner."""
+
+    written_by: ClassVar[str] = "train_candidates_ppo"
+
+    temperature: Number
+    strength: Number
+    why: str
+    tried: tuple[TriedShare, ...]
+
+
 def candidates_models(paths: Paths) -> Path:
     """seed-<n>.pt, their card and choice.json."""
     return paths.root / "data" / "models" / "tactical" / "candidates"
@@ -39,3 +58,13 @@ def candidates_models(paths: Paths) -> Path:
 def candidates_history(paths: Paths) -> Path:
     """Rows of the training: layer, arm, seed, update, transitions, metric, value."""
     return paths.reports / "tactical" / "candidates_history.json"
+
+
+def planned_models(paths: Paths) -> Path:
+    """seed-<n>.pt of the network trained by PPO, their card and choice.json."""
+    return paths.root / "data" / "models" / "tactical" / "candidates_ppo"
+
+
+def planned_history(paths: Paths) -> Path:
+    """Rows of that training, as those of `candidates_history`."""
+    return paths.reports / "tactical" / "candidates_ppo_history.json"

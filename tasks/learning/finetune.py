@@ -16,25 +16,21 @@ from pydantic import Field
 from models.baselines.planning.learned import Learned
 from models.checkpoints import load_state, save_state
 from models.orchestrator import Orchestrator
-from models.strategic.dqn import DQNAgent, DqnSettings, DqnTraining, QNetwork
+from models.strategic.dqn import DQNAgent, DqnSettings
 from models.tactical.candidates import CandidatesAgent
-from models.tactical.ppo import ActorCritic, PPOAgent, PpoSettings, PpoTraining
-from models.training import History, SeedTraining, Tensors, device_of
-from models.worlds import FleetWorld
-from simulator.control.baseline import HOME_SEED
+from models.tactical.candidates_ppo import PlannedAgent
+from models.tactical.ppo import PPOAgent, PpoSettings
+from models.training import SeedTraining, Tensors
 from simulator.control.decision import Composite, Policy
 from simulator.control.features import strategic, tactical
 from simulator.control.reward import Reward
 from simulator.control.view import Facts
-from simulator.envs.strategic import StrategicEpisodes
-from simulator.envs.tactical import TacticalEpisodes
 from simulator.parameters import Section, Seed
 from tasks.core.drafts import folder_draft
-from tasks.core.environment import Environment
 from tasks.core.files import write_text_atomic
 from tasks.core.records import read_record, write_record
 from tasks.learning.baselines_record import ChosenBaselines
-from tasks.learning.candidates_outputs import CandidatesChoice, candidates_models
+from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice, candidates_models, planned_models
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.finetune_outputs import ChosenLayer, chosen_file, joint_history, joint_models
@@ -42,12 +38,13 @@ from tasks.learning.fleets import training_folders, training_stages
 from tasks.learning.history_text import history_text
 from tasks.learning.learn_planner_outputs import load_learned, planner_folder
 from tasks.learning.strategic_outputs import strategic_models
+from tasks.learning.strategic_training import dqn_learner
 from tasks.learning.tactical_outputs import tactical_models
+from tasks.learning.tactical_training import ppo_learner
 from tasks.learning.tune_baselines_outputs import baselines_folder
 from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_scenarios
 
 if TYPE_CHECKING:
-    from simulator.envs.episodes import Stage
     from simulator.scenario import Scenario
     from tasks.core.params import Params
     from tasks.core.paths import Paths
@@ -107,12 +104,30 @@ def run(params: Params, paths: Paths) -> str:
     spans, stages = Spans.of(paths, settings), training_stages(paths, reward)
     folders = training_folders(paths)
     data = data_fingerprint(folders)
-    options: dict[str, Any] = {"span": "train", "luck_seed": HOME_SEED, "reward": reward}
+    ppo, dqn, seeds = PpoSettings(lr=settings.lr), DqnSettings(lr=settings.lr, epsilon=settings.epsilon), [settings.seed]
     with Checkpoints(paths, "finetune", fingerprint(settings.model_dump(mode="json"), data)) as checkpoints:
-        above = _above(settings, stages, clouds, places, options)
+        above = dqn_learner(ARM).on(
+            stages,
+            reward,
+            [dqn],
+            seeds,
+            transitions=settings.strategic_transitions,
+            stretch=settings.strategic_stretch,
+            start=clouds,
+            tactical=PPOAgent(places).policy,
+        )
         checkpoints.run("strategic", above)
         new_clouds = above.tensors(0)
-        below = _below(settings, stages, new_clouds, places, options)
+        below = ppo_learner(ppo, ARM).on(
+            stages,
+            reward,
+            [ppo],
+            seeds,
+            transitions=settings.tactical_transitions,
+            stretch=settings.tactical_stretch,
+            start=places,
+            strategic=DQNAgent(new_clouds).policy,
+        )
         checkpoints.run("tactical", below)
         new_places = below.tensors(0)
         before = spans.cost(lambda facts, _: _pair(clouds, places, facts))
@@ -124,61 +139,6 @@ def run(params: Params, paths: Paths) -> str:
     placing = _choose_tactical(paths, spans, places)
     clouding = _choose_strategic(paths, spans, clouds, pairs[0], placing)
     return f"pair {before:.2f} -> {after:.2f} % of home, tactical {placing.arm}, strategic {clouding.arm}, {peak_memory()}"
-
-
-def _above(settings: Settings, stages: list[Stage], clouds: Tensors, places: Tensors, options: dict[str, Any]) -> DqnTraining:
-    """The strategic network above the frozen tactical one."""
-    dqn = DqnSettings(lr=settings.lr, epsilon=settings.epsilon)
-    world = FleetWorld(
-        stages, StrategicEpisodes, intervals=settings.strategic_stretch, tactical=lambda facts: PPOAgent(places).policy(facts), **options
-    )
-
-    def network(random: Any, device: Any) -> QNetwork:
-        found = QNetwork(world.inputs, world.actions, random, device)
-        found.load(0, clouds)
-        return found
-
-    return DqnTraining(
-        [dqn],
-        [world],
-        [settings.seed],
-        network,
-        History("strategic", ARM, [settings.seed]),
-        transitions=settings.strategic_transitions,
-        stretch=settings.strategic_stretch,
-        score=None,
-        device=device_of(Environment().device),
-    )
-
-
-def _below(settings: Settings, stages: list[Stage], clouds: Tensors, places: Tensors, options: dict[str, Any]) -> PpoTraining:
-    """The tactical network below the frozen strategic one."""
-    ppo = PpoSettings(lr=settings.lr)
-    world = FleetWorld(
-        stages,
-        TacticalEpisodes,
-        multiple=ppo.envs,
-        intervals=settings.tactical_stretch,
-        strategic=lambda facts: DQNAgent(clouds).policy(facts),
-        **options,
-    )
-
-    def network(random: Any, device: Any) -> ActorCritic:
-        found = ActorCritic(world.inputs, world.actions, random, device)
-        found.load(0, places)
-        return found
-
-    return PpoTraining(
-        [ppo],
-        [world],
-        [settings.seed],
-        network,
-        History("tactical", ARM, [settings.seed]),
-        transitions=settings.tactical_transitions,
-        stretch=settings.tactical_stretch,
-        score=None,
-        device=device_of(Environment().device),
-    )
 
 
 def _pair(clouds: Tensors, places: Tensors, facts: Facts) -> Policy:
@@ -241,7 +201,7 @@ def _card(
 
 
 def _choose_tactical(paths: Paths, spans: Spans, places: Tensors) -> ChosenLayer:
-    """The cheapest of the specified network (in the clouds of home), the planner and the candidates arm, without a layer above."""
+    """The cheapest of the planner, the two networks on top of it and the specified one (in the clouds of home), without a layer above."""
     rules = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).rules
     families = sorted({scenario.family for scenario in spans.scenarios.values()})
     tuned = rules[families[0]]["planner_response"].parameters
@@ -249,9 +209,12 @@ def _choose_tactical(paths: Paths, spans: Spans, places: Tensors) -> ChosenLayer
     strength = read_record(candidates_models(paths) / "choice.json", CandidatesChoice).chosen
     file = min(candidates_models(paths).glob("seed-*.pt"))
     share = {"volume": float(strength.volume), "response": float(strength.response)} | planner
+    trying, tried = read_record(planned_models(paths) / "choice.json", PlannedChoice), min(planned_models(paths).glob("seed-*.pt"))
+    p = {"strength": float(trying.strength), "temperature": float(trying.temperature)} | planner
     alternatives: dict[str, tuple[Any, str, dict[str, float]]] = {
         "planner_response": (planner, "", planner),
         "candidates": (CandidatesAgent.load(file, (share["volume"], share["response"])), f"candidates/{file.name}", share),
+        "candidates_ppo": (PlannedAgent.load(tried, p["strength"], p["temperature"]), f"candidates_ppo/{tried.name}", p),
         "ppo_specified": (PPOAgent(places), "best_model.pt", {}),
     }
     costs = {arm: spans.cost(_alone(agent, planner)) for arm, (agent, _, _) in alternatives.items()}

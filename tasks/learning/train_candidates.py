@@ -6,19 +6,16 @@ scenarios, where the prior is played, too. Not here: the network (models/tactica
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from models.baselines.planner import Planner
-from models.baselines.planning.costs import Costs
 from models.checkpoints import save_state
 from models.tactical.candidates import ARM, FEATURE_VERSION, CandidatesAgent, CandidatesSettings, CandidatesTraining
 from models.tactical.samples import Samples, samples_of
 from models.tactical.scoring import OWN, PLACES
 from models.training import device_of
-from simulator.control.view import Facts
 from simulator.parameters import Section, Seed
 from simulator.scenario import load_scenario
 from tasks.core.drafts import folder_draft
@@ -26,15 +23,13 @@ from tasks.core.environment import Environment
 from tasks.core.files import write_text_atomic
 from tasks.core.parallel import map_in_processes
 from tasks.core.records import read_record, write_record
-from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.candidates_outputs import CandidatesChoice, Strength, candidates_history, candidates_models
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.history_text import history_text
-from tasks.learning.learn_planner_outputs import load_learned, load_rows, planner_folder
-from tasks.learning.tune_baselines_outputs import baselines_folder
-from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_scenarios
-from tasks.world.scenario_outputs import scenario_folder, training_folder
+from tasks.learning.learn_planner_outputs import load_rows, planner_folder
+from tasks.learning.strengths import Spans, play_strengths
+from tasks.world.scenario_outputs import training_folder
 from tasks.world.scenario_record import ScenarioList
 
 if TYPE_CHECKING:
@@ -74,18 +69,6 @@ class TrainingFleet(NamedTuple):
     scenario: Path
     planner: Path
     clip: float
-
-
-class Trial(NamedTuple):
-    """One valid span: folders of scenarios and planner, its name, seed of the luck, the network, strengths, options of the planner."""
-
-    scenarios: Path
-    planner: Path
-    name: str
-    luck_seed: int
-    tensors: Tensors
-    strengths: tuple[tuple[float, float], ...]
-    options: dict[str, float]
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -138,44 +121,13 @@ def _observe(fleet: TrainingFleet) -> Samples:
 
 def _choice(paths: Paths, settings: Settings, tensors: Tensors) -> CandidatesChoice:
     """Play every strength on the valid spans; the first of equal ones is chosen, and the prior is no choice."""
-    scenarios = valid_scenarios(paths, settings.families, settings.scenarios)
-    chosen = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines)
-    strengths = (PRIOR, *settings.strengths)
-    jobs = [
-        Trial(
-            scenario_folder(paths),
-            planner_folder(paths),
-            name,
-            settings.luck_seed,
-            dict(tensors),
-            strengths,
-            dict(chosen.rules[scenario.family]["planner_response"].parameters),
-        )
-        for name, scenario in scenarios.items()
+    spans = Spans(settings.luck_seed, settings.families, settings.scenarios)
+    prior, *found = play_strengths(paths, spans, CandidatesAgent, [tensors], settings.strengths)
+    tried = [
+        Strength(volume=volume, response=response, valid_pct_of_home=one.pct, mean=one.mean)
+        for (volume, response), one in zip((PRIOR, *settings.strengths), (prior, *found), strict=True)
     ]
-    found = dict(zip(scenarios, map_in_processes(_play, jobs, "valid spans"), strict=True))
-    tried = []
-    for i, (volume, response) in enumerate(strengths):
-        pct = {name: values[i] for name, values in found.items()}
-        tried.append(Strength(volume=volume, response=response, valid_pct_of_home=pct, mean=mean_over_families(pct, scenarios)))
     return CandidatesChoice(chosen=min(tried[1:], key=lambda one: one.mean), tried=tuple(tried[1:]), prior=tried[0])
-
-
-def _play(trial: Trial) -> list[float]:
-    """Costs on one valid span, % of home, by strength."""
-    scenario = load_scenario(trial.scenarios / trial.name, until="valid")
-    facts, learned = Facts.of(scenario), load_learned(trial.planner / trial.name, "valid")
-    span, found = ValidSpan(scenario, trial.luck_seed), []
-    options: dict[str, Any] = {
-        "horizon": int(trial.options["horizon"]),
-        "switches": trial.options["switches"],
-        "period_steps": scenario.world.tactical_steps,
-    }
-    for strength in trial.strengths:
-        prior = Planner(Costs(facts, learned), "planner_response", **options)
-        arm = prior if strength == PRIOR else CandidatesAgent(trial.tensors, strength).policy(facts, learned, **options)
-        found.append(span.pct_of_home(arm))
-    return found
 
 
 def _card(settings: Settings, training: CandidatesTraining, choice: CandidatesChoice, trained_on: TrainedOn, rows: int) -> Card:

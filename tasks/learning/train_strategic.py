@@ -13,14 +13,12 @@ from simulator.arrays import sha256
 from simulator.control.features import strategic
 from simulator.control.reward import Reward
 from tasks.core.records import read_record
-from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
-from tasks.learning.fleets import training_folders, training_stages
+from tasks.learning.layer_training import Subject, train
 from tasks.learning.learning_settings import TrainStrategic
 from tasks.learning.strategic_outputs import LAYER, strategic_models, strategic_reports, tuned_strategic
-from tasks.learning.strategic_training import ARM, choosing, dqn_training
+from tasks.learning.strategic_training import choosing, dqn_learner
 from tasks.learning.tactical_outputs import tactical_models
-from tasks.learning.training_files import Trained, Tuned
-from tasks.learning.validation import Validation
+from tasks.learning.training_files import Tuned
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -39,28 +37,11 @@ def run(params: Params, paths: Paths) -> str:
     Raises:
         TrainingError: the training exploded; its last good state stays in .trine/checkpoints.
     """
-    settings, reward = params.section("train_strategic", TrainStrategic), params.section("reward", Reward)
+    settings = params.section("train_strategic", TrainStrategic)
     dqn = settings.dqn.model_copy(update=read_record(tuned_strategic(paths), Tuned).parameters)
-    validation, fleets = Validation(paths, settings.luck_seed), training_folders(paths)
     best = tactical_models(paths) / "best_model.pt"
     below = PPOAgent.load(best).policy
-    data = data_fingerprint([*fleets, *validation.folders])
-    every = {"train": settings.model_dump(mode="json"), "dqn": dqn.model_dump(mode="json"), "below": sha256(best)}
-    every["reward"] = reward.model_dump(mode="json")
-    training = dqn_training(
-        [dqn] * len(settings.seeds),
-        settings.seeds,
-        training_stages(paths, reward),
-        reward,
-        below=below,
-        transitions=settings.transitions,
-        stretch=settings.stretch,
-        apps=None,
-        score=validation.score(choosing(below)),
-    )
-    with Checkpoints(paths, "train_strategic", fingerprint(every, data)) as checkpoints:
-        checkpoints.run(ARM, training)
-        trained = Trained(training, validation, LAYER, strategic.VERSION, dqn, tuple(f.name for f in fleets), data, NOT_FOR)
-        card = trained.card(training.network.inputs, training.network.actions)
-        summary = trained.write(card, strategic_models(paths), strategic_reports(paths))
-    return f"{summary}, {peak_memory()}"
+    folders = strategic_models(paths), strategic_reports(paths), tuned_strategic(paths)
+    subject = Subject(LAYER, dqn_learner(), dqn, choosing(below), *folders, {"tactical": below})
+    reward, version = params.section("reward", Reward), strategic.VERSION
+    return train(subject, settings, reward, paths, feature_version=version, not_for=NOT_FOR, below=sha256(best))

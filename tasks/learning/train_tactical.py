@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from simulator.control.features import tactical
 from simulator.control.reward import Reward
 from tasks.core.records import read_record
-from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
-from tasks.learning.fleets import training_folders, training_stages
+from tasks.learning.layer_training import Subject, train
 from tasks.learning.learning_settings import TrainTactical
 from tasks.learning.tactical_outputs import LAYER, tactical_models, tactical_reports, tuned_tactical
-from tasks.learning.tactical_training import ARM, placing, ppo_training
-from tasks.learning.training_files import Trained, Tuned
-from tasks.learning.validation import Validation
+from tasks.learning.tactical_training import placing, ppo_learner
+from tasks.learning.training_files import Tuned
 
 if TYPE_CHECKING:
     from tasks.core.params import Params
@@ -35,24 +33,8 @@ def run(params: Params, paths: Paths) -> str:
     Raises:
         TrainingError: the training exploded; its last good state stays in .trine/checkpoints.
     """
-    settings, reward = params.section("train_tactical", TrainTactical), params.section("reward", Reward)
+    settings = params.section("train_tactical", TrainTactical)
     ppo = settings.ppo.model_copy(update=read_record(tuned_tactical(paths), Tuned).parameters)
-    validation, fleets = Validation(paths, settings.luck_seed), training_folders(paths)
-    data = data_fingerprint([*fleets, *validation.folders])
-    every = {"train": settings.model_dump(mode="json"), "ppo": ppo.model_dump(mode="json"), "reward": reward.model_dump(mode="json")}
-    training = ppo_training(
-        [ppo] * len(settings.seeds),
-        settings.seeds,
-        training_stages(paths, reward),
-        reward,
-        transitions=settings.transitions,
-        stretch=settings.stretch,
-        apps=None,
-        score=validation.score(placing),
-    )
-    with Checkpoints(paths, "train_tactical", fingerprint(every, data)) as checkpoints:
-        checkpoints.run(ARM, training)
-        trained = Trained(training, validation, LAYER, tactical.VERSION, ppo, tuple(f.name for f in fleets), data, NOT_FOR)
-        card = trained.card(training.network.inputs, training.network.actions)
-        summary = trained.write(card, tactical_models(paths), tactical_reports(paths))
-    return f"{summary}, {peak_memory()}"
+    folders = tactical_models(paths), tactical_reports(paths), tuned_tactical(paths)
+    subject = Subject(LAYER, ppo_learner(ppo), ppo, placing, *folders)
+    return train(subject, settings, params.section("reward", Reward), paths, feature_version=tactical.VERSION, not_for=NOT_FOR)

@@ -82,7 +82,12 @@ def test_a_failure_stops_what_is_behind_it_and_nothing_else(toy: Path) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_profile_and_targets(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_profile_and_targets(toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    from flows import rebuild as module
     from flows.rebuild import main, rebuild
 
     assert main(toy, None, ["jion"], False) is False
@@ -95,6 +100,14 @@ def test_profile_and_targets(toy: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert holder(toy) is None
     assert rebuild(profile="sample", targets=["copy@right"]) == {"look@right": "Completed", "copy@right": "Completed"}
     assert "profile: sample     # keep me" in (toy / "params.yaml").read_text(encoding="utf-8")
+    monkeypatch.setattr(module, "_has_temporary_server", lambda: True)
+    assert main(toy, None, ["copy@right"], False) is True
+    assert "1 stages unchanged" in capsys.readouterr().out
+    with get_client(sync_client=True) as client:
+        [last] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        runs = client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[last.id])))
+    stored = {run.name: run.state.name for run in runs if run.state}
+    assert stored == {"look@right": "Completed", "copy@right": "Cached"}, "they are stored before the server ends"
 
 
 @pytest.mark.usefixtures("prefect_server")

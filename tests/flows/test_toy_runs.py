@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ def done(project: Path, *command: str, code: int = 0) -> str:
 def test_a_page_of_two_profiles_is_refused_with_both_files(tmp_path: Path) -> None:
     project = toy.write_project(tmp_path)
     for stage in ("first", "second", "page"):
-        done(project, *STAGE, stage)
+        assert re.search(r", \d+\.\d s \(\d+\.\d s of processor\)$", done(project, *STAGE, stage).strip())
     page = (project / "data" / "page.json").read_bytes()
     params = project / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8").replace("profile: quick", "profile: sample"), encoding="utf-8")

@@ -10,14 +10,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
-from models.checkpoints import load_state, save_state
-from models.networks import generators
+from core.errors import ParameterError
+from models.checkpoints import load_state
 from models.orchestrator import Orchestrator
-from models.strategic.dqn import QNetwork
-from models.tactical.ppo import ActorCritic
-from simulator.control.features import strategic, tactical
 from simulator.newcomers import one_in, without_past
 from simulator.scenario import load_scenario
 from tasks.core.params import Params
@@ -29,38 +25,29 @@ from tasks.evaluation.evaluation_record import EvaluatedAblation
 from tasks.evaluation.layers import REFERENCES, metrics
 from tasks.evaluation.layers_record import LayerMetrics
 from tasks.evaluation.newcomers_outputs import Newcomers, newcomers_file, newcomers_record
-from tasks.learning import finetune, train_candidates
-from tasks.learning.candidates_outputs import CandidatesChoice
+from tasks.learning import finetune, train_candidates, train_candidates_ppo
+from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice
 from tasks.learning.card import Card
 from tasks.learning.finetune_outputs import ChosenLayer
 from tasks.learning.learn_planner_outputs import load_learned, load_rows, planner_folder
 from tasks.world.scenario_outputs import scenario_folder
-from tests.worlds.cards import write_plain_card
 from tests.worlds.report_world import NAMES, small_params
+from tests.worlds.untrained import write_floors, write_untrained
 
 SMALL = {
     "train_candidates.seeds": [1, 2],
     "train_candidates.strengths": [[1, 0], [1, 1]],
     "train_candidates.network.updates": 40,
     "train_candidates.network.validate_every": 20,
+    "train_candidates_ppo.seeds": [1, 2],
+    "train_candidates_ppo.fleets": 1,
+    "train_candidates_ppo.transitions": 512,
+    "train_candidates_ppo.strengths": [1.0],
     "finetune.strategic_transitions": 100,
     "finetune.strategic_stretch": 6,
     "finetune.tactical_transitions": 512,
     "finetune.tactical_stretch": 32,
 }
-
-
-def write_untrained(models: Path) -> None:
-    """What train_tactical and train_strategic leave behind, two training seeds each."""
-    parts = (("strategic", "dqn_specified", QNetwork, (20, 3), strategic), ("tactical", "ppo_specified", ActorCritic, (7, 24), tactical))
-    for layer, arm, network, sizes, features in parts:
-        for seed in (1, 2):
-            tensors = network(*sizes, generators([seed]), torch.device("cpu")).tensors(0)
-            save_state(models / layer / arm / f"seed-{seed}.pt", tensors)
-            if seed == 1:
-                save_state(models / layer / "best_model.pt", tensors)
-        for folder in (models / layer, models / layer / arm):
-            write_plain_card(folder, layer, features.VERSION, {"inputs": sizes[0], "actions": sizes[1]})
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +63,16 @@ def tree(tmp_path_factory: pytest.TempPathFactory, built_world: Paths, params: P
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("TRINE_THREADS", "1")
         write_untrained(root / "data" / "models")
-        for stage in (train_candidates, finetune, evaluate_learned, evaluate_ablation, evaluate_newcomers, compare):
+        write_floors(paths)
+        for stage in (
+            train_candidates,
+            train_candidates_ppo,
+            finetune,
+            evaluate_learned,
+            evaluate_ablation,
+            evaluate_newcomers,
+            compare,
+        ):
             stage.run(params, paths)
     return paths
 
@@ -94,6 +90,58 @@ def test_the_candidates_arm_has_weights_card_choice_and_history(tree: Paths, par
     assert {row["update"] for row in rows if row["metric"] == "charts/validation"} == {0, 20, 40}
 
 
+def test_what_is_learned_by_trying_is_no_worse_than_its_prior(tree: Paths) -> None:
+    """On the valid spans; strength 0, the planner, is among what is chosen from, and judged it is the planner to the last cent."""
+    folder = tree.root / "data" / "models" / "tactical" / "candidates_ppo"
+    choice, card = read_record(folder / "choice.json", PlannedChoice), read_record(folder / "card.json", Card)
+    assert [one.strength for one in choice.tried] == [0, 1]
+    assert choice.strength == min(choice.tried, key=lambda one: one.mean).strength
+    assert ("falls back to the planner" in choice.why) == (choice.strength == 0)
+    assert card.parameters == sum(tensor.numel() for tensor in load_state(folder / "seed-2.pt").values())
+    assert any("millions of transitions" in line for line in card.not_for)
+    learned_rows, baselines = (
+        pl.read_parquet(tree.root / "data" / "evaluation" / f"{group}.parquet") for group in ("learned", "baselines")
+    )
+    own = learned_rows.filter((pl.col("arm") == "candidates_ppo") & (pl.col("seed") == 1))
+    prior = baselines.filter(pl.col("arm") == "planner_response")
+    assert (own["cost_nanousd"].sum() == prior["cost_nanousd"].sum()) == (choice.strength == 0)
+
+
+def test_training_by_trying_again_gives_the_same_bytes(tree: Paths, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRINE_THREADS", "1")
+    folder = tree.root / "data" / "models" / "tactical" / "candidates_ppo"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    train_candidates_ppo.run(params, tree)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_a_train_span_must_hold_an_episode(tree: Paths, params: Params) -> None:
+    changed = params.changed({"train_candidates_ppo.network.ppo.steps": 1024})
+    with pytest.raises(ParameterError, match="half of a train span"):
+        train_candidates_ppo.run(changed, tree)
+
+
+def test_replacing_a_layer_changes_the_result(tree: Paths) -> None:
+    """Its identity (clouds of home, the least estimate, reactive scaling) and, above, chance."""
+    found = read_record(tree.reports / "tactical" / "metrics.json", LayerMetrics).families["calm"].arms
+    for arm, others in (("strategic_tactical", ("clouds_home", "clouds_random", "strategic_only")), ("full", ("strategic_tactical",))):
+        assert all(found[arm].minus[other].mean != 0 for other in others)
+
+
+def test_the_sweep_has_a_front(tree: Paths) -> None:
+    points = read_record(tree.reports / "tactical" / "metrics.json", LayerMetrics).sweep["calm"]
+    assert points[0].arm == "flat72"
+    assert len(points) == len(ablation.SWEEP) + 1
+    for point in points:
+        axes = ("bill_pct_of_home", "carbon_pct_of_home", "missed_pct")
+        own = [getattr(point, axis) for axis in axes]
+        beaten = [
+            all(b <= a for a, b in zip(own, theirs, strict=True)) and theirs != own
+            for theirs in ([getattr(other, axis) for axis in axes] for other in points)
+        ]
+        assert point.is_on_front != any(beaten)
+
+
 def test_training_again_gives_the_same_bytes(tree: Paths, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRINE_THREADS", "1")
     folder = tree.root / "data" / "models" / "tactical" / "candidates"
@@ -105,7 +153,7 @@ def test_training_again_gives_the_same_bytes(tree: Paths, params: Params, tmp_pa
 def test_the_orchestrator_uses_the_cheapest_of_every_layer(tree: Paths) -> None:
     models = tree.root / "data" / "models"
     for layer, alternatives in (
-        ("tactical", {"candidates", "planner_response", "ppo_specified"}),
+        ("tactical", {"candidates", "candidates_ppo", "planner_response", "ppo_specified"}),
         ("strategic", {"dqn_specified", "joint"}),
     ):
         chosen = read_record(models / layer / "chosen.json", ChosenLayer)
@@ -121,8 +169,10 @@ def test_every_training_seed_is_judged_in_every_scenario(tree: Paths) -> None:
     rows = pl.read_parquet(tree.root / "data" / "evaluation" / "learned.parquet")
     found = rows.group_by("arm").agg(pl.col("seed").n_unique().alias("seeds"), pl.col("scenario").n_unique().alias("scenarios"))
     seeds = dict(zip(found["arm"].to_list(), found["seeds"].to_list(), strict=True))
-    assert seeds == {"candidates": 2, "dqn_specified": 2, "ppo_specified": 2, "strategic_only": 1, "strategic_tactical": 1}
-    assert set(found["scenarios"].to_list()) == {len(NAMES)}
+    trained = {"candidates": 2, "candidates_ppo": 2, "dqn_specified": 2, "ppo_specified": 2}
+    assert seeds == trained | {"strategic_only": 1, "strategic_tactical": 1, "full": 1}
+    assert set(found.filter(pl.col("arm") != "full")["scenarios"].to_list()) == {len(NAMES)}
+    assert set(rows.filter(pl.col("arm") == "full")["family"]) == {"calm"}
     assert set(seeds) <= {arm.name for arm in learned.ARMS}
 
 
@@ -186,7 +236,7 @@ def test_apps_without_a_history_are_judged_beside_arms_that_know_it(tree: Paths)
     table, found = pl.read_csv(newcomers_file(tree)), read_record(newcomers_record(tree), Newcomers)
     assert sorted(table["scenario"].unique().to_list()) == ["calm-1", "calm-2"]  # there is no crunch
     known = {arm for arms in evaluate_newcomers.REFERENCES.values() for arm in arms}
-    assert set(table["arm"]) == known | {"newcomers_planner", "newcomers_candidates"}
+    assert set(table["arm"]) == known | {"newcomers_planner", "newcomers_candidates", "newcomers_informed"}
     assert (table.group_by("scenario").agg(pl.col("apps").n_unique())["apps"] == 1).all()
     assert (table["apps"] > 0).all()
     usd = {arm: rows["total_usd"].to_numpy() for (arm,), rows in table.sort("scenario").group_by("arm", maintain_order=True)}
@@ -196,6 +246,16 @@ def test_apps_without_a_history_are_judged_beside_arms_that_know_it(tree: Paths)
     assert closed is not None
     assert closed.value == pytest.approx(((home - usd["newcomers_planner"]) / home).mean() / gap, rel=1e-6)
     assert (usd["newcomers_planner"] != usd["planner_response"]).any()
+
+
+def test_a_small_fleet_may_have_no_app_without_a_history(tree: Paths, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, object] = {}
+    monkeypatch.setattr(evaluate_newcomers, "write_text_atomic", lambda file, text: written.update({file.name: text}))
+    monkeypatch.setattr(evaluate_newcomers, "write_record", lambda file, _, record: written.update({file.name: record}))
+    said = evaluate_newcomers.run(params.changed({"evaluate_newcomers.one_in": 1000}), tree)
+    assert said == "0 arms in 2 scenarios, one in 1000 apps without a history"
+    assert written["newcomers.csv"] == "scenario,family,apps,arm,total_usd\n"
+    assert written["newcomers.json"] == {"one_in": 1000, "level": evaluate_newcomers.LEVEL, "families": {}}
 
 
 def test_the_calls_of_their_past_change_nothing(tree: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

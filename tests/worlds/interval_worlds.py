@@ -1,4 +1,4 @@
-"""Small worlds in which only a few intervals of five minutes are decided, and what the programme chooses there. Not here: the tests."""
+"""Small worlds in which only a few intervals are decided, and what the programme chooses there. Not here: the tests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from tests.worlds.small_worlds import make_calls, make_conditions
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-STEPS = 20  # of a tactical interval here: one slot of five minutes
 STEP_US = 15_000_000
+SLOT_STEPS = 20  # of five minutes
+STEPS = 100  # of an interval, as in the twins
 
 
-def draw_world(seed: int, *, is_exact: bool = False, is_late: bool = False, is_short: bool = False) -> Scenario:
-    """Draw a world of 2-3 placements and 3-4 intervals of five minutes, each with its own congestion, capacity and bursts of calls.
+def draw_world(seed: int, *, steps: int = STEPS, is_exact: bool = False, is_late: bool = False, is_short: bool = False) -> Scenario:
+    """Draw a world of 2-3 placements and 3-4 intervals of `steps`, with congestion and capacity by slot, and random calls.
 
     `is_late`: calls arrive after the switch of a move, from 3 steps after the start of an interval on; else from its start on.
     `is_short`: all that calls leave behind has ended before the next interval; else calls arrive at any time and instances live on.
@@ -36,19 +37,19 @@ def draw_world(seed: int, *, is_exact: bool = False, is_late: bool = False, is_s
     tables = draw_tables(rng)
     while not 2 <= len(tables.zones) <= 3:
         tables = draw_tables(rng)
-    keep_alive_s, cold_s = (40 if is_short else 200), 9
+    keep_alive_s, cold_s = (40 if is_short else 10 * steps), 9  # less than an interval
     tables = dataclasses.replace(
         tables,
         keep_alive_us=np.sort(rng.integers(1, keep_alive_s * 10**6, tables.keep_alive_us.shape), axis=-1),
         cold_start_us=np.sort(rng.integers(1, cold_s * 10**6, tables.cold_start_us.shape), axis=-1),
     )
-    world = World(tactical_steps=STEPS, timeout_s=20)
+    world = World(tactical_steps=steps, timeout_s=20)
     apps = draw_apps(rng, tables)
     apps = dataclasses.replace(apps, state_bytes=rng.choice([0, 1_000, 10_000_000], len(apps.app_ids)))
-    intervals, count = int(rng.integers(3, 5)), int(rng.integers(30, 120))
+    intervals, count = int(rng.integers(3, 5)), int(rng.integers(30, 120)) * steps // SLOT_STEPS
     app = rng.integers(0, len(apps.app_ids), count)
-    first, last = (3 if is_late else 0) * STEP_US, (9 if is_short else STEPS) * STEP_US
-    arrival = rng.integers(0, intervals, count) * STEPS * STEP_US + rng.integers(first, last, count)
+    first, last = (3 if is_late else 0) * STEP_US, (steps - 11 if is_short else steps) * STEP_US
+    arrival = rng.integers(0, intervals, count) * steps * STEP_US + rng.integers(first, last, count)
     calls = make_calls(
         len(apps.app_ids),
         world,
@@ -59,7 +60,7 @@ def draw_world(seed: int, *, is_exact: bool = False, is_late: bool = False, is_s
         bytes_in=rng.choice([0, 100_000, 3_000_000], count),
         bytes_out=rng.choice([0, 100_000], count),
     )
-    shape = (len(tables.zones), intervals + 1)
+    shape = (len(tables.zones), intervals * steps // SLOT_STEPS + 1)
     conditions = make_conditions(
         rng.choice([0, 1, 2, 5, 9, 9], shape),
         slowdown_permille=rng.integers(1_000, 3_001, shape),
@@ -67,9 +68,9 @@ def draw_world(seed: int, *, is_exact: bool = False, is_late: bool = False, is_s
     )
     fence = rng.random((len(apps.app_ids), shape[0])) < 0.8
     fence[np.arange(len(fence)), apps.home] = True
-    steps = intervals * STEPS
+    end = intervals * steps
     objective = Objective(miss_usd=1e-5)
-    return Scenario("drawn", "small", 0, steps, (steps, steps, steps), world, Slo(), objective, tables, apps, calls, conditions, fence)
+    return Scenario("drawn", "small", 0, end, (end, end, end), world, Slo(), objective, tables, apps, calls, conditions, fence)
 
 
 def replayed(scenario: Scenario, policy: Any) -> Float64:

@@ -87,6 +87,20 @@ def _later(cost: Float64, is_allowed: Bool, move: Float64, region: Int64) -> Flo
 
 
 @njit(cache=True)
+def _to(  # pragma: no cover
+    cost: Float64, first: Float64, move: Float64, region: Int64, is_allowed: Bool, here: int, is_first: bool
+) -> Float64:
+    """Cost of the cheapest way of an app that goes to each placement now (first [P]: cost of the coming interval), float64 [P]."""
+    total = _later(cost, is_allowed, move, region) + first
+    for p in range(len(total)):
+        if not is_allowed[p]:
+            total[p] = np.inf
+        elif p != here and not is_first:
+            total[p] += move[region[here], region[p]]
+    return total
+
+
+@njit(cache=True)
 def choose(  # pragma: no cover
     cost: Float64,
     move: Float64,
@@ -114,14 +128,25 @@ def choose(  # pragma: no cover
     for a in order:
         if crowding is not None:
             extra = _extra(a, chosen, places, crowding)
-        total = _later(cost[:, a] + extra, is_allowed[a], move[a], region) + cost[0, a] + extra
         here = placement[a]
+        to = _to(cost[:, a] + extra, cost[0, a] + extra, move[a], region, is_allowed[a], here, is_first)
         lowest, at = np.inf, here
         for p in range(places):
-            if not is_allowed[a, p]:
-                continue
-            to_p = total[p] if is_first or p == here else total[p] + move[a, region[here], region[p]]
-            if to_p < lowest or (to_p == lowest and p == here):
-                lowest, at = to_p, p
+            if to[p] < lowest or (to[p] == lowest and p == here):
+                lowest, at = to[p], p
         chosen[a] = at
     return chosen
+
+
+@njit(cache=True)
+def ways(  # pragma: no cover
+    cost: Float64, move: Float64, region: Int64, is_allowed: Bool, placement: Int64, is_first: bool
+) -> Float64:
+    """Return what the cheapest way costs that begins at each placement, float64 [A, P]; infinite where an app may not go.
+
+    Arguments: see `choose`, which takes the least of these where there is no price on crowding.
+    """
+    found = np.empty((cost.shape[1], cost.shape[2]))
+    for a in range(len(found)):
+        found[a] = _to(cost[:, a], cost[0, a], move[a], region, is_allowed[a], placement[a], is_first)
+    return found

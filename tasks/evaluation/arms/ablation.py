@@ -1,6 +1,7 @@
-"""The arms of the group `ablation`: the candidates arm with something taken away or changed. Not here: the arm itself (learned.py).
+"""The arms of the group `ablation`: what is learned with something taken away or changed. Not here: the arms themselves (learned.py).
 
-They are judged with one checkpoint, the first training seed's.
+The candidates arm is judged with one checkpoint, the first training seed's. `clouds_home` and `clouds_random` replace the strategic layer
+above the tactical one that the orchestrator uses.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from models.orchestrator import Orchestrator
 from models.tactical.candidates import CandidatesAgent
 from models.tactical.weighted import reweighed
-from simulator.control.decision import Policy
+from simulator.control.decision import Composite, Decision, Policy, PolicyBase
+from simulator.control.features.estimate import Places
+from simulator.control.view import Facts, View
 from tasks.evaluation.arms.table import Arm, ordered
 from tasks.evaluation.arms.world import World, candidates_agents
 
 PERIODS_STEPS = (200, 500, 1000, 2000)
-HEAVIER = 10.0  # a weight of the objective in the sweep
+# The sweep of the objective's weights: factors on one weight, beside all weights as they are.
+SWEEP = (("carbon", 3.0), ("carbon", 10.0), ("carbon", 30.0), ("latency", 10.0), ("misses", 0.1), ("misses", 10.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +81,58 @@ def _period(steps: int, order: int) -> Ablation:
     return Ablation(name=name, label=f"Decides every {steps} steps", order=order, build=lambda a: a.policy(name, period_steps=steps))
 
 
-def _heavier(weight: str, order: int) -> Ablation:
-    name = f"{weight}_x{HEAVIER:.0f}"
-    return Ablation(
-        name=name,
-        label=f"{HEAVIER:.0f} times the weight of {weight}",
-        order=order,
-        build=lambda a: a.policy(name, weights={weight: HEAVIER}),
-    )
+def _weighed(weight: str, factor: float, order: int) -> Ablation:
+    name = f"{weight}_x{factor:g}"
+    label = f"{factor:g} times the weight of {weight}"
+    return Ablation(name=name, label=label, order=order, is_weighed=True, build=lambda a: a.policy(name, weights={weight: factor}))
+
+
+class HomeClouds(PolicyBase):
+    """A strategic layer that leaves every app in the cloud of its home: the layer's identity."""
+
+    name = "clouds_home"
+
+    def __init__(self, facts: Facts) -> None:
+        self.period_steps = facts.world.strategic_steps
+
+    def decide(self, view: View) -> Decision:
+        """Order the clouds of home."""
+        return Decision(cloud=view.facts.cloud_of_placement[view.facts.apps.home])
+
+
+class RandomClouds(HomeClouds):
+    """A strategic layer that samples a cloud among those that an app may use, every time it is asked.
+
+    Args:
+        facts: of the scenario.
+        seed: of the random numbers.
+    """
+
+    name = "clouds_random"
+
+    def __init__(self, facts: Facts, seed: int) -> None:
+        super().__init__(facts)
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+
+    def decide(self, view: View) -> Decision:
+        """Order a sampled cloud for every app."""
+        facts = view.facts
+        may_use = facts.is_allowed.astype(np.float64) @ Places.of(facts).is_in_cloud > 0
+        return Decision(cloud=np.argmax(self._rng.random(may_use.shape) * may_use, axis=1))
+
+
+def _below(above: Callable[[Ablated], Policy], name: str) -> Callable[[Ablated], Policy]:
+    """The tactical layer that the orchestrator uses, below another strategic one."""
+
+    def build(a: Ablated) -> Policy:
+        chosen = Orchestrator.load(a.world.models, ("tactical",))
+        return Composite(name, strategic=above(a), tactical=chosen.placing(a.world.facts, a.world.known.learned, "cloud"))
+
+    return build
 
 
 ARMS = ordered(
-    Ablation(name="flat72", label="All placements, no cloud above", order=110, build=lambda a: a.policy("flat72")),
+    Ablation(name="flat72", label="All placements, no cloud above", order=110, is_weighed=True, build=lambda a: a.policy("flat72")),
     Ablation(name="no_zones", label="One zone a region", order=120, build=_no_zones),
     Ablation(
         name="slo_constraint",
@@ -93,6 +140,20 @@ ARMS = ordered(
         order=130,
         build=lambda a: a.policy("slo_constraint", weights={"misses": a.multiplier}),
     ),
-    *(_heavier(weight, 140 + i) for i, weight in enumerate(("carbon", "latency", "misses"))),
+    *(_weighed(weight, factor, 140 + i) for i, (weight, factor) in enumerate(SWEEP)),
     *(_period(steps, 150 + i) for i, steps in enumerate(PERIODS_STEPS)),
+    Ablation(
+        name="clouds_home",
+        label="Clouds of home above the tactical layer",
+        order=160,
+        layer="strategic",
+        build=_below(lambda a: HomeClouds(a.world.facts), "clouds_home"),
+    ),
+    Ablation(
+        name="clouds_random",
+        label="Random clouds above the tactical layer",
+        order=161,
+        layer="strategic",
+        build=_below(lambda a: RandomClouds(a.world.facts, a.world.seed), "clouds_random"),
+    ),
 )

@@ -12,15 +12,21 @@ from models.orchestrator import Orchestrator
 from models.strategic.dqn import DQNAgent
 from models.tactical.ppo import PPOAgent
 from simulator.control.decision import Composite, Policy
+from simulator.control.view import Facts
 from tasks.evaluation.arms.table import Arm, ordered
-from tasks.evaluation.arms.world import World, by_seed, candidates_agents
+from tasks.evaluation.arms.world import World, by_seed, candidates_agents, planned_agents
+from tasks.learning.operational_policy import chosen_policy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learned(Arm):
-    """One row; `build` makes the policies that are judged, by training seed (by the seed of the luck where there is no training seed)."""
+    """One row; `build` makes the policies that are judged, by training seed (by the seed of the luck where there is no training seed).
+
+    With `has_steps` it is asked every step, and judged in the families of the setting `full_in` only.
+    """
 
     ink: str = "learned"
+    has_steps: bool = False
     build: Callable[[World], Mapping[int, Policy]]
 
 
@@ -32,6 +38,11 @@ def _ppo(world: World) -> Mapping[int, Policy]:
 def _candidates(world: World) -> Mapping[int, Policy]:
     agents = candidates_agents(world.models)
     options = world.planner_options()
+    return {seed: agent.policy(world.facts, world.known.learned, **options) for seed, agent in agents.items()}
+
+
+def _candidates_ppo(world: World) -> Mapping[int, Policy]:
+    agents, options = planned_agents(world.models), world.planner_options()
     return {seed: agent.policy(world.facts, world.known.learned, **options) for seed, agent in agents.items()}
 
 
@@ -49,10 +60,22 @@ def _strategic_tactical(world: World) -> Mapping[int, Policy]:
     return {world.seed: both.policy(world.facts, world.known.learned, name="strategic_tactical")}
 
 
+def _full(world: World) -> Mapping[int, Policy]:
+    """All three layers as they were chosen; the floors are asked every step."""
+
+    def operational(_: Facts) -> Policy:
+        return chosen_policy(world.models, world.scenario.id)
+
+    three = Orchestrator.load(world.models, ("strategic", "tactical", "operational"), operational)
+    return {world.seed: three.policy(world.facts, world.known.learned, name="full")}
+
+
 ARMS = ordered(
     Learned(name="ppo_specified", label="PPO, as specified", order=10, layer="tactical", build=_ppo),
     Learned(name="candidates", label="Candidates on the planner", order=20, layer="tactical", build=_candidates),
+    Learned(name="candidates_ppo", label="Candidates, PPO from the planner", order=25, layer="tactical", build=_candidates_ppo),
     Learned(name="dqn_specified", label="DQN, as specified", order=30, layer="strategic", build=_dqn),
     Learned(name="strategic_only", label="Strategic layer alone", order=40, layer="strategic", build=_strategic_only),
     Learned(name="strategic_tactical", label="Strategic and tactical layer", order=50, layer="tactical", build=_strategic_tactical),
+    Learned(name="full", label="All three layers", order=60, layer="tactical", has_steps=True, build=_full),
 )

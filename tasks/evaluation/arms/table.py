@@ -20,6 +20,7 @@ class Arm:
         order: place in the tables, counted over a group; gaps are for later arms.
         is_causal: whether it knows nothing of the future.
         layer: that it is an arm of (strategic, tactical, operational); empty: of none.
+        is_weighed: whether it is a point of the sweep of the objective's weights.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Arm:
     order: int
     is_causal: bool = True
     layer: str = ""
+    is_weighed: bool = False
 
 
 Row = TypeVar("Row", bound=Arm)
@@ -62,5 +64,5 @@ def arm_named(rows: Sequence[Row], name: str) -> Row:
 
 def described(rows: Sequence[Arm]) -> list[dict[str, Any]]:
     """Return what the evaluation's JSON says of the arms, in the order of the table."""
-    columns = ("name", "label", "ink", "is_causal", "layer")
+    columns = ("name", "label", "ink", "is_causal", "layer", "is_weighed")
     return [{column: getattr(row, column) for column in columns} for row in rows]

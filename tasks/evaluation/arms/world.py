@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from models.tactical.candidates import CandidatesAgent
+from models.tactical.candidates_ppo import PlannedAgent
 from simulator.control.view import Facts
 from simulator.scenario import Scenario
 from tasks.core.records import read_record
 from tasks.evaluation.arms.tuned import Known
 from tasks.learning.baselines_record import ChosenBaselines
-from tasks.learning.candidates_outputs import CandidatesChoice
+from tasks.learning.candidates_outputs import CandidatesChoice, PlannedChoice
 from tasks.learning.knowledge_files import load_knowledge
 from tasks.learning.learn_planner_outputs import load_learned
 from tasks.learning.tune_baselines_outputs import knowledge_folder
@@ -68,3 +69,10 @@ def candidates_agents(models: Path) -> dict[int, CandidatesAgent]:
     folder = models / "tactical" / "candidates"
     chosen = read_record(folder / "choice.json", CandidatesChoice).chosen
     return {seed: CandidatesAgent.load(file, (chosen.volume, chosen.response)) for seed, file in by_seed(folder).items()}
+
+
+def planned_agents(models: Path) -> dict[int, PlannedAgent]:
+    """The networks on top of the planner that were trained by PPO, with the strength that was chosen, by training seed."""
+    folder = models / "tactical" / "candidates_ppo"
+    chosen = read_record(folder / "choice.json", PlannedChoice)
+    return {seed: PlannedAgent.load(file, chosen.strength, chosen.temperature) for seed, file in by_seed(folder).items()}

@@ -108,23 +108,23 @@ def _costs_figure(arms: list[Arm], *, narrow: bool) -> Figure:
     return figure
 
 
-def replaced(page: Page, layer: str, found: LayerMetrics, pairs: Sequence[tuple[str, str]]) -> str:
-    """The table that says what a layer is worth: each arm against what is left without it, in every family.
+def replaced(page: Page, layer: str, found: LayerMetrics, pairs: Sequence[tuple[str, str, str]]) -> str:
+    """The table that says what layers are worth: each arm against what is left without one of its layers, in every family.
 
     Args:
         page: under construction.
         layer: of the arms.
         found: its metrics.
-        pairs: (arm, the arm that is left when the layer is replaced by its identity).
+        pairs: (layer, an arm that has it, the arm that is left when it is replaced by its identity).
     """
     named, rows = {arm.name: in_sentence(arm.label) for arm in found.arms}, []
     for name, family in found.families.items():
-        for subject, other in pairs:
+        for without, subject, other in pairs:
             arm = family.arms.get(subject)
             if arm is None or other not in arm.minus:
                 continue
             change = effect(arm.minus[other], arm.seeds)
-            row = {"family": name, "with": named[subject], "without": named.get(other, other), "change": change.value}
+            row = {"layer": without, "family": name, "with": named[subject], "without": named.get(other, other), "change": change.value}
             row |= {"interval": _ends(arm.minus[other]), "verdict": (SEEN if change.is_small else USE)[change.word], "word": change.word}
             rows.append(row)
     if not rows:
@@ -132,10 +132,10 @@ def replaced(page: Page, layer: str, found: LayerMetrics, pairs: Sequence[tuple[
     useful = sum(row["word"] == "better" for row in rows)
     return page.table(
         f"{layer}_replaced",
-        heading=f"The layer saves money in {useful} of {len(rows)} comparisons with what is left without it",
+        heading=f"A layer saves money in {useful} of {len(rows)} comparisons with what is left without it",
         sentence="What the layer changes, % of home; below zero is cheaper.",
         columns=[
-            *(Column("family", "Family"), Column("with", "With the layer"), Column("without", "Without it")),
+            *(Column("layer", "Layer"), Column("family", "Family"), Column("with", "With it"), Column("without", "Without it")),
             *(Column("change", "Change", "% of home", "number", 1), Column("interval", "Its interval", "% of home")),
             Column("verdict", "The layer is", kind="verdict"),
         ],

@@ -15,7 +15,7 @@ def add(page: Page) -> str:
     if found is None:
         return ""
     history = page.read_list("reports/strategic/training_history.json")
-    pairs = [(key, "home") for key in next(iter(found.families.values())).arms]
+    pairs = [("strategic", key, "home") for key in next(iter(found.families.values())).arms]
     # In the order of the page: figures are numbered as they are made.
     return "".join((
         design(found),

@@ -9,6 +9,7 @@ from tasks.evaluation.policy_record import ShownPolicies, ShownPolicy
 from tasks.report.page import Page, pair
 from tasks.report.parts.layers import closed, costs, design, metrics_of, replaced
 from tasks.report.parts.learning import VALIDATED, Curve, curves, validated
+from tasks.report.parts.weights import weighed
 from tasks.report.plot import axis, both, colour, y_title
 from tasks.report.text import num
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 ORDER, TITLE, NAV, QUESTION = 94, "Tactical layer", "Tactical", "Does a network place apps better than the planner that it starts from?"
 TAGS = ["twin", "sampled: home, data, payload, state"]
 CLOUD_INKS = {"aws": "aws", "azure": "azure", "gcp": "gcp"}
+# (layer, an arm that has it, what is left when it is replaced by its identity)
+REPLACED = (
+    *(("tactical", "candidates", "home"), ("tactical", "candidates_ppo", "planner_response")),
+    ("tactical", "strategic_tactical", "strategic_only"),
+    *(("strategic", "strategic_tactical", other) for other in ("clouds_home", "clouds_random", "candidates")),
+    ("operational", "full", "strategic_tactical"),
+)
 SCALE = [[0, "var(--s0)"], [0.2, "var(--s1)"], [0.4, "var(--s2)"], [0.6, "var(--s3)"], [0.8, "var(--s4)"], [1, "var(--s5)"]]
 
 
@@ -27,13 +35,15 @@ def add(page: Page) -> str:
     if found is None:
         return ""
     history, own = page.read_list("reports/tactical/training_history.json"), page.read_list("reports/tactical/candidates_history.json")
+    tried = page.read_list("reports/tactical/candidates_ppo_history.json")
     shown = page.read("reports/tactical/policy.json", ShownPolicies)
     # In the order of the page: figures are numbered as they are made.
     return "".join((
         design(found),
         costs(page, "tactical", found, "candidates", "planner_response"),
-        replaced(page, "tactical", found, (("candidates", "home"), ("strategic_tactical", "candidates"))),
+        replaced(page, "tactical", found, REPLACED),
         closed(page, "tactical", found),
+        weighed(page, found),
         pair(
             curves(page, "tactical_curve", history, "charts/validation", validated("PPO"), VALIDATED, "% of home, winsorised"),
             curves(page, "candidates_curve", own, "charts/validation", _corrected,
@@ -47,12 +57,23 @@ def add(page: Page) -> str:
                    lambda curve: f"In the end the critic explains {num(100 * curve.last, 0)} % of the returns' variance",
                    "1 is all of their variance, 0 is what a constant explains.", "explained variance"),
         ),
+        pair(
+            curves(page, "candidates_ppo_return", tried, "charts/episodic_return", _tried,
+                   "Return of the episodes that end, against home; actions are sampled.", "return"),
+            curves(page, "candidates_ppo_kl", tried, "losses/kl_to_planner",
+                   lambda curve: f"The network's policy ends {num(curve.last, 4)} nats from the planner's",
+                   "Divergence of the policy from the planner's, which the loss holds down.", "nats"),
+        ),
         _policies(page, shown) if shown else "",
     ))  # fmt: skip
 
 
 def _corrected(curve: Curve) -> str:
     return f"The network takes {num(100 * (1 - curve.best / curve.first), 1)} % off the planner's error on fleets it has not seen"
+
+
+def _tried(curve: Curve) -> str:
+    return f"Learning by trying earns {num(curve.first, 1)} an episode at first and {num(curve.last, 1)} in the end"
 
 
 def _policies(page: Page, shown: ShownPolicies) -> str:

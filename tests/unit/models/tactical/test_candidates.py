@@ -13,6 +13,7 @@ from core.errors import CheckpointError
 from models.baselines.planner import Planner
 from models.baselines.planning.costs import Costs
 from models.baselines.planning.learned import Learned
+from models.baselines.planning.lookahead import choose, ways
 from models.baselines.planning.rows import ReplayRows
 from models.checkpoints import save_state
 from models.networks import generators
@@ -121,6 +122,31 @@ def test_a_placement_that_is_not_allowed_is_never_chosen(scenario: Scenario, lea
     for seed in range(5):
         placed = decisions(scenario, some_candidates(seed).policy(fenced, learned), there)
         assert allowed[np.arange(allowed.shape[0]), placed].all()
+
+
+def test_a_masked_placement_is_never_chosen_in_a_hundred_thousand_states() -> None:
+    """Random apps, costs and masks, ten thousand at a time, decided as in a run: corrected costs, then the exact programme."""
+    rng, rows, places = np.random.default_rng(4), 10_000, 8
+    region, move = np.repeat(np.arange(4), 2), np.full((rows, 4, 4), 0.1)
+    for seed in range(10):
+        own = rng.normal(size=(rows, OWN)).astype(np.float32)
+        volume, response = some_candidates(seed).factors(own, rng.normal(size=(rows, places, PLACES)).astype(np.float32))
+        allowed, here = rng.random((rows, places)) < 0.3, rng.integers(places, size=rows)
+        allowed[np.arange(rows), rng.integers(places, size=rows)] = True
+        cost = rng.normal(size=(2, rows, places)) * volume[None, :, :, 0] + response[None, :, :, 0]
+        chosen_places = choose(cost, move, region, allowed, here, np.arange(rows), seed % 2 == 0, None)
+        assert allowed[np.arange(rows), chosen_places].all()
+
+
+def test_the_ways_are_what_the_programme_chooses_from() -> None:
+    rng = np.random.default_rng(5)
+    cost, move, region = rng.random((3, 40, 6)), rng.random((40, 3, 3)), np.repeat(np.arange(3), 2)
+    allowed, here = rng.random((40, 6)) < 0.6, rng.integers(6, size=40)
+    allowed[np.arange(40), here] = True
+    for is_first in (True, False):
+        found = ways(cost, move, region, allowed, here, is_first)
+        assert (np.isfinite(found) == allowed).all()
+        np.testing.assert_array_equal(found.argmin(axis=1), choose(cost, move, region, allowed, here, np.arange(40), is_first, None))
 
 
 def test_the_target_is_what_the_replays_say(scenario: Scenario, rows: ReplayRows, samples: Samples) -> None:

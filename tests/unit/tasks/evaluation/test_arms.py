@@ -44,7 +44,7 @@ def test_the_json_has_name_label_ink_and_whether_it_is_causal_in_the_order_of_th
         ),
         *("hindsight", "optimistic_bound"),
     ]
-    first = {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False, "layer": ""}
+    first = {"name": "hindsight", "label": "Hindsight (coupled)", "ink": "hindsight", "is_causal": False, "layer": "", "is_weighed": False}
     assert described(bound.ARMS)[0] == first
     assert all(arm.is_causal for arm in baselines.ARMS)
 

@@ -32,7 +32,11 @@ ARMS = {
     "candidates": ("Candidates on the planner", "learned"),
     "strategic_tactical": ("Strategic and tactical layer", "learned"),
     "dqn_specified": ("DQN, as specified", "learned"),
+    "flat72": ("All placements, no cloud above", "learned"),
+    "carbon_x10": ("10 times the weight of carbon", "learned"),
 }
+AXES = ("bill_pct_of_home", "carbon_pct_of_home", "missed_pct", "objective_pct_of_home")
+SWEEP = {"flat72": (70.0, 80.0, 1.0, 73.0), "carbon_x10": (71.0, 90.0, 1.5, 74.0)}
 COSTS = {"home": 100.0, "best_static": 84.0, "greedy_hysteresis": 79.0, "planner_response": 76.0, "hindsight": 70.0}
 OF_LAYER = {"tactical": ("candidates", "strategic_tactical"), "strategic": ("dqn_specified",)}
 SCENARIOS = 10
@@ -75,6 +79,8 @@ def page_of(root: Path, *, gap: float = 0.06, closes: float = 0.6, **costs: floa
         found = family(layer, known, gap, closes)
         rows = [{"name": n, "label": label, "ink": ink, "is_causal": n != "hindsight", "layer": ""} for n, (label, ink) in ARMS.items()]
         value = {"layer": layer, "arms": rows, "level": 0.95, "families": {"calm": found}, "without_five": {"calm": found}}
+        points = [{"arm": arm, "is_on_front": arm == "flat72", **dict(zip(AXES, of, strict=True))} for arm, of in SWEEP.items()]
+        value["sweep"] = {"calm": points} if layer == "tactical" else {}
         write_record(root / "reports" / layer / "metrics.json", LayerMetrics, value)
         lines = ["layer,arm,seed,scenario,family,objective_pct_of_home"]
         for arm in (*names, *COSTS):
@@ -112,6 +118,8 @@ def page_of(root: Path, *, gap: float = 0.06, closes: float = 0.6, **costs: floa
 def test_headings_agree_with_the_intervals(tmp_path: Path) -> None:
     text = tactical.add(page_of(tmp_path / "better"))
     assert "Candidates on the planner costs 3.0 % of home less than planner with response" in text
+    assert "1 of 2 weightings are on the front of money, carbon and misses" in text
+    assert text.index("10 times the weight of carbon") < text.index("beaten")
     assert "No detectable difference" in tactical.add(page_of(tmp_path / "unclear", candidates=76.2))
     text = strategic.add(page_of(tmp_path / "worse"))
     assert "DQN, as specified costs 4.0 % of home more than home" in text
@@ -122,7 +130,7 @@ def test_headings_agree_with_the_intervals(tmp_path: Path) -> None:
 def test_a_layer_that_changes_nothing_is_said_to_be_useless(tmp_path: Path) -> None:
     page = page_of(tmp_path / "changes")
     assert "≈ not shown" not in tactical.add(page)
-    assert "The layer saves money in 0 of" in strategic.add(page)
+    assert "A layer saves money in 0 of" in strategic.add(page)
     assert "≈ not shown to be of use" in tactical.add(page_of(tmp_path / "nothing", strategic_tactical=73.4))
 
 
