@@ -22,11 +22,11 @@ from tasks.learning.operational_policy import chosen_policy
 class Learned(Arm):
     """One row; `build` makes the policies that are judged, by training seed (by the seed of the luck where there is no training seed).
 
-    `families` are those in which it is judged; empty: all.
+    With `has_steps` it is asked every step, and judged in the families of the setting `full_in` only.
     """
 
     ink: str = "learned"
-    families: tuple[str, ...] = ()
+    has_steps: bool = False
     build: Callable[[World], Mapping[int, Policy]]
 
 
@@ -61,7 +61,7 @@ def _strategic_tactical(world: World) -> Mapping[int, Policy]:
 
 
 def _full(world: World) -> Mapping[int, Policy]:
-    """All three layers as they were chosen; the floors are asked every step, which is why not every family is judged."""
+    """All three layers as they were chosen; the floors are asked every step."""
 
     def operational(_: Facts) -> Policy:
         return chosen_policy(world.models, world.scenario.id)
@@ -77,5 +77,5 @@ ARMS = ordered(
     Learned(name="dqn_specified", label="DQN, as specified", order=30, layer="strategic", build=_dqn),
     Learned(name="strategic_only", label="Strategic layer alone", order=40, layer="strategic", build=_strategic_only),
     Learned(name="strategic_tactical", label="Strategic and tactical layer", order=50, layer="tactical", build=_strategic_tactical),
-    Learned(name="full", label="All three layers", order=60, layer="tactical", families=("calm",), build=_full),
+    Learned(name="full", label="All three layers", order=60, layer="tactical", has_steps=True, build=_full),
 )
