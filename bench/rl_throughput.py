@@ -1,9 +1,10 @@
 """Transitions per CPU second of our learners, ten seeds as one batch, against one Stable-Baselines3 training. Not here: what is learned.
 
-Both sides have one thread, the same kind of environment (`trine/Tactical-v0`, `trine/Strategic-v0` on a fleet of the twin), the same
+Both sides have one thread, the same world on the same fleet (`trine/Tactical-v0`, `trine/Strategic-v0` on a fleet of the twin), the same
 network and the same constants (PPO: 8 x 32 transitions a batch, minibatch 64, 10 epochs; DQN: an update with 64 for every 4 transitions).
-The peer gets a fleet of eight apps, the cheapest world that fills its eight sub-environments. Ours plays ten fleets of 119 apps, as in
-training; `ratio_small` has it on ten fleets of eight apps, too. Sides take turns, each in a process of its own; process time, after a
+There are two fleets: the whole one of 119 apps, which training uses, and a small one of eight apps, the cheapest world that fills eight
+sub-environments. On the whole fleet, the peer's PPO decides for eight of the apps, as its batch of 8 x 32 demands, its DQN for all that
+learn; ours decides for all, and learns from eight at a time. Sides take turns, each in a process of its own; process time, after a
 warm-up, of collecting and learning. The last line is JSON.
 """
 
@@ -19,14 +20,15 @@ import time
 from typing import Any
 
 SEEDS = list(range(1, 11))
-SIDES = {"ppo": ("ours", "ours_small", "peer"), "dqn": ("ours", "ours_small", "peer")}
+SIDES = ("ours", "peer", "ours_small", "peer_small")
+LEARNERS = ("ppo", "dqn")
 BOUNDS = {"ppo": 3.0, "dqn": 4.0}
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 SPLITS = (56_000, 68_000, 80_000)
 
 
-def worlds(learner: str, small: bool, count: int) -> list[Any]:
-    """Worlds of one twin: eight apps, or those apps of 119 that learn."""
+def worlds(learner: str, small: bool, count: int, most: int | None = None) -> list[Any]:
+    """Worlds of one twin: eight apps, or those apps of 119 that learn, at most `most` of them."""
     import numpy as np
 
     from models.worlds import FleetWorld
@@ -41,7 +43,7 @@ def worlds(learner: str, small: bool, count: int) -> list[Any]:
     assert not small or np.all(stage.is_eligible)
     kind, intervals = (TacticalEpisodes, 96) if learner == "ppo" else (StrategicEpisodes, 14)
     options = {"span": "train", "intervals": intervals, "luck_seed": 1, "reward": reward}
-    return [FleetWorld([stage], kind, multiple=8, **options) for _ in range(count)]
+    return [FleetWorld([stage], kind, multiple=8, most=most, **options) for _ in range(count)]
 
 
 def ours(learner: str, small: bool, seconds: float) -> dict[str, float]:
@@ -93,19 +95,21 @@ def ours(learner: str, small: bool, seconds: float) -> dict[str, float]:
     return {"rate": done / whole, "rollout_share": spent["collect"] / whole}
 
 
-def peer(learner: str, seconds: float) -> dict[str, float]:
+def peer(learner: str, small: bool, seconds: float) -> dict[str, float]:
     """Transitions per CPU second of one training."""
     import torch
 
     from bench.sb3_peer import peer_dqn, peer_ppo
 
     torch.set_num_threads(1)
-    model: Any = (peer_ppo if learner == "ppo" else peer_dqn)(worlds(learner, True, 1)[0], 1)
+    world = worlds(learner, small, 1, most=8 if learner == "ppo" else None)[0]
+    model: Any = (peer_ppo if learner == "ppo" else peer_dqn)(world, 1)
     model.learn(512)
     done, started = 0, time.process_time()
     while time.process_time() - started < seconds:
+        before = model.num_timesteps
         model.learn(2048, reset_num_timesteps=False)
-        done += 2048
+        done += model.num_timesteps - before
     return {"rate": done / (time.process_time() - started)}
 
 
@@ -114,15 +118,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
-    parser.add_argument("--learners", nargs="+", default=list(SIDES), choices=list(SIDES))
+    parser.add_argument("--learners", nargs="+", default=list(LEARNERS), choices=list(LEARNERS))
     parser.add_argument("--side", nargs=2, default=None, help="measure one side here: learner, side")
     options = parser.parse_args()
     if options.side:
         learner, side = options.side
-        found = peer(learner, options.seconds) if side == "peer" else ours(learner, side == "ours_small", options.seconds)
+        found = (peer if side.startswith("peer") else ours)(learner, side.endswith("_small"), options.seconds)
         print(json.dumps(found))
         return
-    runs: dict[str, dict[str, list[dict[str, float]]]] = {name: {side: [] for side in SIDES[name]} for name in options.learners}
+    runs: dict[str, dict[str, list[dict[str, float]]]] = {name: {side: [] for side in SIDES} for name in options.learners}
     for number in range(1, options.rounds + 1):
         for learner, sides in runs.items():
             for side in sides:
@@ -133,11 +137,9 @@ def main() -> None:
     rates = {name: {side: statistics.median(r["rate"] for r in found) for side, found in sides.items()} for name, sides in runs.items()}
     verdicts = {
         learner: {
-            "ours": round(rate["ours"]),
-            "ours_small": round(rate["ours_small"]),
-            "peer": round(rate["peer"]),
+            **{side: round(rate[side]) for side in SIDES},
             "ratio": round(rate["ours"] / rate["peer"], 2),
-            "ratio_small": round(rate["ours_small"] / rate["peer"], 2),
+            "ratio_small": round(rate["ours_small"] / rate["peer_small"], 2),
             "bound": BOUNDS[learner],
             "rollout_share": round(statistics.median(r["rollout_share"] for r in runs[learner]["ours"]), 3),
         }

@@ -90,7 +90,7 @@ class Spans:
     def cost(self, policy_of: PolicyOf) -> float:
         """What a policy costs, % of home, mean over families."""
         found = {name: span.pct_of_home(policy_of(Facts.of(self.scenarios[name]), self.learned[name])) for name, span in self.spans.items()}
-        return mean_over_families(found, self.scenarios)
+        return mean_over_families(found, {name: scenario.family for name, scenario in self.scenarios.items()})
 
 
 def run(params: Params, paths: Paths) -> str:

@@ -18,7 +18,7 @@ from tasks.core.records import read_record
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.learn_planner_outputs import load_learned, planner_folder
 from tasks.learning.tune_baselines_outputs import baselines_folder
-from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_scenarios
+from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_families
 from tasks.world.scenario_outputs import scenario_folder
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ class Trial(NamedTuple):
     options: dict[str, Any]
 
 
-def planner_options(chosen: ChosenBaselines, family: str, period_steps: int) -> dict[str, Any]:
-    """The tuned options of `planner_response` in a family."""
+def planner_options(chosen: ChosenBaselines, family: str) -> dict[str, Any]:
+    """The tuned options of `planner_response` in a family: horizon, switches."""
     tuned = chosen.rules[family]["planner_response"].parameters
-    return {"horizon": int(tuned["horizon"]), "switches": tuned["switches"], "period_steps": period_steps}
+    return {"horizon": int(tuned["horizon"]), "switches": tuned["switches"]}
 
 
 def play_strengths(paths: Paths, spans: Spans, make: Make, networks: Sequence[Tensors], strengths: Sequence[Any]) -> list[Played]:
@@ -83,27 +83,25 @@ def play_strengths(paths: Paths, spans: Spans, make: Make, networks: Sequence[Te
         networks: parameters of each training seed.
         strengths: that are tried.
     """
-    scenarios = valid_scenarios(paths, spans.families, spans.scenarios)
+    families = valid_families(paths, spans.families, spans.scenarios)
     chosen = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines)
     folders, tensors = (scenario_folder(paths), planner_folder(paths)), tuple(dict(one) for one in networks)
     jobs = [
-        Trial(
-            *folders, name, spans.luck_seed, make, tensors, tuple(strengths), planner_options(chosen, own.family, own.world.tactical_steps)
-        )
-        for name, own in scenarios.items()
+        Trial(*folders, name, spans.luck_seed, make, tensors, tuple(strengths), planner_options(chosen, family))
+        for name, family in families.items()
     ]
-    found = dict(zip(scenarios, map_in_processes(_play, jobs, "valid spans"), strict=True))
+    found = dict(zip(families, map_in_processes(_play, jobs, "valid spans"), strict=True))
     by_strength = [{name: values[i] for name, values in found.items()} for i in range(1 + len(strengths))]
-    return [Played(pct, mean_over_families(pct, scenarios)) for pct in by_strength]
+    return [Played(pct, mean_over_families(pct, families)) for pct in by_strength]
 
 
 def _play(trial: Trial) -> list[float]:
     """Costs on one valid span, % of home: of the planner, then of every strength."""
     scenario = load_scenario(trial.scenarios / trial.name, until="valid")
     facts, learned = Facts.of(scenario), load_learned(trial.planner / trial.name, "valid")
-    span = ValidSpan(scenario, trial.luck_seed)
-    found = [span.pct_of_home(Planner(Costs(facts, learned), "planner_response", **trial.options))]
+    span, options = ValidSpan(scenario, trial.luck_seed), trial.options | {"period_steps": scenario.world.tactical_steps}
+    found = [span.pct_of_home(Planner(Costs(facts, learned), "planner_response", **options))]
     for strength in trial.strengths:
-        costs = [span.pct_of_home(trial.make(one, strength).policy(facts, learned, **trial.options)) for one in trial.networks]
+        costs = [span.pct_of_home(trial.make(one, strength).policy(facts, learned, **options)) for one in trial.networks]
         found.append(round(sum(costs) / len(costs), 6))
     return found

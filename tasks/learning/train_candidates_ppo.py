@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from core.errors import ParameterError
-from models.baselines.planning.learned import learn
+from models.baselines.planning.learned import Learned, learn
 from models.checkpoints import save_state
 from models.tactical.candidates_ppo import ARM, PlannedAgent, PlannedNetwork, PlannedPpo, PlannedSettings
 from models.tactical.planned import VERSION, Planned, PlannedWorld
@@ -21,9 +21,11 @@ from models.training import History, device_of
 from simulator.control.baseline import HOME_SEED
 from simulator.control.reward import Reward
 from simulator.parameters import Section, Seed
+from simulator.scenario import load_scenario
 from tasks.core.drafts import folder_draft
 from tasks.core.environment import Environment
 from tasks.core.files import write_text_atomic
+from tasks.core.parallel import map_in_processes
 from tasks.core.records import read_record, write_record
 from tasks.learning.baselines_record import ChosenBaselines
 from tasks.learning.candidates_outputs import PlannedChoice, TriedShare, planned_history, planned_models
@@ -34,9 +36,13 @@ from tasks.learning.history_text import history_text
 from tasks.learning.learn_planner_outputs import load_rows, planner_folder
 from tasks.learning.strengths import Spans, planner_options, play_strengths
 from tasks.learning.tune_baselines_outputs import baselines_folder
+from tasks.world.scenario_outputs import training_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulator.envs.episodes import Stage
+    from simulator.scenario import Scenario
     from tasks.core.params import Params
     from tasks.core.paths import Paths
 
@@ -92,15 +98,14 @@ def run(params: Params, paths: Paths) -> str:
 def _training(paths: Paths, settings: Settings, reward: Reward, stages: list[Stage]) -> PlannedPpo:
     """The training of all seeds as one batch; every fleet has a planner that knows the first half of its train span."""
     ppo, chosen = settings.network.ppo, read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines)
-    planned, left = {}, []
+    planned, left, names = {}, [], [stage.scenario.id for stage in stages]
+    jobs = [(training_folder(paths) / name, planner_folder(paths) / name) for name in names]
+    learned = dict(zip(names, map_in_processes(_learn, jobs, "fleets"), strict=True))
     for scenario in (stage.scenario for stage in stages):
         steps = scenario.world.tactical_steps
-        intervals = scenario.split_steps[0] // steps
-        known = int(KNOWN_SHARE * intervals)
-        left.append(intervals - known)
-        options = planner_options(chosen, scenario.family, steps)
-        learned = learn(scenario, load_rows(planner_folder(paths) / scenario.id), known * steps)
-        layer = Planned(learned, settings.network.temperature, horizon=options["horizon"], switches=options["switches"])
+        known = _known(scenario)
+        left.append(scenario.split_steps[0] // steps - known)
+        layer = Planned(learned[scenario.id], settings.network.temperature, **planner_options(chosen, scenario.family))
         planned[scenario.id] = (layer, known * steps)
     stretch = min(settings.stretch, min(left) // ppo.steps * ppo.steps)
     if stretch == 0:
@@ -120,6 +125,17 @@ def _training(paths: Paths, settings: Settings, reward: Reward, stages: list[Sta
         score=None,
         device=device_of(Environment().device),
     )
+
+
+def _known(scenario: Scenario) -> int:
+    """Intervals of a fleet that its planner learns from."""
+    return int(KNOWN_SHARE * (scenario.split_steps[0] // scenario.world.tactical_steps))
+
+
+def _learn(folders: tuple[Path, Path]) -> Learned:
+    """What the planner of a fleet knows; `folders`: of the fleet and of its replays. In a process of its own, since it needs memory."""
+    scenario = load_scenario(folders[0], until="train")
+    return learn(scenario, load_rows(folders[1]), _known(scenario) * scenario.world.tactical_steps)
 
 
 def _choice(paths: Paths, settings: Settings, training: PlannedPpo) -> PlannedChoice:

@@ -47,19 +47,23 @@ class ValidSpan:
         return winsorised(objective_usd(fleet.out, self.scenario.objective))
 
 
-def valid_scenarios(paths: Paths, families: Sequence[str], most: int) -> dict[str, Scenario]:
-    """The first scenarios of each family (no families: of all), by name, until the end of their valid spans."""
-    found: dict[str, Scenario] = {}
-    count: dict[str, int] = {}
+def valid_families(paths: Paths, families: Sequence[str], most: int) -> dict[str, str]:
+    """Families of the first scenarios of each (no families: of all), by name."""
+    found: dict[str, str] = {}
     for row in read_record(scenario_folder(paths) / "scenarios.json", ScenarioList).scenarios:
-        if (not families or row.family in families) and count.get(row.family, 0) < most:
-            count[row.family] = count.get(row.family, 0) + 1
-            found[row.id] = load_scenario(scenario_folder(paths) / row.id, until="valid")
+        if (not families or row.family in families) and list(found.values()).count(row.family) < most:
+            found[row.id] = row.family
     return found
 
 
-def mean_over_families(pct: Mapping[str, float], scenarios: Mapping[str, Scenario]) -> float:
+def valid_scenarios(paths: Paths, families: Sequence[str], most: int) -> dict[str, Scenario]:
+    """These scenarios until the end of their valid spans, by name."""
+    names = valid_families(paths, families, most)
+    return {name: load_scenario(scenario_folder(paths) / name, until="valid") for name in names}
+
+
+def mean_over_families(pct: Mapping[str, float], family_of: Mapping[str, str]) -> float:
     """Mean over families of the means over their scenarios."""
-    families = sorted({scenarios[name].family for name in pct})
-    means = [np.mean([value for name, value in pct.items() if scenarios[name].family == family]) for family in families]
+    families = sorted({family_of[name] for name in pct})
+    means = [np.mean([value for name, value in pct.items() if family_of[name] == family]) for family in families]
     return round(float(np.mean(means)), 6)
