@@ -3,7 +3,7 @@
 They need another pandas than the project, so they run in an environment of their own; without them nothing is measured:
 
     pip install neuralforecast==3.3.0 statsforecast==2.1.1
-    python -m bench.forecast_peers --scenario data/scenario/calm-1 --models data/models
+    python -m bench.forecast_peers --scenario data/scenario/calm-1 --models data/models [--mstl]
 
 Speed: windows per processor second of one thread, ours and neuralforecast's LSTM of two layers with about as many parameters, both on
 twelve steps and one step ahead. Errors: ETS (additive error, no trend) and MSTL with one season of a day and ETS on the rest, fitted on the
@@ -119,14 +119,14 @@ def mstl(values: Float64, fit: slice) -> Float64:
     return np.maximum(season + ets(left, slice(0, fit.stop - fit.start)), 0)
 
 
-def errors(world: Judged, every: int) -> dict[str, dict[str, float]]:
+def errors(world: Judged, every: int, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Mean errors over all apps of the forecasts of the call rate, by peer."""
     asked, end = compared(world, every), world.scenario.split_steps[0]
     rate = world.recorded.demand[:, :, CALLS].astype(np.float64)
     steps = asked.step[: asked.truth.shape[1]] + 1
     truth, scale = asked.truth[:, :, CALLS], naive_scale(rate[:, :end])
     found = {}
-    for name, forecast in (("ETS", ets), ("MSTL", mstl)):
+    for name, forecast in peers.items():
         made = np.stack([forecast(one, slice(end - FIT_DAYS * DAY_STEPS, end))[steps - end] for one in rate])
         error = truth - made
         found[name] = {
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--scenario", type=Path)
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--every", type=int, default=7)
+    parser.add_argument("--mstl", action="store_true", help="MSTL too: minutes an app at a season of 5,760 steps")
     parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -158,7 +159,11 @@ def main() -> None:
             "ratio": round(ours / theirs, 2),
         }
     if is_there("statsforecast") and options.scenario:
-        found |= {"statsforecast": version("statsforecast"), "errors": errors(Judged(options.scenario, options.models, 1), options.every)}
+        peers = {"ETS": ets, "MSTL": mstl} if options.mstl else {"ETS": ets}
+        found |= {
+            "statsforecast": version("statsforecast"),
+            "errors": errors(Judged(options.scenario, options.models, 1), options.every, peers),
+        }
     if len(found) == 1:
         print("neither neuralforecast nor statsforecast is installed here; see the module's docstring", file=sys.stderr)
     print(json.dumps(found))
