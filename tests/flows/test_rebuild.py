@@ -128,7 +128,7 @@ def test_a_wrong_parameter_ends_the_flow_without_a_traceback(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_the_real_graph_on_the_real_slices(repository: Path, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.rebuild import rebuild
 
