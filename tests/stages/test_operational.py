@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ SMALL: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def params(repository: Path) -> Params:
     return small_params(repository).changed(SMALL)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_one_process() -> Iterator[None]:
+    """Work that is split among processes happens here, where its lines are counted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRINE_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="module")
