@@ -259,15 +259,15 @@ def test_a_small_fleet_may_have_no_app_without_a_history(tree: Paths, params: Pa
 
 
 def test_the_calls_of_their_past_change_nothing(tree: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With replays of that past that are a hundred times as dear, the planner has learned the same."""
+    """With replays of that past that are a hundred times as expensive, the planner has learned the same."""
     whole = load_scenario(scenario_folder(tree) / "calm-1")
     is_new = one_in(5, whole.apps.app_ids)
     scenario = without_past(whole, is_new, whole.split_steps[1])
     one = evaluate_newcomers.learned_without(tree, scenario, is_new)
     rows = load_rows(planner_folder(tree) / "calm-1")
-    dearer = dataclasses.replace(rows, usd=np.where(is_new[rows.app][:, None], 100 * rows.usd, rows.usd))
-    assert (dearer.usd != rows.usd).any()
-    monkeypatch.setattr(evaluate_newcomers, "load_rows", lambda folder: dearer)
+    costlier = dataclasses.replace(rows, usd=np.where(is_new[rows.app][:, None], 100 * rows.usd, rows.usd))
+    assert (costlier.usd != rows.usd).any()
+    monkeypatch.setattr(evaluate_newcomers, "load_rows", lambda folder: costlier)
     other = evaluate_newcomers.learned_without(tree, scenario, is_new)
     for field in dataclasses.fields(one):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))

@@ -24,7 +24,7 @@ TAGS = ["twin", "sampled: home, data, payload, state"]
 COMMAND = "dvc repro compare report"
 DOTS = '<span><i class="dot" style="--c:var(--random)"></i>one scenario</span><span><i style="--c:var(--ink-2)"></i>mean, interval</span>'
 USE = {"better": "✓ of use", "worse": "✕ harmful", "equal": "≈ useless", "unclear": "≈ not shown to be of use"}
-SEEN = {"better": "– cheaper, too few", "worse": "– dearer, too few", "equal": "– equal, too few", "unclear": "– unclear, too few"}
+SEEN = {"better": "– costs less, too few", "worse": "– costs more, too few", "equal": "– equal, too few", "unclear": "– unclear, too few"}
 SHOWN_WITH = ("home", "best_static", "greedy_hysteresis", "planner_response", "hindsight")
 
 

@@ -138,7 +138,7 @@ def test_a_negative_share_and_a_small_design_are_said(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sys.modules[__name__], "SCENARIOS", 2)
     text = strategic.add(page_of(tmp_path, closes=-3.3))
     assert "No arm of the layer closes any of the gap from best static to hindsight in calm" in text
-    assert "– dearer, too few" in text
+    assert "– costs more, too few" in text
     assert "✕ harmful" not in text
 
 
