@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.operational.past import past_arrivals
 from simulator.control.view import View
 
 Int64 = NDArray[np.int64]
@@ -294,16 +295,4 @@ def past_runs(clocks: Clocks, arrivals: list[Int64]) -> Int64:
         at = np.sort(np.concatenate([arrivals[q] for q in clocks.members[clocks.first[k] : clocks.first[k + 1]]]))
         runs = at[np.diff(at, prepend=-1 - TOGETHER_US) > TOGETHER_US][-LONG_RUNS:]
         row[LONG_RUNS - len(runs) :] = runs
-    return found
-
-
-def past_arrivals(view: View) -> list[list[Int64]]:
-    """Times of the calls before the barrier, by app and function, us."""
-    found = []
-    for a, functions in enumerate(np.diff(view.facts.apps.first_function).tolist()):
-        calls = view.past.calls(a)
-        order = np.argsort(calls.function, kind="stable")
-        edges = np.searchsorted(calls.function[order], np.arange(functions + 1))
-        at = calls.arrival_us[order]
-        found.append([at[edges[f] : edges[f + 1]] for f in range(functions)])
     return found
