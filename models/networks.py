@@ -7,6 +7,7 @@ Not here: what the networks are of (ppo.py, dqn.py), losses, the training loop (
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 State = dict[str, Any]  # tensors, numbers, texts, and lists and dicts of them: what `torch.load(weights_only=True)` reads
 GAIN_RELU = 2.0**0.5
+NARROW = 8  # outputs; fewer are multiplied much faster where the weights of an output lie together
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -59,7 +61,8 @@ class Networks:
             # A single output of a single seed would be multiplied by another routine, which rounds differently: a seed would depend on
             # how many others share its batch.
             return (x * self.weight[name].transpose(1, 2)).sum(dim=2, keepdim=True) + self.bias[name]
-        return torch.baddbmm(self.bias[name], x, self.weight[name])
+        is_narrow = self.weight[name].shape[2] < NARROW
+        return torch.baddbmm(self.bias[name], x, self.weight[name].mT.contiguous().mT if is_narrow else self.weight[name])
 
     def parameters(self) -> list[Tensor]:
         """The tensors that gradients are taken of, in the order of a row of `flat`."""
@@ -92,6 +95,8 @@ class Networks:
 class Adam:
     """Adam for `Networks`, with a clipped gradient and a learning rate of its own for each seed.
 
+    Neighbours in the batch with equal rates move in one call: their rows are one piece of memory.
+
     Args:
         networks: whose parameters move.
         eps: added to the root of the second moment.
@@ -99,13 +104,10 @@ class Adam:
     """
 
     def __init__(self, networks: Networks, eps: float = 1e-8, max_norm: float | None = None) -> None:
-        self.networks, self.max_norm = networks, max_norm
-        self._parameters, flat = networks.parameters(), networks.flat.detach()
-        self._gradient = torch.zeros_like(flat)
-        self._rows = [torch.nn.Parameter(row) for row in flat]  # the same storage as the layers'
-        for row, gradient in zip(self._rows, self._gradient, strict=True):
-            row.grad = gradient
-        self._adam = torch.optim.Adam([{"params": [row]} for row in self._rows], eps=eps, fused=True)
+        self.networks, self.eps, self.max_norm = networks, eps, max_norm
+        self._parameters, self._flat = networks.parameters(), networks.flat.detach()
+        self._gradient = torch.zeros_like(self._flat)
+        self._group([0.0] * len(self._flat), {})
 
     def step(self, losses: Tensor, lr: Tensor | Sequence[float]) -> Tensor:
         """Move every network down the gradient of its own loss.
@@ -122,22 +124,35 @@ class Adam:
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
         if self.max_norm is not None:
             self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
-        for group, rate in zip(self._adam.param_groups, lr, strict=True):
-            group["lr"] = float(rate)
+        rates = [float(rate) for rate in lr]
+        if any(rates[s] != rates[begin] for begin, end in self._groups for s in range(begin, end)):
+            self._group(rates, self.state())
+        for (begin, _), group in zip(self._groups, self._adam.param_groups, strict=True):
+            group["lr"] = rates[begin]
         self._adam.step()
         return norms
 
     def state(self) -> State:
         """Both moments of every parameter and the number of steps."""
-        rows = [self._adam.state[row] for row in self._rows]
-        if not rows[0]:
+        found = [self._adam.state[rows] for rows in self._rows]
+        if not found[0]:
             return {}
-        return {name: torch.stack([row[name].cpu() for row in rows]) for name in ("step", "exp_avg", "exp_avg_sq")}
+        steps = [own["step"].cpu().repeat(len(rows)) for own, rows in zip(found, self._rows, strict=True)]
+        return {"step": torch.cat(steps)} | {name: torch.cat([own[name].cpu() for own in found]) for name in ("exp_avg", "exp_avg_sq")}
 
     def restore(self, state: State) -> None:
         """Go back to what `state` returned."""
         self._adam.state.clear()
-        for s, row in enumerate(self._rows if state else ()):
-            device = row.device
-            moments = {name: state[name][s].clone().to(device) for name in ("step", "exp_avg", "exp_avg_sq")}
-            self._adam.state[row] = moments
+        for (begin, end), rows in zip(self._groups if state else (), self._rows, strict=False):
+            moments = {name: state[name][begin:end].clone().to(rows.device) for name in ("exp_avg", "exp_avg_sq")}
+            self._adam.state[rows] = {"step": state["step"][begin].clone().to(rows.device)} | moments
+
+    def _group(self, rates: Sequence[float], state: State) -> None:
+        """Begin anew with one call for each run of equal rates, and the moments of `state`."""
+        edges = [0, *(s for s in range(1, len(rates)) if rates[s] != rates[s - 1]), len(rates)]
+        self._groups = list(pairwise(edges))
+        self._rows = [torch.nn.Parameter(self._flat[begin:end]) for begin, end in self._groups]  # the same storage as the layers'
+        for (begin, end), rows in zip(self._groups, self._rows, strict=True):
+            rows.grad = self._gradient[begin:end]
+        self._adam = torch.optim.Adam([{"params": [rows]} for rows in self._rows], eps=self.eps, fused=True)
+        self.restore(state)

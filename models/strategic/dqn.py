@@ -8,7 +8,8 @@ Not here: what is observed (simulator/control/features), the environment (models
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from simulator.control.features import strategic
 from simulator.parameters import Section
 
 MASKED = -1e9  # instead of the value of an action that may not be chosen
+AT_ONCE = 64  # batches that are put together at once, and transitions that are valued at once: they fit into the cache
 
 
 class DqnSettings(Section):
@@ -111,6 +113,17 @@ class Replay:
             self.columns[name][:, place[-self.capacity :]] = found[:, -self.capacity :]
         self.at, self.held = (self.at + count) % self.capacity, min(self.held + count, self.capacity)
 
+    def batches(self, drawn: Tensor, more: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+        """The transitions drawn, int64 [S, n, B], as n batches: columns, and `more` of what is remembered, [S, B, ...] each."""
+        seed = torch.arange(len(drawn), device=drawn.device)[:, None, None]
+        for part in drawn.split(AT_ONCE, dim=1):
+            found = {}
+            for name, column in (self.columns | more).items():
+                rows = (seed * column.shape[1] + part).transpose(0, 1)
+                found[name] = column.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
+            for at in range(part.shape[1]):
+                yield {name: column[at] for name, column in found.items()}
+
 
 class DqnTraining(SeedTraining):
     """Trains S networks at once, one per pair of settings and seed.
@@ -154,7 +167,6 @@ class DqnTraining(SeedTraining):
         self.target.put(self.network.flat.detach())
         self.lr, self.gamma, self.period = ([getattr(one, name) for one in settings] for name in ("lr", "gamma", "target_every"))
         self.replay, self.owed = Replay(self.settings.replay), 0.0
-        self._row = torch.arange(len(seeds), device=device)[:, None]
 
     def unit(self) -> Mapping[str, Any]:
         """Collect one stretch and learn from what is remembered."""
@@ -165,9 +177,9 @@ class DqnTraining(SeedTraining):
             updates = int(self.owed)
             self.owed -= updates
             rows = [torch.randint(self.replay.held, (updates, self.settings.batch), generator=own) for own in self.random]
-            drawn = torch.stack(rows, dim=1).to(self.device)
-            for at in range(updates):
-                metrics = self.learn({name: column[self._row, drawn[at]] for name, column in self.replay.columns.items()})
+            for drawn in torch.stack(rows).to(self.device).split(self._runs(updates), dim=1):
+                for batch in self.replay.batches(drawn, self._known(drawn[0].numel())):
+                    metrics = self.learn(batch)
         return dict(metrics) | {
             "charts/epsilon": [self.epsilon] * len(self.random),
             "charts/episodic_return": self.worlds.episodic_return(),
@@ -208,10 +220,23 @@ class DqnTraining(SeedTraining):
 
     # -- update ----------------------------------------------------------------------------------------------------------------------
 
+    def _runs(self, updates: int) -> list[int]:
+        """So many updates in runs of which none has a copy into a target network before its last update."""
+        copies = (u for u in range(1, updates) if any((self.updates + u) % period == 0 for period in self.period))
+        return [end - begin for begin, end in pairwise([0, *copies, updates])]
+
+    def _known(self, draws: int) -> dict[str, Tensor]:
+        """The target network's values of all that is remembered, if that is less than what will be drawn until it changes."""
+        if self.replay.held > draws:
+            return {}
+        held = (self.replay.columns[name][:, : self.replay.held].split(AT_ONCE, dim=1) for name in ("reached", "reached_mask"))
+        with torch.no_grad():
+            return {"values": torch.cat([self.target.values(*part) for part in zip(*held, strict=True)], dim=1)}
+
     def learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Make one update with a batch, [S, B, ...]; returns metrics [S]."""
         with torch.no_grad():
-            values = self.target.values(batch["reached"], batch["reached_mask"])
+            values = batch["values"] if "values" in batch else self.target.values(batch["reached"], batch["reached_mask"])
             if self.settings.is_double:
                 chosen = self.network.values(batch["reached"], batch["reached_mask"]).argmax(dim=-1, keepdim=True)
                 value = values.gather(-1, chosen).squeeze(-1)
