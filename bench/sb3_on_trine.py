@@ -3,10 +3,13 @@
 Three sides, each with the same number of training seeds, learn from fleets of the twin that are never judged (seeds 101 to 103, calm and
 crunch): the peer in episodes of eight apps, as its batch of 8 x 32 demands; ours in the same episodes; and ours as the stage trains it,
 in episodes of all apps of a fleet. Every 50 batches the greedy policy of each is validated, with the same masks, on the valid spans of the
-twin seeds `--choosing`. Two networks of each side are then judged on the valid spans of the seeds `--judged`, in calm and crunch: the last one, and the
-one of the best validation, which is what a stage keeps. Values are per cent of home, winsorised as in tasks/learning/validation.py. The last
-line is JSON: how far one batch takes both sides apart when they begin with the same parameters (sb3_update.py), values of every seed, what an app earned an episode in the second half of the training, and differences from the peer with
-a two-way bootstrap interval over training seeds and scenarios. The peer knows no masks while it trains: a masked action means to stay.
+twin seeds `--choosing`. Two networks of each side are then judged on the valid spans of the seeds `--judged`, in calm and crunch: the
+last one, and the one of the best validation, which is what a stage keeps. Values are per cent of home, winsorised as in
+tasks/learning/valid_spans.py.
+
+The last line is JSON: how far one batch takes both sides apart when they begin with the same parameters (sb3_update.py), values of every
+seed, what an app earned an episode in the second half of the training, and differences from the peer with a two-way bootstrap interval
+over training seeds and scenarios. The peer knows no masks while it trains: a masked action means to stay.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from simulator.envs.tactical import TacticalEpisodes
 from simulator.objective import objective_usd
 from simulator.parameters import Family
 from simulator.twin.fleets import twin_scenario
-from tasks.learning.validation import winsorised
+from tasks.learning.valid_spans import winsorised
 
 FAMILIES = {"calm": Family(), "crunch": Family(quota_per_placement=40)}
 SPLITS = (56_000, 68_000, 80_000)
@@ -55,7 +58,9 @@ class Spans:
     """
 
     def __init__(self, seeds: list[int]) -> None:
-        self.scenarios = [twin_scenario(family, seed, changes=own, split_steps=SPLITS) for seed in seeds for family, own in FAMILIES.items()]
+        self.scenarios = [
+            twin_scenario(family, seed, changes=own, split_steps=SPLITS) for seed in seeds for family, own in FAMILIES.items()
+        ]
         self.home = [self._usd(scenario, Stay()) for scenario in self.scenarios]
 
     def pct_of_home(self, act: Any) -> list[float]:
@@ -68,7 +73,9 @@ class Spans:
         return found
 
     def _usd(self, scenario: Any, policy: Any) -> float:
-        return winsorised(objective_usd(play(scenario, policy, LUCK, "valid", bucket_us=scenario.world.tactical_us).out, scenario.objective))
+        return winsorised(
+            objective_usd(play(scenario, policy, LUCK, "valid", bucket_us=scenario.world.tactical_us).out, scenario.objective)
+        )
 
 
 def ours(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing: Spans, judged: Spans) -> dict[str, Any]:
@@ -111,8 +118,10 @@ def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing:
         model.policy.load_state_dict(validated.kept)
         values["best"].append(judged.pct_of_home(act))
         earned += validated.earned[len(validated.earned) // 2 :]
-        print(f"peer, seed {seed}: {np.mean(values['last'][-1]):.2f} and {np.mean(values['best'][-1]):.2f} % of home", file=sys.stderr, flush=True)
-    return {kept: np.array(found) for kept, found in values.items()} | {"earned": float(np.mean(earned)), "transitions": model.num_timesteps}
+        last, best = (np.mean(values[kept][-1]) for kept in KEPT)
+        print(f"peer, seed {seed}: {last:.2f} and {best:.2f} % of home", file=sys.stderr, flush=True)
+    found: dict[str, Any] = {kept: np.array(each) for kept, each in values.items()}
+    return found | {"earned": float(np.mean(earned)), "transitions": model.num_timesteps}
 
 
 def main() -> None:
