@@ -123,7 +123,7 @@ def _below(above: Callable[[Ablated], Policy], name: str) -> Callable[[Ablated],
     """The tactical layer that the orchestrator uses, below another strategic one."""
 
     def build(a: Ablated) -> Policy:
-        chosen = Orchestrator.load(a.world.models, ("tactical",))
+        chosen = Orchestrator.load(a.world.models, ("tactical",), family=a.world.scenario.family)
         return Composite(name, strategic=above(a), tactical=chosen.placing(a.world.facts, a.world.known.learned, "cloud"))
 
     return build
