@@ -1,14 +1,15 @@
-"""DQN for clouds, read from top to bottom: settings, network, targets, replay, training (collect, update), agent.
+"""DQN for clouds, read from top to bottom: settings, network, targets, training (collect, update), agent.
 
 Mnih et al. (2015) with Double DQN (van Hasselt et al., 2016), the Huber loss and, if wanted, returns of n steps (Sutton, 1988). Time limits
 are no ends: the value of the last observation counts. All training seeds are one batch (models/networks.py).
 
-Not here: what is observed (simulator/control/features), the environment (models/worlds.py), validation and files (tasks/learning).
+Not here: what is remembered (replay.py), what is observed (simulator/control/features), the environment (models/worlds.py), validation
+and files (tasks/learning).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -20,13 +21,13 @@ from torch import Tensor
 
 from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, State, generators
+from models.strategic.replay import AT_ONCE, Replay
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.features import strategic
 from simulator.parameters import Section
 
 MASKED = -1e9  # instead of the value of an action that may not be chosen
-AT_ONCE = 64  # batches that are put together at once, and transitions that are valued at once: they fit into the cache
 
 
 class DqnSettings(Section):
@@ -94,35 +95,6 @@ def n_step(rewards: Tensor, is_over: Tensor, is_terminal: Tensor, gamma: float, 
         is_on = is_on & ~is_over.gather(-2, at)
     factor = torch.where(is_terminal.gather(-2, last), 0.0, gamma ** (last - start + 1))
     return total, last, factor.to(rewards.dtype)
-
-
-class Replay:
-    """The newest transitions of every seed: columns [S, capacity, ...], filled round and round."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity, self.at, self.held = capacity, 0, 0
-        self.columns: dict[str, Tensor] = {}
-
-    def add(self, columns: Mapping[str, Tensor]) -> None:
-        """Remember transitions, [S, n, ...] each."""
-        seeds, count = next(iter(columns.values())).shape[:2]
-        place = (self.at + torch.arange(count)) % self.capacity
-        for name, found in columns.items():
-            if name not in self.columns:
-                self.columns[name] = torch.zeros(seeds, self.capacity, *found.shape[2:], dtype=found.dtype, device=found.device)
-            self.columns[name][:, place[-self.capacity :]] = found[:, -self.capacity :]
-        self.at, self.held = (self.at + count) % self.capacity, min(self.held + count, self.capacity)
-
-    def batches(self, drawn: Tensor, more: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        """The transitions drawn, int64 [S, n, B], as n batches: columns, and `more` of what is remembered, [S, B, ...] each."""
-        seed = torch.arange(len(drawn), device=drawn.device)[:, None, None]
-        for part in drawn.split(AT_ONCE, dim=1):
-            found = {}
-            for name, column in (self.columns | more).items():
-                rows = (seed * column.shape[1] + part).transpose(0, 1)
-                found[name] = column.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
-            for at in range(part.shape[1]):
-                yield {name: column[at] for name, column in found.items()}
 
 
 class DqnTraining(SeedTraining):

@@ -12,7 +12,8 @@ import torch
 from core.errors import CheckpointError
 from models.checkpoints import save_state
 from models.networks import generators
-from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork, Replay, n_step
+from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork, n_step
+from models.strategic.replay import Replay
 from models.training import device_of
 from tests.worlds.toy_learners import agents, dqn
 from tests.worlds.toy_worlds import TableWorld, three_placements
