@@ -96,19 +96,17 @@ def ours(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing:
         print(f"ours, {worlds[0].envs} apps, {progress.done}/{progress.total}", file=sys.stderr, flush=True)
     count = range(len(seeds))
     networks = {"last": [training.network.tensors(s) for s in count], "best": [training.tensors(s) for s in count]}
-    earned = [
-        row["value"]
-        for row in history.rows()
-        if row["metric"] == "charts/episodic_return" and 2 * row["transitions"] > training.units * training.per_unit
-    ]
+    rows = [row for row in history.rows() if row["metric"] == "charts/episodic_return"]
+    late = [row for row in rows if 2 * row["transitions"] > training.units * training.per_unit]
+    earned = [np.mean([row["value"] for row in late if row["seed"] == seed]) for seed in seeds]
     values = {kept: np.array([judged.pct_of_home(PPOAgent(one).act) for one in found]) for kept, found in networks.items()}
-    return values | {"earned": float(np.mean(earned)), "transitions": training.units * training.per_unit}
+    return values | {"earned": np.array(earned), "transitions": training.units * training.per_unit}
 
 
 def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing: Spans, judged: Spans) -> dict[str, Any]:
     """The same of the peer, one training after another."""
     values: dict[str, list[list[float]]] = {kept: [] for kept in KEPT}
-    earned = []
+    earned: list[float] = []
     for world, seed in zip(worlds, seeds, strict=True):
         model = peer_ppo(world, seed)
         act = lambda observed, mask, own=model: greedy(own, observed, mask)  # noqa: E731
@@ -117,11 +115,11 @@ def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing:
         values["last"].append(judged.pct_of_home(act))
         model.policy.load_state_dict(validated.kept)
         values["best"].append(judged.pct_of_home(act))
-        earned += validated.earned[len(validated.earned) // 2 :]
+        earned.append(float(np.mean(validated.earned[len(validated.earned) // 2 :])))
         last, best = (np.mean(values[kept][-1]) for kept in KEPT)
         print(f"peer, seed {seed}: {last:.2f} and {best:.2f} % of home", file=sys.stderr, flush=True)
     found: dict[str, Any] = {kept: np.array(each) for kept, each in values.items()}
-    return found | {"earned": float(np.mean(earned)), "transitions": model.num_timesteps}
+    return found | {"earned": np.array(earned), "transitions": model.num_timesteps}
 
 
 def main() -> None:
@@ -151,7 +149,11 @@ def main() -> None:
     report: dict[str, Any] = {"name": "sb3_on_trine", "unit": "% of home on valid spans, lower is better"}
     report["one_update"] = {"apart": apart, "largest_step": moved}
     for side, found in sides.items():
-        row: dict[str, Any] = {"transitions": found["transitions"], "earned_an_episode": round(found["earned"], 3)}
+        earned, error = found["earned"], found["earned"].std(ddof=1) / np.sqrt(len(seeds))
+        row: dict[str, Any] = {
+            "transitions": found["transitions"],
+            "earned": {"mean": round(float(earned.mean()), 2), "standard_error": round(float(error), 2)},
+        }
         for kept in KEPT:
             row[kept] = {"mean": round(float(found[kept].mean()), 3), "by_seed": [round(float(own), 3) for own in found[kept].mean(axis=1)]}
             if side != "peer":
