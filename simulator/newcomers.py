@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import rng
+from simulator.scenario import some
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -30,6 +31,6 @@ def without_past(scenario: Scenario, is_new: Bool, step: int) -> Scenario:
     calls, apps = scenario.calls, scenario.apps
     app = np.repeat(np.arange(len(is_new)), np.diff(calls.first_call))
     is_kept = ~is_new[app] | (calls.arrival_us >= step * scenario.world.step_us)
-    kept = calls.only(is_kept, ~is_new[calls.group_app] | (calls.group_step >= step))
+    kept = some(calls, is_kept, ~is_new[calls.group_app] | (calls.group_step >= step))
     left_out = np.diff(calls.first_call) - np.diff(kept.first_call)
     return replace(scenario, calls=kept, apps=replace(apps, id_base=apps.id_base + left_out.astype(np.uint64)))

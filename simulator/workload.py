@@ -105,19 +105,6 @@ class Calls:
     group_first: Int64
     group_calls: Int32
 
-    def only(self, is_kept: Bool, has_group: Bool) -> Calls:
-        """Return some of the calls, bool [N], in the same order; a group, bool [G], is kept or left out as a whole."""
-        before = np.concatenate([[0], np.cumsum(is_kept)])
-        per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
-        return Calls(
-            first_call=before[self.first_call],
-            **{name: getattr(self, name)[is_kept] for name in per_call},
-            group_step=self.group_step[has_group],
-            group_app=self.group_app[has_group],
-            group_first=before[self.group_first[has_group]],
-            group_calls=self.group_calls[has_group],
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Invocations:
