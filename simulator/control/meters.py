@@ -25,14 +25,9 @@ def note_arrivals(  # pragma: no cover
 
     `place`, `target`, `switch_step`: int64 [A], as they were at the barrier where the first of these groups begins.
     """
-    last, furthest_us = runs.shape[1] - 1, w.rtt_us.max() >> 1
+    last = runs.shape[1] - 1
     for g in range(end - 1, first - 1, -1):  # newest first: once the rows are full, most calls are older than all they hold
         a = w.group_app[g]
-        until[a] += w.group_calls[g]
-        if w.first_pool[a + 1] - w.first_pool[a] <= w.group_calls[g]:
-            held = runs[w.first_pool[a] : w.first_pool[a + 1], 0].min()
-            if w.arrival_us[w.group_first[g] + w.group_calls[g] - 1] + furthest_us <= held:
-                continue
         p = target[a] if target[a] >= 0 and w.group_step[g] >= switch_step[a] else place[a]
         region = w.region[p]
         for i in range(w.group_first[g] + w.group_calls[g] - 1, w.group_first[g] - 1, -1):
@@ -46,6 +41,7 @@ def note_arrivals(  # pragma: no cover
             for x in range(j):
                 row[x] = row[x + 1]
             row[j] = t
+        until[a] += w.group_calls[g]
 
 
 _BEFORE: WeakKeyDictionary[Scenario, dict[int, tuple[Int64, Int64]]] = WeakKeyDictionary()  # by group
