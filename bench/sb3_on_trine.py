@@ -1,9 +1,15 @@
 """Stable-Baselines3's PPO as a peer of ours: the same training fleets, network, constants and number of transitions. Not here: speed.
 
-Both sides train on fleets of the twin that are never judged (seeds 101 to 103, calm and crunch), with the same number of seeds, and the
-last network of each is judged greedily, with the same masks, on the valid spans of calm and crunch of the seeds named: per cent of home,
-winsorised as in tasks/learning/validation.py. The last line is JSON: every seed's value, and the difference of the means with a two-way
-bootstrap interval over training seeds and scenarios. The peer knows no masks while it trains: a masked action means to stay.
+Three sides, each with the same number of training seeds, learn from fleets of the twin that are never judged (seeds 101 to 103, calm and
+crunch): the peer in episodes of eight apps, as its batch of 8 x 32 demands; ours in the same episodes; and ours as the stage trains it,
+in episodes of all apps of a fleet. Every 50 batches the greedy policy of each is validated, with the same masks, on the valid spans of the
+twin seeds `--choosing`. Two networks of each side are then judged on the valid spans of the seeds `--judged`, in calm and crunch: the
+last one, and the one of the best validation, which is what a stage keeps. Values are per cent of home, winsorised as in
+tasks/learning/valid_spans.py.
+
+The last line is JSON: how far one batch takes both sides apart when they begin with the same parameters (sb3_update.py), values of every
+seed, what an app earned an episode in the second half of the training, and differences from the peer with a two-way bootstrap interval
+over training seeds and scenarios. The peer knows no masks while it trains: a masked action means to stay.
 """
 
 from __future__ import annotations
@@ -15,11 +21,13 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.sb3_peer import greedy, peer_ppo
+from bench.sb3_peer import Annealed, Validated, greedy, peer_ppo
+from bench.sb3_update import update_difference
 from models.statistics import bootstrap_mean
 from models.tactical.ppo import ActorCritic, PPOAgent, PpoSettings, PpoTraining
-from models.training import History, device_of
+from models.training import VALIDATION, History, device_of
 from models.worlds import FleetWorld
 from simulator.control.acting import Acting
 from simulator.control.baseline import Stay
@@ -33,73 +41,127 @@ from simulator.envs.tactical import TacticalEpisodes
 from simulator.objective import objective_usd
 from simulator.parameters import Family
 from simulator.twin.fleets import twin_scenario
-from tasks.learning.validation import winsorised
+from tasks.learning.valid_spans import winsorised
 
 FAMILIES = {"calm": Family(), "crunch": Family(quota_per_placement=40)}
 SPLITS = (56_000, 68_000, 80_000)
 LUCK, STRETCH = 11, 96
+KEPT = ("last", "best")
+Float64 = NDArray[np.float64]
 
 
-def usd(scenario: Any, policy: Any) -> float:
-    """Winsorised cost of a policy on the valid span."""
-    fleet = play(scenario, policy, LUCK, "valid", bucket_us=scenario.world.tactical_us)
-    return winsorised(objective_usd(fleet.out, scenario.objective))
+class Spans:
+    """Valid spans of calm and crunch of some twin seeds.
+
+    Args:
+        seeds: of the twins.
+    """
+
+    def __init__(self, seeds: list[int]) -> None:
+        self.scenarios = [
+            twin_scenario(family, seed, changes=own, split_steps=SPLITS) for seed in seeds for family, own in FAMILIES.items()
+        ]
+        self.home = [self._usd(scenario, Stay()) for scenario in self.scenarios]
+
+    def pct_of_home(self, act: Any) -> list[float]:
+        """What a policy costs on every span, winsorised, % of home; `act` chooses by observations and masks."""
+        found = []
+        for scenario, own in zip(self.scenarios, self.home, strict=True):
+            facts = Facts.of(scenario)
+            acting = Acting("peer", tactical, tactical.start(facts), act, period_steps=scenario.world.tactical_steps)
+            found.append(100 * self._usd(scenario, Composite("peer", tactical=acting)) / own)
+        return found
+
+    def _usd(self, scenario: Any, policy: Any) -> float:
+        return winsorised(
+            objective_usd(play(scenario, policy, LUCK, "valid", bucket_us=scenario.world.tactical_us).out, scenario.objective)
+        )
 
 
-def judged(act: Any, scenarios: list[Any], home: list[float]) -> list[float]:
-    """Per cent of home on every valid span."""
-    found = []
-    for scenario, own in zip(scenarios, home, strict=True):
-        facts = Facts.of(scenario)
-        acting = Acting("peer", tactical, tactical.start(facts), act, period_steps=scenario.world.tactical_steps)
-        found.append(100 * usd(scenario, Composite("peer", tactical=acting)) / own)
-    return found
-
-
-def main() -> None:
-    """Train both sides, judge, and print one line of JSON last."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--transitions", type=int, default=92_000)
-    parser.add_argument("--judged", type=int, nargs="+", default=[1, 2], help="twin seeds of the valid spans")
-    options = parser.parse_args()
-    seeds, reward, started = list(range(1, options.seeds + 1)), Reward(), time.process_time()
-    made = [
-        twin_scenario(family, seed, changes=changes, split_steps=SPLITS) for seed in (101, 102, 103) for family, changes in FAMILIES.items()
-    ]
-    stages = [Stage.of(scenario, 1, reward) for scenario in made]
-    span = {"span": "train", "intervals": STRETCH, "luck_seed": 1, "reward": reward}
-    scenarios = [
-        twin_scenario(family, seed, changes=changes, split_steps=SPLITS) for seed in options.judged for family, changes in FAMILIES.items()
-    ]
-    home = [usd(scenario, Stay()) for scenario in scenarios]
+def ours(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing: Spans, judged: Spans) -> dict[str, Any]:
+    """Train all seeds as one batch; values float64 [seeds, scenarios] of the last and the best networks, and what they earned."""
+    history = History("tactical", "ppo_specified", seeds)
     training = PpoTraining(
         [PpoSettings()] * len(seeds),
-        [FleetWorld(stages, TacticalEpisodes, multiple=8, **span) for _ in seeds],
+        worlds,
         seeds,
         lambda random, device: ActorCritic(7, 24, random, device),
-        History("tactical", "ppo_specified", seeds),
-        transitions=options.transitions,
+        history,
+        transitions=transitions,
         stretch=STRETCH,
-        score=None,
+        score=lambda networks: {VALIDATION: [float(np.mean(choosing.pct_of_home(PPOAgent(one).act))) for one in networks]},
         device=device_of("cpu"),
     )
     for progress in training.run():
-        print(f"ours {progress.done}/{progress.total}", file=sys.stderr, flush=True)
-    ours = [judged(PPOAgent(training.tensors(s)).act, scenarios, home) for s in range(len(seeds))]
-    transitions, theirs = training.units * training.per_unit, []
-    for seed in seeds:
-        model = peer_ppo(FleetWorld(stages, TacticalEpisodes, most=8, multiple=8, **span), seed)
-        model.learn(transitions)
-        theirs.append(judged(lambda observed, mask, own=model: greedy(own, observed, mask), scenarios, home))
-        print(f"peer seed {seed}: {np.mean(theirs[-1]):.2f} % of home", file=sys.stderr, flush=True)
-    difference = bootstrap_mean(np.array(ours) - np.array(theirs))
-    head = {"name": "sb3_on_trine", "ours": round(float(np.mean(ours)), 3), "peer": round(float(np.mean(theirs)), 3)}
-    head |= {"ratio": round(float(np.mean(theirs) / np.mean(ours)), 4), "unit": "% of home on valid spans, lower is better"}
-    interval = {"difference": round(difference.value, 3), "low": round(difference.low, 3), "high": round(difference.high, 3)}
-    by_seed = {side: [round(float(np.mean(one)), 3) for one in found] for side, found in (("ours", ours), ("peer", theirs))}
-    size = {"transitions": transitions, "scenarios": [scenario.id for scenario in scenarios]}
-    print(json.dumps(head | interval | {"by_seed": by_seed, "cpu_s": round(time.process_time() - started)} | size))
+        print(f"ours, {worlds[0].envs} apps, {progress.done}/{progress.total}", file=sys.stderr, flush=True)
+    count = range(len(seeds))
+    networks = {"last": [training.network.tensors(s) for s in count], "best": [training.tensors(s) for s in count]}
+    rows = [row for row in history.rows() if row["metric"] == "charts/episodic_return"]
+    late = [row for row in rows if 2 * row["transitions"] > training.units * training.per_unit]
+    earned = [np.mean([row["value"] for row in late if row["seed"] == seed]) for seed in seeds]
+    values = {kept: np.array([judged.pct_of_home(PPOAgent(one).act) for one in found]) for kept, found in networks.items()}
+    return values | {"earned": np.array(earned), "transitions": training.units * training.per_unit}
+
+
+def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing: Spans, judged: Spans) -> dict[str, Any]:
+    """The same of the peer, one training after another."""
+    values: dict[str, list[list[float]]] = {kept: [] for kept in KEPT}
+    earned: list[float] = []
+    for world, seed in zip(worlds, seeds, strict=True):
+        model = peer_ppo(world, seed)
+        act = lambda observed, mask, own=model: greedy(own, observed, mask)  # noqa: E731
+        validated = Validated(PpoSettings().validate_every, lambda own=act: float(np.mean(choosing.pct_of_home(own))))
+        model.learn(transitions, callback=[Annealed(PpoSettings().entropy_end), validated])
+        values["last"].append(judged.pct_of_home(act))
+        model.policy.load_state_dict(validated.kept)
+        values["best"].append(judged.pct_of_home(act))
+        earned.append(float(np.mean(validated.earned[len(validated.earned) // 2 :])))
+        last, best = (np.mean(values[kept][-1]) for kept in KEPT)
+        print(f"peer, seed {seed}: {last:.2f} and {best:.2f} % of home", file=sys.stderr, flush=True)
+    found: dict[str, Any] = {kept: np.array(each) for kept, each in values.items()}
+    return found | {"earned": np.array(earned), "transitions": model.num_timesteps}
+
+
+def main() -> None:
+    """Train all sides, judge, and print one line of JSON last."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--transitions", type=int, default=92_000)
+    parser.add_argument("--choosing", type=int, nargs="+", default=[1, 2], help="twin seeds whose valid spans choose checkpoints")
+    parser.add_argument("--judged", type=int, nargs="+", default=[3, 4], help="twin seeds whose valid spans judge")
+    options = parser.parse_args()
+    seeds, reward, started = list(range(1, options.seeds + 1)), Reward(), time.process_time()
+    made = [twin_scenario(family, seed, changes=own, split_steps=SPLITS) for seed in (101, 102, 103) for family, own in FAMILIES.items()]
+    stages = [Stage.of(scenario, 1, reward) for scenario in made]
+    span = {"span": "train", "intervals": STRETCH, "luck_seed": 1, "reward": reward}
+    spans = Spans(options.choosing), Spans(options.judged)
+
+    def worlds(most: int | None) -> list[FleetWorld]:
+        return [FleetWorld(stages, TacticalEpisodes, most=most, multiple=8, **span) for _ in seeds]
+
+    apart, moved = update_difference(peer_ppo(worlds(8)[0], 1), worlds(8)[0])
+    print(f"one batch from the same parameters: {apart:.1e} apart, the largest step is {moved:.1e}", file=sys.stderr, flush=True)
+    sides = {
+        "peer": peer(worlds(8), seeds, options.transitions, *spans),
+        "ours_same_episodes": ours(worlds(8), seeds, options.transitions, *spans),
+        "ours": ours(worlds(None), seeds, options.transitions, *spans),
+    }
+    report: dict[str, Any] = {"name": "sb3_on_trine", "unit": "% of home on valid spans, lower is better"}
+    report["one_update"] = {"apart": apart, "largest_step": moved}
+    for side, found in sides.items():
+        earned, error = found["earned"], found["earned"].std(ddof=1) / np.sqrt(len(seeds))
+        row: dict[str, Any] = {
+            "transitions": found["transitions"],
+            "earned": {"mean": round(float(earned.mean()), 2), "standard_error": round(float(error), 2)},
+        }
+        for kept in KEPT:
+            row[kept] = {"mean": round(float(found[kept].mean()), 3), "by_seed": [round(float(own), 3) for own in found[kept].mean(axis=1)]}
+            if side != "peer":
+                gap = bootstrap_mean(found[kept] - sides["peer"][kept])
+                row[kept] |= {"difference": round(gap.value, 3), "low": round(gap.low, 3), "high": round(gap.high, 3)}
+        report[side] = row
+    size = {"scenarios": [scenario.id for scenario in spans[1].scenarios], "cpu_s": round(time.process_time() - started)}
+    print(json.dumps(report | size))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Imported only where that library is installed (`make bench`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -66,6 +68,65 @@ class PeerEnv(VecEnv):
         return [False] * self.num_envs
 
 
+class Annealed(BaseCallback):
+    """Lets the weight of the entropy fall linearly.
+
+    Args:
+        end: its value at the end of the training.
+    """
+
+    def __init__(self, end: float) -> None:
+        super().__init__()
+        self.end = end
+
+    def _on_training_start(self) -> None:
+        self.start = float(self.model.ent_coef)
+
+    def _on_rollout_end(self) -> None:
+        share = 1 - (self.model.num_timesteps - self.model.n_envs * self.model.n_steps) / self.model._total_timesteps
+        self.model.ent_coef = self.end + share * (self.start - self.end)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class Validated(BaseCallback):
+    """Validates the policy every so many batches and at the end, and keeps the best of it; notes what a sub-environment earns an episode.
+
+    Args:
+        every: batches between two validations.
+        score: of the present policy, lower is better.
+    """
+
+    def __init__(self, every: int, score: Callable[[], float]) -> None:
+        super().__init__()
+        self.every, self.score, self.batches, self.least = every, score, 0, np.inf
+        self.kept: dict[str, torch.Tensor] = {}
+        self.earned: list[float] = []
+        self._running = 0.0
+
+    def _on_rollout_start(self) -> None:
+        if self.batches and self.batches % self.every == 0:
+            self._validate()
+
+    def _on_rollout_end(self) -> None:
+        self.batches += 1
+
+    def _on_training_end(self) -> None:
+        self._validate()
+
+    def _on_step(self) -> bool:
+        self._running += float(np.mean(self.locals["rewards"]))
+        if self.locals["dones"].all():
+            self.earned.append(self._running)
+            self._running = 0.0
+        return True
+
+    def _validate(self) -> None:
+        if (found := self.score()) < self.least:
+            self.least, self.kept = found, {name: own.clone() for name, own in self.model.policy.state_dict().items()}
+
+
 class Encoder(BaseFeaturesExtractor):
     """The shared encoder of the specified PPO network."""
 
@@ -79,7 +140,10 @@ class Encoder(BaseFeaturesExtractor):
 
 
 def peer_ppo(world: FleetWorld, seed: int, *, lr: float = 3e-4) -> PPO:
-    """PPO with the specified network and constants, 32 steps of every sub-environment a batch."""
+    """PPO with the specified network and constants, 32 steps of every sub-environment a batch.
+
+    Its value loss is twice ours, so it counts half as much. Its weight of the entropy is a constant; `Annealed` lets it fall as ours does.
+    """
     arch = {"pi": [128, 128, 64], "vf": [128, 64]}
     model = PPO(
         "MlpPolicy",
@@ -92,6 +156,7 @@ def peer_ppo(world: FleetWorld, seed: int, *, lr: float = 3e-4) -> PPO:
         gae_lambda=0.95,
         clip_range=0.2,
         ent_coef=0.01,
+        vf_coef=0.25,
         policy_kwargs={"features_extractor_class": Encoder, "net_arch": arch, "activation_fn": torch.nn.ReLU},
         seed=seed,
         device="cpu",

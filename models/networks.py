@@ -7,13 +7,17 @@ Not here: what the networks are of (ppo.py, dqn.py), losses, the training loop (
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 State = dict[str, Any]  # tensors, numbers, texts, and lists and dicts of them: what `torch.load(weights_only=True)` reads
 GAIN_RELU = 2.0**0.5
+BETAS = 0.9, 0.999  # of Adam
+NARROW = 8  # outputs; fewer are multiplied much faster where the weights of an output lie together
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -59,7 +63,8 @@ class Networks:
             # A single output of a single seed would be multiplied by another routine, which rounds differently: a seed would depend on
             # how many others share its batch.
             return (x * self.weight[name].transpose(1, 2)).sum(dim=2, keepdim=True) + self.bias[name]
-        return torch.baddbmm(self.bias[name], x, self.weight[name])
+        is_narrow = self.weight[name].shape[2] < NARROW
+        return torch.baddbmm(self.bias[name], x, self.weight[name].mT.contiguous().mT if is_narrow else self.weight[name])
 
     def parameters(self) -> list[Tensor]:
         """The tensors that gradients are taken of, in the order of a row of `flat`."""
@@ -92,6 +97,8 @@ class Networks:
 class Adam:
     """Adam for `Networks`, with a clipped gradient and a learning rate of its own for each seed.
 
+    Neighbours in the batch with equal rates move in one call: their rows are one piece of memory.
+
     Args:
         networks: whose parameters move.
         eps: added to the root of the second moment.
@@ -99,13 +106,10 @@ class Adam:
     """
 
     def __init__(self, networks: Networks, eps: float = 1e-8, max_norm: float | None = None) -> None:
-        self.networks, self.max_norm = networks, max_norm
-        self._parameters, flat = networks.parameters(), networks.flat.detach()
-        self._gradient = torch.zeros_like(flat)
-        self._rows = [torch.nn.Parameter(row) for row in flat]  # the same storage as the layers'
-        for row, gradient in zip(self._rows, self._gradient, strict=True):
-            row.grad = gradient
-        self._adam = torch.optim.Adam([{"params": [row]} for row in self._rows], eps=eps, fused=True)
+        self.eps, self.max_norm = eps, max_norm
+        self._parameters, self._flat = networks.parameters(), networks.flat.detach()
+        self._gradient, self._mean, self._square = (torch.zeros_like(self._flat) for _ in range(3))
+        self._steps = torch.zeros((), device=self._flat.device)
 
     def step(self, losses: Tensor, lr: Tensor | Sequence[float]) -> Tensor:
         """Move every network down the gradient of its own loss.
@@ -122,22 +126,41 @@ class Adam:
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
         if self.max_norm is not None:
             self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
-        for group, rate in zip(self._adam.param_groups, lr, strict=True):
-            group["lr"] = float(rate)
-        self._adam.step()
+        self._move([float(rate) for rate in lr])
         return norms
 
+    def _move(self, rates: Sequence[float]) -> None:
+        edges = [0, *(s for s in range(1, len(rates)) if rates[s] != rates[s - 1]), len(rates)]
+        for begin, end in pairwise(edges):
+            flat, gradient, mean, square = ([part[begin:end]] for part in (self._flat, self._gradient, self._mean, self._square))
+            adam(
+                flat,
+                gradient,
+                mean,
+                square,
+                [],
+                [self._steps.clone()],
+                fused=True,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=rates[begin],
+                weight_decay=0.0,
+                eps=self.eps,
+                maximize=False,
+            )
+        self._steps += 1
+
     def state(self) -> State:
-        """Both moments of every parameter and the number of steps."""
-        rows = [self._adam.state[row] for row in self._rows]
-        if not rows[0]:
+        """Both moments of every parameter and the number of steps of every seed."""
+        if not self._steps:
             return {}
-        return {name: torch.stack([row[name].cpu() for row in rows]) for name in ("step", "exp_avg", "exp_avg_sq")}
+        steps = self._steps.cpu().repeat(len(self._flat))
+        return {"step": steps, "exp_avg": self._mean.cpu().clone(), "exp_avg_sq": self._square.cpu().clone()}
 
     def restore(self, state: State) -> None:
         """Go back to what `state` returned."""
-        self._adam.state.clear()
-        for s, row in enumerate(self._rows if state else ()):
-            device = row.device
-            moments = {name: state[name][s].clone().to(device) for name in ("step", "exp_avg", "exp_avg_sq")}
-            self._adam.state[row] = moments
+        found = state or {"step": torch.zeros(1), "exp_avg": torch.zeros(()), "exp_avg_sq": torch.zeros(())}
+        self._steps.copy_(found["step"][0])
+        self._mean.copy_(found["exp_avg"])
+        self._square.copy_(found["exp_avg_sq"])

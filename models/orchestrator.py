@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,7 +40,6 @@ LayerName = Literal["strategic", "tactical", "operational"]
 Weigh = Callable[[Float32, Any], Float32]
 Placing = PPOAgent | CandidatesAgent | PlannedAgent | Mapping[str, float]  # the parameters: of the planner
 CHOSEN = "chosen.json"
-PLANNER = ("horizon", "switches")  # parameters of the planner
 REWARD, LOG_PROBABILITY = "units of the reward", "log probability"
 AGAIN = "choose it again: trine run"
 
@@ -54,12 +53,16 @@ class Chosen:
         file: of the weights, below the layer's folder; empty for a rule.
         parameters: of the arm.
         why: in words.
+        is_used: whether the layer is of use; where not, this is the best of it all the same. The operational layer always is.
+        planner: parameters of the planner that the tactical layer begins with, by family of scenarios.
     """
 
     arm: str
     file: str
     parameters: Mapping[str, float]
     why: str
+    is_used: bool = True
+    planner: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Chosen:
@@ -71,10 +74,12 @@ class Chosen:
         file = folder / CHOSEN
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            return cls(str(found["arm"]), str(found["file"]), dict(found["parameters"]), str(found["why"]))
+            planner = {family: dict(own) for family, own in found.get("planner", {}).items()}
+            is_used = bool(found.get("is_used", True))
+            return cls(str(found["arm"]), str(found["file"]), dict(found["parameters"]), str(found["why"]), is_used, planner)
         except FileNotFoundError:
             raise CheckpointError("it is not said what the orchestrator uses of this layer", where=str(file), how=AGAIN) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"no choice can be read: {type(error).__name__} {error}", where=str(file), how=AGAIN) from None
 
 
@@ -101,22 +106,29 @@ class Orchestrator:
     def load(
         cls,
         models: Path | str,
-        layers: tuple[LayerName, ...] = ("strategic", "tactical"),
+        layers: tuple[LayerName, ...] | None = None,
         operational: Callable[[Facts], Policy] | None = None,
+        *,
+        family: str | None = None,
     ) -> Orchestrator:
         """Load what `chosen.json` of each layer names.
 
         Args:
             models: the folder `data/models`.
-            layers: that are used; the others are absent.
+            layers: that are used whether they were found to be of use or not, the others are absent; None: those of use, and the
+                operational one if it is given.
             operational: the policy of the operational layer, which knows more of a scenario than its facts (timers, prices).
+            family: of the scenario, whose parameters the planner takes; None: those of the first family.
 
         Raises:
             CheckpointError: a choice, weights or a card are missing, damaged, or do not belong together.
         """
         root = Path(models)
+        if layers is None:
+            used: dict[LayerName, bool] = {name: Chosen.read(root / name).is_used for name in ("strategic", "tactical")}
+            layers = (*(name for name, is_used in used.items() if is_used), "operational")
         above = cls._strategic(root / "strategic") if "strategic" in layers else None
-        placing, planner = cls._tactical(root / "tactical") if "tactical" in layers else (None, None)
+        placing, planner = cls._tactical(root / "tactical", family) if "tactical" in layers else (None, None)
         return cls(above, placing, operational if "operational" in layers else None, planner)
 
     @staticmethod
@@ -124,9 +136,9 @@ class Orchestrator:
         return DQNAgent.load(folder / Chosen.read(folder).file)
 
     @staticmethod
-    def _tactical(folder: Path) -> tuple[Placing, Mapping[str, float]]:
+    def _tactical(folder: Path, family: str | None) -> tuple[Placing, Mapping[str, float]]:
         chosen = Chosen.read(folder)
-        p, planner = chosen.parameters, {name: chosen.parameters[name] for name in PLANNER if name in chosen.parameters}
+        p, planner = chosen.parameters, chosen.planner.get(family or "", next(iter(chosen.planner.values()), {}))
         if chosen.arm == "candidates":
             return CandidatesAgent.load(folder / chosen.file, (p["volume"], p["response"])), planner
         if chosen.arm == "candidates_ppo":

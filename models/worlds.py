@@ -185,8 +185,7 @@ class FleetWorld:
         home = facts.cloud_of_placement[facts.apps.home]
         if self.run.layer is strategic:
             return home.copy(), {}
-        places = Places.of(facts)
+        places = facts.made(Places.of)
         stay = np.argmax(places.candidates[home] == facts.apps.home[:, None], axis=1)
-        may_use = facts.is_allowed.astype(np.float64) @ places.is_in_cloud > 0
-        drawn = np.argmax(rng.random(may_use.shape) * may_use, axis=1)
+        drawn = np.argmax(rng.random(facts.may_use.shape) * facts.may_use, axis=1)
         return stay.astype(np.int64), {"cloud": np.where(is_chosen, drawn, home)}

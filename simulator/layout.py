@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,17 @@ COLD_STREAM, KEEP_ALIVE_STREAM, FLOOR_STREAM = 1, 2, 3
 FIRST_SIZE = 1024  # of what grows on demand
 
 
+class _Lasting(NamedTuple):
+    """What all runs of a scenario have in common: the static part but for luck and bucket, the first constants, the length of the ring."""
+
+    static: kernel.Static
+    constants: Int64
+    ring_steps: int
+
+
+_LASTING: WeakKeyDictionary[Scenario, _Lasting] = WeakKeyDictionary()
+
+
 def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Static:
     """Return what a run only reads.
 
@@ -33,9 +45,21 @@ def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Stat
     Raises:
         TrineError: the bucket is no multiple of the step.
     """
+    if bucket_us % (step_us := scenario.world.step_us):
+        raise TrineError(f"bucket_us {bucket_us} is no multiple of the step", where="Fleet", how=f"use a multiple of {step_us}")
+    cold_seed, keep_seed = (rng.mixed_seed(luck_seed, stream) for stream in (COLD_STREAM, KEEP_ALIVE_STREAM))
+    return _lasting(scenario).static._replace(cold_seed=cold_seed, keep_seed=keep_seed, bucket_us=bucket_us)
+
+
+def _lasting(scenario: Scenario) -> _Lasting:
+    if scenario not in _LASTING:
+        constants = app_constants(scenario, scenario.apps.memory_mb.astype(np.int64))
+        _LASTING[scenario] = _Lasting(_static(scenario, constants), constants, ring_steps(scenario))
+    return _LASTING[scenario]
+
+
+def _static(scenario: Scenario, constants: Int64) -> kernel.Static:
     t, world, apps, calls, seen = scenario.tables, scenario.world, scenario.apps, scenario.calls, scenario.conditions
-    if bucket_us % world.step_us:
-        raise TrineError(f"bucket_us {bucket_us} is no multiple of the step", where="Fleet", how=f"use a multiple of {world.step_us}")
     return kernel.Static(
         first_call=calls.first_call,
         arrival_us=calls.arrival_us,
@@ -52,7 +76,7 @@ def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Stat
         package=apps.package,
         state_bytes=apps.state_bytes,
         data_region=apps.data_region,
-        at_home=app_constants(scenario, apps.memory_mb)[np.arange(len(apps.app_ids)), t.region_of_placement[apps.home]],
+        at_home=constants[np.arange(len(apps.app_ids)), t.region_of_placement[apps.home]],
         first_pool=apps.first_function,
         region=t.region_of_placement,
         rtt_us=t.rtt_us,
@@ -70,10 +94,10 @@ def static_of(scenario: Scenario, luck_seed: int, bucket_us: int) -> kernel.Stat
         slo_floor_us=scenario.slo.floor_us,
         slo_factor=scenario.slo.factor_permille,
         reject_extra=round(scenario.objective.reject_extra_usd * NANOUSD_PER_USD),
-        cold_seed=rng.mixed_seed(luck_seed, COLD_STREAM),
-        keep_seed=rng.mixed_seed(luck_seed, KEEP_ALIVE_STREAM),
+        cold_seed=np.uint64(0),
+        keep_seed=np.uint64(0),
         tactical_steps=world.tactical_steps,
-        bucket_us=bucket_us,
+        bucket_us=world.step_us,
     )
 
 
@@ -92,12 +116,12 @@ def state_of(
     """Return the state of a run that begins with empty pools; see `Fleet` for what is chosen."""
     apps, pools, places = len(scenario.apps.app_ids), int(static.first_pool[-1]), len(static.region)
     buckets = -(-scenario.steps * static.step_us // static.bucket_us)
-    accounts = places if is_coupled else apps
+    accounts, lasting = places if is_coupled else apps, _lasting(scenario)
     return kernel.State(
         place=np.asarray(placement, dtype=np.int64).copy(),
         target=np.full(apps, -1, dtype=np.int64),
         switch_step=np.zeros(apps, dtype=np.int64),
-        constants=app_constants(scenario, scenario.apps.memory_mb.astype(np.int64)),
+        constants=lasting.constants.copy(),
         pools=np.zeros((pools, 4), dtype=np.int64),
         slab_size=np.zeros(apps, dtype=np.int64),
         floor=np.zeros(pools, dtype=np.int64),
@@ -108,7 +132,7 @@ def state_of(
         units_known=np.zeros(pools, dtype=np.int64),
         alive=np.zeros(accounts, dtype=np.int64),
         limit=np.zeros(accounts, dtype=np.int64),
-        ring=np.zeros((ring_steps(scenario), accounts), dtype=np.int32),
+        ring=np.zeros((lasting.ring_steps, accounts), dtype=np.int32),
         out=np.zeros((apps, buckets, kernel.FIELDS), dtype=np.int64),
         binding=np.zeros((apps, -(-scenario.steps // scenario.world.tactical_steps)), dtype=np.uint8),
         histogram=np.zeros((apps, buckets, len(edges) + 1) if has_histogram else (0, 0, 0), dtype=np.int32),
@@ -178,8 +202,8 @@ def _outage_ends(capacity: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def floor_seeds(scenario: Scenario, luck_seed: int) -> NDArray[np.uint64]:
     """Mixed seeds of the draws of floor instances, uint64 [A, 2]: keep-alive, launch."""
-    seeds = [luck_seed ^ int(base >> np.uint64(32)) for base in scenario.apps.id_base]
-    return np.array([[rng.mixed_seed(s, KEEP_ALIVE_STREAM), rng.mixed_seed(s, FLOOR_STREAM)] for s in seeds], dtype=np.uint64)
+    seeds = np.uint64(luck_seed) ^ (scenario.apps.id_base >> np.uint64(32))
+    return np.stack([rng.mixed_seeds(seeds, stream) for stream in (KEEP_ALIVE_STREAM, FLOOR_STREAM)], axis=1)
 
 
 def most_floored(scenario: Scenario) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import rng
+from simulator.scenario import some
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -30,17 +31,6 @@ def without_past(scenario: Scenario, is_new: Bool, step: int) -> Scenario:
     calls, apps = scenario.calls, scenario.apps
     app = np.repeat(np.arange(len(is_new)), np.diff(calls.first_call))
     is_kept = ~is_new[app] | (calls.arrival_us >= step * scenario.world.step_us)
-    groups = ~is_new[calls.group_app] | (calls.group_step >= step)
-    before = np.concatenate([[0], np.cumsum(is_kept)])
-    left_out = np.diff(calls.first_call) - np.diff(before[calls.first_call])
-    per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
-    kept = replace(
-        calls,
-        first_call=before[calls.first_call],
-        **{name: getattr(calls, name)[is_kept] for name in per_call},
-        group_step=calls.group_step[groups],
-        group_app=calls.group_app[groups],
-        group_first=before[calls.group_first[groups]],
-        group_calls=calls.group_calls[groups],
-    )
+    kept = some(calls, is_kept, ~is_new[calls.group_app] | (calls.group_step >= step))
+    left_out = np.diff(calls.first_call) - np.diff(kept.first_call)
     return replace(scenario, calls=kept, apps=replace(apps, id_base=apps.id_base + left_out.astype(np.uint64)))

@@ -39,6 +39,11 @@ def mixed_seed(seed: int, stream: int) -> np.uint64:
     return np.uint64((seed * _SEED + stream * _STREAM) & _MASK)
 
 
+def mixed_seeds(seeds: UInt64, stream: int) -> UInt64:
+    """Return `mixed_seed` of many seeds."""
+    return seeds * np.uint64(_SEED) + mixed_seed(0, stream)
+
+
 def uniform(seed: int, ids: NDArray[np.integer], stream: int) -> Float64:
     """Return uniforms in [0, 1): the top 53 bits of the hash."""
     return (hash_u64(seed, ids, stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -213,18 +213,7 @@ def cut(scenario: Scenario, until: Until) -> Scenario:
     run_out = scenario.steps - scenario.split_steps[UNTIL.index(scenario.until)]
     steps = min(scenario.steps, end + run_out)
     calls, end_us = scenario.calls, steps * scenario.world.step_us
-    is_kept, groups = calls.arrival_us < end * scenario.world.step_us, calls.group_step < end
-    before = np.concatenate([[0], np.cumsum(is_kept)])
-    per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
-    kept = replace(
-        calls,
-        first_call=before[calls.first_call],
-        **{name: getattr(calls, name)[is_kept] for name in per_call},
-        group_step=calls.group_step[groups],
-        group_app=calls.group_app[groups],
-        group_first=before[calls.group_first[groups]],
-        group_calls=calls.group_calls[groups],
-    )
+    kept = some(calls, calls.arrival_us < end * scenario.world.step_us, calls.group_step < end)
     slots, hours = -(-end_us // SLOT_US), -(-end_us // HOUR_US)
     seen = scenario.conditions
     conditions = replace(
@@ -233,6 +222,20 @@ def cut(scenario: Scenario, until: Until) -> Scenario:
         carbon_mg_per_kwh=np.ascontiguousarray(seen.carbon_mg_per_kwh[:, :hours]),
     )
     return replace(scenario, steps=steps, calls=kept, conditions=conditions, until=until)
+
+
+def some(calls: Calls, is_kept: Bool, has_group: Bool) -> Calls:
+    """Return some of the calls, bool [N], in their order; a group, bool [G], is kept or left out as a whole."""
+    before = np.concatenate([[0], np.cumsum(is_kept)])
+    per_call = ("arrival_us", "duration_us", "function", "bytes_in", "bytes_out", "origin")
+    return Calls(
+        first_call=before[calls.first_call],
+        **{name: getattr(calls, name)[is_kept] for name in per_call},
+        group_step=calls.group_step[has_group],
+        group_app=calls.group_app[has_group],
+        group_first=before[calls.group_first[has_group]],
+        group_calls=calls.group_calls[has_group],
+    )
 
 
 def _save_workload(scenario: Scenario, target: Path) -> str:

@@ -62,7 +62,7 @@ class TwoTier(PolicyBase):
 
     def __init__(self, facts: Facts, knowledge: Knowledge, limits: Limits, *, horizon: int = 24, period_steps: int = 1000) -> None:
         self.facts, self.knowledge, self.limits, self.horizon, self.period_steps = facts, knowledge, limits, horizon, period_steps
-        self.estimate = Estimate(facts)
+        self.estimate = facts.made(Estimate)
         self.calls, self._is_first = knowledge.calls.copy(), True
         self.learned = best_static(facts, knowledge).placement
 

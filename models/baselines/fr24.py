@@ -52,7 +52,7 @@ class WeightedScore(PolicyBase):
 
     def __init__(self, facts: Facts, weights: Weights, *, margin: float, period_steps: int = 100) -> None:
         self.facts, self.weights, self.margin, self.period_steps = facts, weights, margin, period_steps
-        self.places = Places.of(facts)
+        self.places = facts.made(Places.of)
         quantiles = facts.tables.cold_start_us  # [C, packages, quantiles]
         median = quantiles[:, :, round(MEDIAN * (quantiles.shape[2] - 1))]
         self._cold_us = median[:, facts.apps.package].T  # [A, C]

@@ -1,14 +1,16 @@
-"""DQN for clouds, read from top to bottom: settings, network, targets, replay, training (collect, update), agent.
+"""DQN for clouds, read from top to bottom: settings, network, targets, training (collect, update), agent.
 
 Mnih et al. (2015) with Double DQN (van Hasselt et al., 2016), the Huber loss and, if wanted, returns of n steps (Sutton, 1988). Time limits
 are no ends: the value of the last observation counts. All training seeds are one batch (models/networks.py).
 
-Not here: what is observed (simulator/control/features), the environment (models/worlds.py), validation and files (tasks/learning).
+Not here: what is remembered (replay.py), what is observed (simulator/control/features), the environment (models/worlds.py), validation
+and files (tasks/learning).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from torch import Tensor
 
 from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, State, generators
+from models.strategic.replay import AT_ONCE, Replay
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.features import strategic
@@ -94,24 +97,6 @@ def n_step(rewards: Tensor, is_over: Tensor, is_terminal: Tensor, gamma: float, 
     return total, last, factor.to(rewards.dtype)
 
 
-class Replay:
-    """The newest transitions of every seed: columns [S, capacity, ...], filled round and round."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity, self.at, self.held = capacity, 0, 0
-        self.columns: dict[str, Tensor] = {}
-
-    def add(self, columns: Mapping[str, Tensor]) -> None:
-        """Remember transitions, [S, n, ...] each."""
-        seeds, count = next(iter(columns.values())).shape[:2]
-        place = (self.at + torch.arange(count)) % self.capacity
-        for name, found in columns.items():
-            if name not in self.columns:
-                self.columns[name] = torch.zeros(seeds, self.capacity, *found.shape[2:], dtype=found.dtype, device=found.device)
-            self.columns[name][:, place[-self.capacity :]] = found[:, -self.capacity :]
-        self.at, self.held = (self.at + count) % self.capacity, min(self.held + count, self.capacity)
-
-
 class DqnTraining(SeedTraining):
     """Trains S networks at once, one per pair of settings and seed.
 
@@ -154,7 +139,6 @@ class DqnTraining(SeedTraining):
         self.target.put(self.network.flat.detach())
         self.lr, self.gamma, self.period = ([getattr(one, name) for one in settings] for name in ("lr", "gamma", "target_every"))
         self.replay, self.owed = Replay(self.settings.replay), 0.0
-        self._row = torch.arange(len(seeds), device=device)[:, None]
 
     def unit(self) -> Mapping[str, Any]:
         """Collect one stretch and learn from what is remembered."""
@@ -165,9 +149,9 @@ class DqnTraining(SeedTraining):
             updates = int(self.owed)
             self.owed -= updates
             rows = [torch.randint(self.replay.held, (updates, self.settings.batch), generator=own) for own in self.random]
-            drawn = torch.stack(rows, dim=1).to(self.device)
-            for at in range(updates):
-                metrics = self.learn({name: column[self._row, drawn[at]] for name, column in self.replay.columns.items()})
+            for drawn in torch.stack(rows).to(self.device).split(self._runs(updates), dim=1):
+                for batch in self.replay.batches(drawn, self._known(drawn[0].numel())):
+                    metrics = self.learn(batch)
         return dict(metrics) | {
             "charts/epsilon": [self.epsilon] * len(self.random),
             "charts/episodic_return": self.worlds.episodic_return(),
@@ -208,10 +192,23 @@ class DqnTraining(SeedTraining):
 
     # -- update ----------------------------------------------------------------------------------------------------------------------
 
+    def _runs(self, updates: int) -> list[int]:
+        """So many updates in runs of which none has a copy into a target network before its last update."""
+        copies = (u for u in range(1, updates) if any((self.updates + u) % period == 0 for period in self.period))
+        return [end - begin for begin, end in pairwise([0, *copies, updates])]
+
+    def _known(self, draws: int) -> dict[str, Tensor]:
+        """The target network's values of all that is remembered, if that is less than what will be drawn until it changes."""
+        if self.replay.held > draws:
+            return {}
+        held = (self.replay.columns[name][:, : self.replay.held].split(AT_ONCE, dim=1) for name in ("reached", "reached_mask"))
+        with torch.no_grad():
+            return {"values": torch.cat([self.target.values(*part) for part in zip(*held, strict=True)], dim=1)}
+
     def learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Make one update with a batch, [S, B, ...]; returns metrics [S]."""
         with torch.no_grad():
-            values = self.target.values(batch["reached"], batch["reached_mask"])
+            values = batch["values"] if "values" in batch else self.target.values(batch["reached"], batch["reached_mask"])
             if self.settings.is_double:
                 chosen = self.network.values(batch["reached"], batch["reached_mask"]).argmax(dim=-1, keepdim=True)
                 value = values.gather(-1, chosen).squeeze(-1)

@@ -150,7 +150,7 @@ class PpoTraining(SeedTraining):
         super().__init__(made, random, history, units=units, per_unit=per_unit, score=score, eps=1e-5, max_norm=one.max_norm)
         self.lr, self.clip, self.entropy = (torch.tensor([getattr(each, k) for each in settings]) for k in ("lr", "clip", "entropy"))
         self.all_updates = units * per_unit // (one.envs * one.steps)
-        self._row = torch.arange(len(seeds), device=device)[:, None]
+        self._seed = torch.arange(len(seeds), device=device)[:, None]
 
     def unit(self) -> Mapping[str, Any]:
         """Collect and learn from one stretch."""
@@ -200,7 +200,8 @@ class PpoTraining(SeedTraining):
         size = flat[2].shape[1]
         for _ in range(self.settings.epochs):
             order = torch.stack([torch.randperm(size, generator=own) for own in self.random]).to(self.device)
-            shuffled = [part[self._row, order] for part in flat]
+            rows = (order + self._seed * size).flatten()
+            shuffled = [part.flatten(0, 1).index_select(0, rows).unflatten(0, order.shape) for part in flat]
             for at in range(0, size, self.settings.minibatch):
                 losses, metrics = self.losses(*(part[:, at : at + self.settings.minibatch] for part in shuffled), weight=weight)
                 norms = self.adam.step(losses, rates.tolist())

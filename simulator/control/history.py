@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,11 +19,14 @@ from simulator.control.bursts import bursts
 from simulator.workload import BYTES_IN_MEDIAN, BYTES_OUT_MEDIAN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Made = TypeVar("Made")
 NOMINAL_US = 1_000_000  # duration of a call of an app that was never called
 DURATION, BYTES_IN, BYTES_OUT = range(3)  # columns of `mean`
 
@@ -82,7 +85,7 @@ class Past:
     @property
     def history(self) -> History:
         """Tables of the tactical barriers so far; the last row is the newest."""
-        return history(self._tables_of).until(self._row)
+        return self._once((self._row, "history"), lambda: history(self._tables_of).until(self._row))
 
     @property
     def bursts(self) -> Float32:
@@ -99,10 +102,21 @@ class Past:
 
     def p95_us(self) -> Float64:
         """95 % quantile (nearest rank) of the durations that the newest row of `history.mean` is of, float64 [A]; without any, 1 s."""
-        known = _P95_US.setdefault(self._tables_of, {})
-        if self._row not in known:  # it depends on arrivals alone, and learners pass the same barriers again and again
-            known[self._row] = read_only(self._p95_us())
-        return known[self._row]
+        return self._once((self._row, "p95_us"), lambda: read_only(self._p95_us()))
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` returns, made once per scenario, barrier and name: learners pass the same barriers again and again.
+
+        It may depend on the scenario's arrivals and conditions before the barrier, not on decisions, and must not change.
+        """
+        return self._once((self._now_us, name), make)
+
+    def _once(self, key: tuple[int, Hashable], make: Callable[[], Made]) -> Made:
+        known = _ONCE.setdefault(self._tables_of, {})
+        if key not in known:
+            known[key] = make()
+        found: Made = known[key]
+        return found
 
     def _p95_us(self) -> Float64:
         now = self.history
@@ -122,7 +136,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 _KNOWN: WeakKeyDictionary[Scenario, History] = WeakKeyDictionary()
-_P95_US: WeakKeyDictionary[Scenario, dict[int, Float64]] = WeakKeyDictionary()  # by row
+_ONCE: WeakKeyDictionary[Scenario, dict[tuple[int, Hashable], Any]] = WeakKeyDictionary()  # by time or row of the barrier, and name
 
 
 def history(scenario: Scenario) -> History:

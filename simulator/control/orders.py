@@ -85,10 +85,7 @@ class Orders:
         found: dict[str, Int64] = {}
         if answer.cloud is not None:
             found["cloud"] = self._whole("cloud", answer.cloud, apps, len(self.facts.tables.clouds), where)
-            may = np.zeros((apps, len(self.facts.tables.clouds)), dtype=np.bool_)
-            for c in range(may.shape[1]):
-                may[:, c] = self.facts.is_allowed[:, self.facts.cloud_of_placement == c].any(axis=1)
-            self._forbid(~may[np.arange(apps), found["cloud"]], found["cloud"], self.facts.tables.clouds, where)
+            self._forbid(~self.facts.may_use[np.arange(apps), found["cloud"]], found["cloud"], self.facts.tables.clouds, where)
         if answer.placement is not None:
             wanted = self._whole("placement", answer.placement, apps, len(self.facts.tables.zones), where)
             is_forbidden = ~self.facts.is_allowed[np.arange(apps), wanted] & (wanted != self.fleet.placement)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from simulator import kernel
 from simulator.conditions import slowdown_permille
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.control.decision import Decision
     from simulator.control.history import Past
     from simulator.parameters import Objective, Slo, World
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+Made = TypeVar("Made")
 RUNS = 41  # last arrivals of a function that a view holds
 WINDOW_STEPS = kernel.WINDOW_STEPS  # that a view holds
 UP, WORKING, IDLE_NEWEST_US, IDLE_OLDEST_US, FLOOR = range(5)  # columns of `pools`
@@ -55,8 +59,21 @@ class Facts:
 
     @classmethod
     def of(cls, scenario: Scenario) -> Facts:
-        """The facts of a scenario."""
-        return cls(scenario.tables, scenario.apps, scenario.world, scenario.slo, scenario.objective, scenario.is_allowed)
+        """The facts of a scenario; always the same object."""
+        if scenario not in _FACTS:
+            _FACTS[scenario] = cls(scenario.tables, scenario.apps, scenario.world, scenario.slo, scenario.objective, scenario.is_allowed)
+        return _FACTS[scenario]
+
+    def made(self, kind: Callable[[Facts], Made]) -> Made:
+        """What `kind` makes of the facts, made once: runs share it, so it must not change."""
+        if kind not in self._made:
+            self._made[kind] = kind(self)
+        found: Made = self._made[kind]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Facts], Any], Any]:
+        return {}
 
     @cached_property
     def cloud_of_placement(self) -> Int64:
@@ -64,9 +81,18 @@ class Facts:
         return self.tables.cloud_of_region[self.tables.region_of_placement]
 
     @cached_property
+    def may_use(self) -> Bool:
+        """Whether an app may use a placement of a cloud, bool [A, C]."""
+        is_in = self.cloud_of_placement[:, None] == np.arange(len(self.tables.clouds))
+        return (self.is_allowed[:, :, None] & is_in).any(axis=1)
+
+    @cached_property
     def keeps_one_pool(self) -> Bool:
         """Whether the functions of an app share one pool at a placement, bool [P]."""
         return ~self.tables.is_pool_per_function[self.cloud_of_placement]
+
+
+_FACTS: WeakKeyDictionary[Scenario, Facts] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)

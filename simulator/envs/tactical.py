@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from core.errors import ParameterError
 from simulator.control.decision import NEVER_STEPS, Composite, Decision, Policy, PolicyBase
 from simulator.control.features import candidates, tactical
-from simulator.control.features.estimate import Places
 from simulator.control.view import Facts, View
 from simulator.envs.episodes import Episodes, Float64, Int64, Learner, Stage
 from simulator.envs.single import DecisionEnv
@@ -45,8 +44,6 @@ class TacticalEpisodes(Episodes):
         super().__init__(stage, **options)
         self.strategic = strategic
         self.clouds = len(self.facts.tables.clouds)
-        choices = self.facts.is_allowed.astype(np.float64) @ Places.of(self.facts).is_in_cloud
-        self.may_use = choices > 0  # [A, C]
 
     @staticmethod
     def period_of(world: World) -> int:
@@ -55,7 +52,7 @@ class TacticalEpisodes(Episodes):
 
     def prepare(self, rng: np.random.Generator, options: Mapping[str, Any]) -> None:
         """Draw the cloud of every app among those that it may use, or take it from the options."""
-        cloud = np.argmax(rng.random((len(self.apps), self.clouds)) * self.may_use, axis=1)
+        cloud = np.argmax(rng.random((len(self.apps), self.clouds)) * self.facts.may_use, axis=1)
         if "cloud" in options:
             cloud = np.broadcast_to(np.asarray(options["cloud"], dtype=np.int64), cloud.shape).copy()
             if cloud.min() < 0 or cloud.max() >= self.clouds:

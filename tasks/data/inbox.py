@@ -76,7 +76,7 @@ def _why(path: Path, shown: str, folder: str, imported: set[str], module: Module
         found = _dialect(path)
         if found is not None:
             return f"a table of calls in another dialect, run: {dialects.command(shown, found[0], folder)}"
-    return f"no file of this source by its name; names are like {module.KINDS[0].pattern.removeprefix('(?:.*/)?')}"
+    return f"no file of this source by its name; names are like {module.KINDS[0].names}"
 
 
 def is_importable(module: ModuleType) -> bool:

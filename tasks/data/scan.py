@@ -114,12 +114,10 @@ def list_files(folder: Path, shown: str, module: ModuleType, memory: _Memory) ->
         _check_plain_file(path, name, folder)
         files.append(memory.entry(name, path, kind, shown))
     if not files:
-        patterns = ", ".join(k.pattern for k in module.KINDS)
+        names = ", ".join(kind.names for kind in module.KINDS)
         seen = f"{len(ignored)} other files" if ignored else "nothing"
         said = "".join(f"\n  {line}" for line in inbox.lines(folder, shown, ignored, files, module))
-        raise RawDataError(
-            f"no file of this source; found {seen}{said}", where=shown, how=f"expected names like {patterns}; or set from: off"
-        )
+        raise RawDataError(f"no file of this source; found {seen}{said}", where=shown, how=f"expected names like {names}; or set from: off")
     _check_repeats(files)
     complaint = module.check_files(files) if hasattr(module, "check_files") else None
     if complaint:

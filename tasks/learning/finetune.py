@@ -39,10 +39,11 @@ from tasks.learning.history_text import history_text
 from tasks.learning.learn_planner_outputs import load_learned, planner_folder
 from tasks.learning.strategic_outputs import strategic_models
 from tasks.learning.strategic_training import dqn_learner
+from tasks.learning.strengths import planner_options
 from tasks.learning.tactical_outputs import tactical_models
 from tasks.learning.tactical_training import ppo_learner
 from tasks.learning.tune_baselines_outputs import baselines_folder
-from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_scenarios
+from tasks.learning.valid_spans import ValidSpan, mean_over_families, valid_families, valid_scenarios
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -54,7 +55,9 @@ NOT_FOR = (
     "one of its networks without the other: they were trained on each other",
     "a claim about the test span: it was kept by the valid spans",
 )
-PolicyOf = Callable[[Facts, Learned], Policy]
+NO_LAYER = "none"
+Options = Mapping[str, dict[str, float]]  # of the planner, by family
+PolicyOf = Callable[[Facts, Learned, str], Policy]  # of a scenario: facts, what was learned of its past, its family
 
 
 class Settings(Section):
@@ -83,14 +86,17 @@ class Spans:
     @classmethod
     def of(cls, paths: Paths, settings: Settings) -> Spans:
         """Load them."""
-        scenarios = valid_scenarios(paths, settings.families, settings.scenarios)
+        scenarios = valid_scenarios(paths, valid_families(paths, settings.families, settings.scenarios))
         spans = {name: ValidSpan(scenario, settings.luck_seed) for name, scenario in scenarios.items()}
         return cls(scenarios, spans, {name: load_learned(planner_folder(paths) / name, "valid") for name in scenarios})
 
     def cost(self, policy_of: PolicyOf) -> float:
         """What a policy costs, % of home, mean over families."""
-        found = {name: span.pct_of_home(policy_of(Facts.of(self.scenarios[name]), self.learned[name])) for name, span in self.spans.items()}
-        return mean_over_families(found, {name: scenario.family for name, scenario in self.scenarios.items()})
+        families = {name: scenario.family for name, scenario in self.scenarios.items()}
+        found = {}
+        for name, span in self.spans.items():
+            found[name] = span.pct_of_home(policy_of(Facts.of(self.scenarios[name]), self.learned[name], families[name]))
+        return mean_over_families(found, families)
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -130,15 +136,17 @@ def run(params: Params, paths: Paths) -> str:
         )
         checkpoints.run("tactical", below)
         new_places = below.tensors(0)
-        before = spans.cost(lambda facts, _: _pair(clouds, places, facts))
-        after = spans.cost(lambda facts, _: _pair(new_clouds, new_places, facts))
+        before = spans.cost(lambda facts, *_: _pair(clouds, places, facts))
+        after = spans.cost(lambda facts, *_: _pair(new_clouds, new_places, facts))
         trained_on = TrainedOn(fingerprint=data, scenarios=tuple(folder.name for folder in folders), span="train")
         pairs = (new_clouds, new_places) if after < before else (clouds, places)
         _write(paths, settings, pairs, (above, below), (before, after), trained_on)
         write_text_atomic(joint_history(paths), history_text([*above.history.rows(), *below.history.rows()]))
     placing = _choose_tactical(paths, spans, places)
-    clouding = _choose_strategic(paths, spans, clouds, pairs[0], placing)
-    return f"pair {before:.2f} -> {after:.2f} % of home, tactical {placing.arm}, strategic {clouding.arm}, {peak_memory()}"
+    joint = new_clouds if after < before else None
+    clouding = _choose_strategic(paths, spans, clouds, joint, placing)
+    said = clouding.arm if clouding.is_used else f"{NO_LAYER} (the best network: {clouding.arm})"
+    return f"pair {before:.2f} -> {after:.2f} % of home, tactical {placing.arm}, strategic {said}, {peak_memory()}"
 
 
 def _pair(clouds: Tensors, places: Tensors, facts: Facts) -> Policy:
@@ -202,47 +210,46 @@ def _card(
 
 def _choose_tactical(paths: Paths, spans: Spans, places: Tensors) -> ChosenLayer:
     """The cheapest of the planner, the two networks on top of it and the specified one (in the clouds of home), without a layer above."""
-    rules = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines).rules
-    families = sorted({scenario.family for scenario in spans.scenarios.values()})
-    tuned = rules[families[0]]["planner_response"].parameters
-    planner = {"horizon": float(tuned["horizon"]), "switches": float(tuned["switches"])}
+    tuned = read_record(baselines_folder(paths) / "chosen.json", ChosenBaselines)
+    planner: Options = {family: planner_options(tuned, family) for family in sorted(tuned.rules)}
     strength = read_record(candidates_models(paths) / "choice.json", CandidatesChoice).chosen
     file = min(candidates_models(paths).glob("seed-*.pt"))
-    share = {"volume": float(strength.volume), "response": float(strength.response)} | planner
+    share = {"volume": float(strength.volume), "response": float(strength.response)}
     trying, tried = read_record(planned_models(paths) / "choice.json", PlannedChoice), min(planned_models(paths).glob("seed-*.pt"))
-    p = {"strength": float(trying.strength), "temperature": float(trying.temperature)} | planner
+    p = {"strength": float(trying.strength), "temperature": float(trying.temperature)}
     alternatives: dict[str, tuple[Any, str, dict[str, float]]] = {
-        "planner_response": (planner, "", planner),
+        "planner_response": (None, "", {}),
         "candidates": (CandidatesAgent.load(file, (share["volume"], share["response"])), f"candidates/{file.name}", share),
         "candidates_ppo": (PlannedAgent.load(tried, p["strength"], p["temperature"]), f"candidates_ppo/{tried.name}", p),
         "ppo_specified": (PPOAgent(places), "best_model.pt", {}),
     }
-    costs = {arm: spans.cost(_alone(agent, planner)) for arm, (agent, _, _) in alternatives.items()}
+    costs = {arm: spans.cost(_layers(None, agent, planner)) for arm, (agent, _, _) in alternatives.items()}
     arm = min(costs, key=lambda name: costs[name])
     _, name, parameters = alternatives[arm]
-    return _say(paths, "tactical", arm, name, parameters, costs)
+    return _say(paths, "tactical", costs, arm=arm, file=name, parameters=parameters, planner=planner)
 
 
-def _alone(agent: Any, planner: Mapping[str, float]) -> PolicyOf:
-    return lambda facts, learned: Orchestrator(None, agent, planner=planner).policy(facts, learned)
+def _layers(above: DQNAgent | None, agent: Any, planner: Options) -> PolicyOf:
+    """Both layers; no agent: the planner."""
+    return lambda facts, learned, family: Orchestrator(above, agent or planner[family], planner=planner[family]).policy(facts, learned)
 
 
-def _choose_strategic(paths: Paths, spans: Spans, clouds: Tensors, joint: Tensors, placing: ChosenLayer) -> ChosenLayer:
-    """The cheaper of the first network and the one of the joint round, above the tactical layer that was chosen."""
-    below = Orchestrator.load(paths.root / "data" / "models", ("tactical",))
-
-    def above(tensors: Tensors) -> PolicyOf:
-        return lambda facts, learned: Orchestrator(DQNAgent(tensors), below.tactical, planner=below.planner).policy(facts, learned)
-
-    costs = {"dqn_specified": spans.cost(above(clouds)), ARM: spans.cost(above(joint))}
+def _choose_strategic(paths: Paths, spans: Spans, clouds: Tensors, joint: Tensors | None, placing: ChosenLayer) -> ChosenLayer:
+    """The cheaper of the first network and the one of the joint round, if that was kept, above the chosen tactical layer; or neither."""
+    models = paths.root / "data" / "models"
+    below = Orchestrator.load(models, ("tactical",)).tactical if placing.file else None
+    networks = {"dqn_specified": clouds} | ({} if joint is None else {ARM: joint})
+    costs = {name: spans.cost(_layers(DQNAgent(own), below, placing.planner)) for name, own in networks.items()}
     arm = min(costs, key=lambda name: costs[name])
+    costs[NO_LAYER] = float(placing.valid_pct_of_home[placing.arm])
     file = "best_model.pt" if arm == "dqn_specified" else f"../{ARM}/strategic/best_model.pt"
-    return _say(paths, "strategic", arm, file, {}, costs)
+    return _say(paths, "strategic", costs, arm=arm, file=file, is_used=costs[arm] < costs[NO_LAYER])
 
 
-def _say(paths: Paths, layer: str, arm: str, file: str, parameters: Mapping[str, float], costs: Mapping[str, float]) -> ChosenLayer:
+def _say(paths: Paths, layer: str, costs: Mapping[str, float], *, is_used: bool = True, **chosen: Any) -> ChosenLayer:
+    """Write what was chosen, and why."""
     listed = ", ".join(f"{name} {cost:.2f}" for name, cost in sorted(costs.items(), key=lambda one: one[1]))
     why = f"the least cost on the valid spans, % of home: {listed}"
-    found = {"arm": arm, "file": file, "parameters": dict(parameters), "why": why, "valid_pct_of_home": dict(costs)}
+    found = {"parameters": {}, "planner": {}} | chosen | {"is_used": is_used, "why": why, "valid_pct_of_home": dict(costs)}
     write_record(chosen_file(paths, layer), ChosenLayer, found)
-    return ChosenLayer(**found)  # type: ignore[arg-type]
+    return ChosenLayer(**found)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class ChosenLayer(Record):
-    """What the orchestrator uses of a layer (`models.orchestrator.Chosen`), and what every alternative costs on the valid spans."""
+    """What the orchestrator uses of a layer (`models.orchestrator.Chosen`), and what every alternative costs on the valid spans.
+
+    Beside the arms of the strategic layer, `none` is an alternative: no cloud is given from above.
+    """
 
     written_by: ClassVar[str] = "finetune"
 
@@ -21,6 +24,8 @@ class ChosenLayer(Record):
     file: str
     parameters: dict[str, Number]
     why: str
+    is_used: bool
+    planner: dict[str, dict[str, Number]]
     valid_pct_of_home: dict[str, Number]
 
 

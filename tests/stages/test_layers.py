@@ -152,17 +152,34 @@ def test_training_again_gives_the_same_bytes(tree: Paths, params: Params, tmp_pa
 
 def test_the_orchestrator_uses_the_cheapest_of_every_layer(tree: Paths) -> None:
     models = tree.root / "data" / "models"
-    for layer, alternatives in (
-        ("tactical", {"candidates", "candidates_ppo", "planner_response", "ppo_specified"}),
-        ("strategic", {"dqn_specified", "joint"}),
-    ):
-        chosen = read_record(models / layer / "chosen.json", ChosenLayer)
-        assert set(chosen.valid_pct_of_home) == alternatives
-        assert chosen.valid_pct_of_home[chosen.arm] == min(chosen.valid_pct_of_home.values())
-    assert Orchestrator.load(models).strategic is not None
+    below, above = (read_record(models / layer / "chosen.json", ChosenLayer) for layer in ("tactical", "strategic"))
+    costs = below.valid_pct_of_home
+    assert set(costs) == {"candidates", "candidates_ppo", "planner_response", "ppo_specified"}
+    assert (below.is_used, costs[below.arm]) == (True, min(costs.values()))
+    assert set(below.planner) == {name.rsplit("-", 1)[0] for name in NAMES}
+    costs = above.valid_pct_of_home
+    assert {"none", "dqn_specified"} <= set(costs) <= {"none", "dqn_specified", "joint"}
+    assert costs[above.arm] == min(cost for name, cost in costs.items() if name != "none")
+    assert costs["none"] == below.valid_pct_of_home[below.arm]
+    assert above.is_used == (costs[above.arm] < costs["none"])
+    assert (Orchestrator.load(models).strategic is not None) == above.is_used
+    assert Orchestrator.load(models, ("strategic",)).strategic is not None
+
+
+def test_the_joint_pair_is_one_model(tree: Paths) -> None:
+    models = tree.root / "data" / "models"
     pair = load_state(models / "joint" / "best_model.pt")
     assert {name.split(".")[0] for name in pair} == {"strategic", "tactical"}
     assert read_record(models / "joint" / "card.json", Card).layer == "joint"
+
+
+def test_without_a_layer_of_no_use_the_rest_is_what_is_judged(tree: Paths) -> None:
+    """`as_chosen` is `full` where every layer is of use; where it leaves the strategic one out, the two differ."""
+    is_used = read_record(tree.root / "data" / "models" / "strategic" / "chosen.json", ChosenLayer).is_used
+    rows = pl.read_parquet(tree.root / "data" / "evaluation" / "learned.parquet")
+    keys = ["scenario", "app_id", "hour"]
+    full, chosen = (rows.filter(pl.col("arm") == name).drop("arm").sort(keys) for name in ("full", "as_chosen"))
+    assert full.equals(chosen) == is_used
 
 
 def test_every_training_seed_is_judged_in_every_scenario(tree: Paths) -> None:
@@ -170,9 +187,10 @@ def test_every_training_seed_is_judged_in_every_scenario(tree: Paths) -> None:
     found = rows.group_by("arm").agg(pl.col("seed").n_unique().alias("seeds"), pl.col("scenario").n_unique().alias("scenarios"))
     seeds = dict(zip(found["arm"].to_list(), found["seeds"].to_list(), strict=True))
     trained = {"candidates": 2, "candidates_ppo": 2, "dqn_specified": 2, "ppo_specified": 2}
-    assert seeds == trained | {"strategic_only": 1, "strategic_tactical": 1, "full": 1}
-    assert set(found.filter(pl.col("arm") != "full")["scenarios"].to_list()) == {len(NAMES)}
-    assert set(rows.filter(pl.col("arm") == "full")["family"]) == {"calm"}
+    assert seeds == trained | {"strategic_only": 1, "strategic_tactical": 1, "full": 1, "as_chosen": 1}
+    asked_every_step = pl.col("arm").is_in(["full", "as_chosen"])
+    assert set(found.filter(~asked_every_step)["scenarios"].to_list()) == {len(NAMES)}
+    assert set(rows.filter(asked_every_step)["family"]) == {"calm"}
     assert set(seeds) <= {arm.name for arm in learned.ARMS}
 
 

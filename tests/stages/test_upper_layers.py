@@ -31,7 +31,8 @@ from tasks.learning.card import Card
 from tasks.learning.strategic_outputs import strategic_models, strategic_reports, tuned_strategic
 from tasks.learning.tactical_outputs import tactical_models, tactical_reports, tuned_tactical
 from tasks.learning.training_files import Tuned
-from tasks.learning.validation import Validation, winsorised
+from tasks.learning.valid_spans import winsorised
+from tasks.learning.validation import Validation
 from tasks.world.scenario_outputs import scenario_folder
 from tests.worlds.folders import contents
 from tests.worlds.small_learning import changes, copy_worlds, small

@@ -45,7 +45,7 @@ class Known(tactical.Known):
     def __init__(self, facts: Facts, levels_usd: Float64 | None = None, scope: Scope = "cloud") -> None:
         super().__init__(facts)
         self.scope = scope
-        self.levels_usd, self.estimate = levels_usd, Estimate(facts)
+        self.levels_usd, self.estimate = levels_usd, facts.made(Estimate)
         price = self.estimate.constants[:, :, PRICE]
         self.price = (price / price.max(axis=1, keepdims=True))[:, facts.tables.region_of_placement]
         first = facts.apps.first_function

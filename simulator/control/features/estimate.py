@@ -74,6 +74,7 @@ class Estimate:
         self.facts = facts
         self.region = facts.tables.region_of_placement
         self.constants = app_constants(facts, facts.apps.memory_mb).astype(np.float64)
+        self.cold_us = np.ascontiguousarray(facts.tables.cold_start_us[:, facts.apps.package].transpose(1, 0, 2))  # [A, C, 257]
 
     def rtt_us(self, origins: Float32) -> Float64:
         """Mean round trip of the callers (float32 [A, M]) to each region, [A, R]."""
@@ -111,9 +112,9 @@ class Estimate:
         The round trip, the fetch, the quantile of the app's durations with the slowdown there, and, where more than 5 % of the calls are
         likely to be cold, the cold start that is exceeded by 5 % of all calls.
         """
-        t, now = self.facts.tables, view.past.history
+        now = view.past.history
         apps, region = np.arange(len(best))[:, None], self.region[best]
-        cold, quantiles = now.cold[-1], t.cold_start_us[:, self.facts.apps.package].transpose(1, 0, 2)
+        cold, quantiles = now.cold[-1], self.cold_us
         at = np.maximum(0, 1 - OFTEN_COLD / np.maximum(cold, 1e-9)) * (quantiles.shape[2] - 1)
         cold_us = np.take_along_axis(quantiles, np.rint(at).astype(np.int64)[:, :, None], axis=2)[:, :, 0] * (cold > OFTEN_COLD)
         around = self.rtt_us(now.origins[-1]) + self.fetch_us(now.mean[-1])
@@ -128,8 +129,8 @@ class CloudsInside:
         allowed: bool [A, C, N].
     """
 
-    def __init__(self, facts: Facts, places: Places) -> None:
-        zones = facts.tables.zones
+    def __init__(self, facts: Facts) -> None:
+        places, zones = facts.made(Places.of), facts.tables.zones
         rank = np.append(np.argsort(np.argsort(zones)), len(zones))  # of no placement: last
         found = places.candidates
         self.inside: Int64 = np.take_along_axis(found, np.argsort(rank[found], axis=1), axis=1)
@@ -141,6 +142,17 @@ class CloudsInside:
         return self.inside[np.arange(len(self.inside)), at]
 
 
+def least_estimate(view: View) -> tuple[Int64, Float64]:
+    """Return `CloudsInside.best` at a barrier, int64 [A, C], and the estimate there over that at home, float64 [A, C]; made once."""
+
+    def make() -> tuple[Int64, Float64]:
+        usd, apps = view.facts.made(Estimate).usd(view), np.arange(len(view.facts.apps.home))
+        best = view.facts.made(CloudsInside).best(usd)
+        return best, usd[apps[:, None], best] / usd[apps, view.facts.apps.home][:, None]
+
+    return view.past.once((view.facts, "least_estimate"), make)
+
+
 class LeastEstimate(PolicyBase):
     """The tactical part that a strategic one has below it unless another is given: the allowed placement with the least estimate.
 
@@ -150,19 +162,11 @@ class LeastEstimate(PolicyBase):
     name, period_steps = "least_estimate", NEVER_STEPS
     scope: Scope = "cloud"
 
-    def __init__(self) -> None:
-        self._known: tuple[Estimate, CloudsInside] | None = None
-
     def decide(self, view: View) -> Decision:
         """Choose in `view.cloud`."""
-        estimate, clouds = self._start(view)
-        return Decision(placement=clouds.best(estimate.usd(view))[np.arange(len(view.cloud)), view.cloud])
+        return Decision(placement=least_estimate(view)[0][np.arange(len(view.cloud)), view.cloud])
 
     def estimates(self, view: View) -> tuple[Float64, str]:
         """Estimates of all placements, float64 [A, P]."""
         inside = view.facts.is_allowed & (view.facts.cloud_of_placement == view.cloud[:, None])
-        return np.where(inside, self._start(view)[0].usd(view), np.nan), "USD per call"
-
-    def _start(self, view: View) -> tuple[Estimate, CloudsInside]:
-        self._known = self._known or (Estimate(view.facts), CloudsInside(view.facts, Places.of(view.facts)))
-        return self._known
+        return np.where(inside, view.facts.made(Estimate).usd(view), np.nan), "USD per call"

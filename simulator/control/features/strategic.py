@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from core.units import DAY_US
 from simulator.control.decision import Decision
-from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, CloudsInside, Estimate, Places
+from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, CloudsInside, Estimate, least_estimate
+from simulator.control.history import read_only
 from simulator.fleet import Field
 
 if TYPE_CHECKING:
@@ -32,15 +33,16 @@ class Known:
     """What the features of one run are made of beside the view."""
 
     def __init__(self, facts: Facts) -> None:
-        self.estimate, self.clouds = Estimate(facts), CloudsInside(facts, Places.of(facts))
+        self.estimate, self.clouds = facts.made(Estimate), facts.made(CloudsInside)
+        self.has_any = self.clouds.allowed.any(axis=2)
         self.one_hot = np.eye(len(facts.tables.clouds), dtype=np.float32)
         self.apps = np.arange(len(facts.apps.app_ids))
         self.space = space(facts)
 
 
 def start(facts: Facts) -> Known:
-    """Return what a run remembers."""
-    return Known(facts)
+    """Return what a run remembers; nothing of it changes."""
+    return facts.made(Known)
 
 
 def space(facts: Facts) -> spaces.Box:
@@ -61,24 +63,28 @@ def actions(facts: Facts) -> spaces.Discrete:
 def observe(view: View, known: Known) -> Float32:
     """Return the features, float32 [A, 5 C + 5]."""
     clouds, facts = len(known.one_hot), view.facts
-    usd = known.estimate.usd(view)
-    best, has_any = known.clouds.best(usd), known.clouds.allowed.any(axis=2)
-    region = facts.tables.region_of_placement[best]
-    at_home = usd[known.apps, facts.apps.home]
-    p95_ms = known.estimate.p95_us(view, best) / 1000
+    expected, region = view.past.once((facts, VERSION, "strategic"), lambda: _expected(view, known))
     phase = 2 * np.pi * (view.now_us % DAY_US) / DAY_US
     calls = view.recent[:, Field.CALLS]
     out = np.empty((len(known.apps), 5 * clouds + 5), dtype=np.float32)
-    out[:, :clouds] = np.where(has_any, usd[known.apps[:, None], best] / at_home[:, None], MOST_EXPENSIVE)
-    out[:, clouds : 2 * clouds] = np.where(has_any, np.log1p(p95_ms) / np.log1p(LONGEST_MS), 1)
-    out[:, 2 * clouds : 3 * clouds] = np.where(has_any, (view.grid_mg_per_kwh / DIRTIEST_MG_PER_KWH)[region], 1)
-    out[:, 3 * clouds : 4 * clouds] = np.where(has_any, _throttled(view)[region], 1)
+    out[:, : 3 * clouds] = expected
+    out[:, 3 * clouds : 4 * clouds] = np.where(known.has_any, _throttled(view)[region], 1)
     out[:, 4 * clouds] = np.log1p(calls) / np.log1p(MOST_CALLS)
     out[:, 4 * clouds + 1] = view.recent[:, Field.COLD_STARTS] / np.maximum(view.recent[:, Field.SERVED], 1)
     out[:, 4 * clouds + 2] = 1 - view.recent[:, Field.MISSES] / np.maximum(calls, 1)
     out[:, 4 * clouds + 3 : 5 * clouds + 3] = known.one_hot[facts.cloud_of_placement[view.placement]]
     out[:, -2], out[:, -1] = np.sin(phase), np.cos(phase)
     return np.clip(out, known.space.low, known.space.high, out=out)
+
+
+def _expected(view: View, known: Known) -> tuple[Float32, NDArray[np.int64]]:
+    """The columns that no decision changes, float32 [A, 3 C], and the region of each cloud's best placement, int64 [A, C]."""
+    best, of_home = least_estimate(view)
+    region = view.facts.tables.region_of_placement[best]
+    p95 = np.log1p(known.estimate.p95_us(view, best) / 1000) / np.log1p(LONGEST_MS)
+    carbon = (view.grid_mg_per_kwh / DIRTIEST_MG_PER_KWH)[region]
+    columns = [np.where(known.has_any, column, worst) for column, worst in ((of_home, MOST_EXPENSIVE), (p95, 1), (carbon, 1))]
+    return np.concatenate(columns, axis=1).astype(np.float32), region
 
 
 def _throttled(view: View) -> Float64:
@@ -91,8 +97,12 @@ def _throttled(view: View) -> Float64:
 
 def mask(view: View, known: Known) -> Bool:
     """Clouds with an allowed placement that was not out in the last finished slot (if none has, allowed is enough), bool [A, C]."""
-    is_open: Bool = np.any(known.clouds.allowed & view.is_open[known.clouds.inside], axis=2)
-    return np.where(is_open.any(axis=1, keepdims=True), is_open, known.clouds.allowed.any(axis=2))
+
+    def make() -> Bool:
+        is_open: Bool = np.any(known.clouds.allowed & view.is_open[known.clouds.inside], axis=2)
+        return read_only(np.where(is_open.any(axis=1, keepdims=True), is_open, known.has_any))
+
+    return view.past.once((view.facts, "strategic mask"), make)
 
 
 def decision(view: View, known: Known, chosen: NDArray[np.integer]) -> Decision:

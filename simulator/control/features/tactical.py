@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 VERSION = 1
 NEEDS_STEPS = False
@@ -28,7 +29,7 @@ class Known:
     """What the features of one run are made of beside the view."""
 
     def __init__(self, facts: Facts) -> None:
-        self.facts, self.places = facts, Places.of(facts)
+        self.facts, self.places = facts, facts.made(Places.of)
         self.one_hot = np.eye(len(facts.tables.clouds), dtype=np.float32)
         self.apps = np.arange(len(facts.apps.app_ids))
         self.allowed = facts.is_allowed.astype(np.float64)
@@ -40,8 +41,8 @@ class Known:
 
 
 def start(facts: Facts) -> Known:
-    """Return what a run remembers."""
-    return Known(facts)
+    """Return what a run remembers; nothing of it changes."""
+    return facts.made(Known)
 
 
 def space(facts: Facts) -> spaces.Box:
@@ -51,7 +52,7 @@ def space(facts: Facts) -> spaces.Box:
 
 def actions(facts: Facts) -> spaces.Discrete:
     """The space of one app's action."""
-    return spaces.Discrete(Places.of(facts).candidates.shape[1])
+    return spaces.Discrete(facts.made(Places.of).candidates.shape[1])
 
 
 def observe(view: View, known: Known) -> Float32:
@@ -64,15 +65,23 @@ def observe(view: View, known: Known) -> Float32:
     found[:, c + 1] = now.cold[-1, apps, view.cloud]
     rtt_us = np.einsum("am,am->a", now.origins[-1], known.places.rtt_us[region])
     found[:, c + 2] = (rtt_us - known.places.rtt_min_us) / known.places.rtt_range_us
-    used = known.allowed @ (known.places.is_in_cloud * (view.utilisation_now_ppm / 1e6)[:, None])
-    found[:, c + 3] = (used / np.maximum(known.choices, 1))[apps, view.cloud]
+    found[:, c + 3] = view.past.once((view.facts, "utilisation"), lambda: _utilisation(view, known))[apps, view.cloud]
     return np.clip(found, 0, 1, out=found)
+
+
+def _utilisation(view: View, known: Known) -> Float64:
+    """Mean utilisation of the allowed placements of each cloud, float64 [A, C]; without any 0."""
+    used = known.allowed @ (known.places.is_in_cloud * (view.utilisation_now_ppm / 1e6)[:, None])
+    found: Float64 = used / np.maximum(known.choices, 1)
+    return found
 
 
 def mask(view: View, known: Known) -> Bool:
     """Candidates that may be chosen: allowed, and not out in the last finished slot (if all are, allowed is enough), bool [A, N]."""
     found = known.candidates(view)
     allowed = (found >= 0) & view.facts.is_allowed[known.apps[:, None], found]
+    if view.is_open.all():
+        return allowed
     is_open = allowed & view.is_open[found]
     return np.where(is_open.any(axis=1, keepdims=True), is_open, allowed)
 

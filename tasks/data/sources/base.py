@@ -7,6 +7,7 @@ Optional: REFERENCE_FILES, the other files of the repository that a staged byte 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,14 @@ class Kind:
     has_header: bool = True
     layout: Literal["csv", "quoted_csv", "jsonl", "parquet"] = "csv"
     fields: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """The pattern as a shell would write it, for messages: `part-*.csv[.gz]`, square brackets round what may be missing."""
+        said = self.pattern.removeprefix("(?:.*/)?").replace("[^/]*", "*").replace("l?", "[l]")
+        said = re.sub(r"\(\?:([^()|]*)\)\?", r"[\1]", said)
+        said = re.sub(r"\(\?:([^()]*)\)", lambda one: "{" + one[1].replace("|", ",") + "}", said)
+        return said.replace("\\.", ".")
 
 
 @dataclass(frozen=True)

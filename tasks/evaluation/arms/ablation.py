@@ -16,7 +16,6 @@ from models.orchestrator import Orchestrator
 from models.tactical.candidates import CandidatesAgent
 from models.tactical.weighted import reweighed
 from simulator.control.decision import Composite, Decision, Policy, PolicyBase
-from simulator.control.features.estimate import Places
 from simulator.control.view import Facts, View
 from tasks.evaluation.arms.table import Arm, ordered
 from tasks.evaluation.arms.world import World, candidates_agents
@@ -116,8 +115,7 @@ class RandomClouds(HomeClouds):
 
     def decide(self, view: View) -> Decision:
         """Order a sampled cloud for every app."""
-        facts = view.facts
-        may_use = facts.is_allowed.astype(np.float64) @ Places.of(facts).is_in_cloud > 0
+        may_use = view.facts.may_use
         return Decision(cloud=np.argmax(self._rng.random(may_use.shape) * may_use, axis=1))
 
 
@@ -125,7 +123,7 @@ def _below(above: Callable[[Ablated], Policy], name: str) -> Callable[[Ablated],
     """The tactical layer that the orchestrator uses, below another strategic one."""
 
     def build(a: Ablated) -> Policy:
-        chosen = Orchestrator.load(a.world.models, ("tactical",))
+        chosen = Orchestrator.load(a.world.models, ("tactical",), family=a.world.scenario.family)
         return Composite(name, strategic=above(a), tactical=chosen.placing(a.world.facts, a.world.known.learned, "cloud"))
 
     return build

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from models.orchestrator import Orchestrator
+from models.orchestrator import LayerName, Orchestrator
 from models.strategic.dqn import DQNAgent
 from models.tactical.ppo import PPOAgent
 from simulator.control.decision import Composite, Policy
@@ -52,22 +52,29 @@ def _dqn(world: World) -> Mapping[int, Policy]:
 
 
 def _strategic_only(world: World) -> Mapping[int, Policy]:
-    return {world.seed: Orchestrator.load(world.models, ("strategic",)).policy(world.facts, name="strategic_only")}
+    return _orchestrated(world, "strategic_only", ("strategic",))
 
 
 def _strategic_tactical(world: World) -> Mapping[int, Policy]:
-    both = Orchestrator.load(world.models, ("strategic", "tactical"))
-    return {world.seed: both.policy(world.facts, world.known.learned, name="strategic_tactical")}
+    return _orchestrated(world, "strategic_tactical", ("strategic", "tactical"))
 
 
 def _full(world: World) -> Mapping[int, Policy]:
-    """All three layers as they were chosen; the floors are asked every step."""
+    """All three layers, whether they were found to be of use or not; the floors are asked every step."""
+    return _orchestrated(world, "full", ("strategic", "tactical", "operational"))
 
+
+def _as_chosen(world: World) -> Mapping[int, Policy]:
+    """The layers that were found to be of use on the valid spans."""
+    return _orchestrated(world, "as_chosen", None)
+
+
+def _orchestrated(world: World, name: str, layers: tuple[LayerName, ...] | None) -> Mapping[int, Policy]:
     def operational(_: Facts) -> Policy:
         return chosen_policy(world.models, world.scenario.id)
 
-    three = Orchestrator.load(world.models, ("strategic", "tactical", "operational"), operational)
-    return {world.seed: three.policy(world.facts, world.known.learned, name="full")}
+    found = Orchestrator.load(world.models, layers, operational, family=world.scenario.family)
+    return {world.seed: found.policy(world.facts, world.known.learned, name=name)}
 
 
 ARMS = ordered(
@@ -78,4 +85,5 @@ ARMS = ordered(
     Learned(name="strategic_only", label="Strategic layer alone", order=40, layer="strategic", build=_strategic_only),
     Learned(name="strategic_tactical", label="Strategic and tactical layer", order=50, layer="tactical", build=_strategic_tactical),
     Learned(name="full", label="All three layers", order=60, layer="tactical", has_steps=True, build=_full),
+    Learned(name="as_chosen", label="Layers as chosen", order=70, layer="tactical", has_steps=True, build=_as_chosen),
 )

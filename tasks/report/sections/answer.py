@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 ORDER, TITLE, NAV, QUESTION = 10, "", "Answer", ""
 TILES = 4
 NO_BREAK = "\u00a0"
+LEAST_USD = 0.1  # smaller sums are shown with three significant digits
 FILLERS = ("calls", "fit")  # tiles of the data beside those of the landscape
 LADDER = ("random", "home", "best_static", "hindsight", "optimistic_bound")  # and the best rule
 ORIGINS = {
@@ -123,7 +124,7 @@ def _worth_tiles(page: Page, land: Shown) -> list[str]:
             "How much could perfect foresight save?",
             num(page.numbers["foresight_saves_pct"], 1),
             "%",
-            f"{between}of the cost at home: {num(home, 2)} USD per {span}",
+            f"{between}of the cost at home: {num(home, 2 if home >= LEAST_USD else None)} USD per {span}",
         )
     ]
     page.number("no_ratio_under_pct", 100 * SMALL_GAP)
@@ -218,7 +219,7 @@ def _ladder(page: Page, land: Shown) -> str:
     usd = page.number("gap_left_usd", round(left.usd.mean, 6))
     said_ = finding("the best rule", "best static", effect)
     name = land.arms[best].label
-    of_gap = f"{num(gap, 1)} % of home = {num(usd, 2)} USD"
+    of_gap = f"{num(gap, 1)} % of home = {num(usd, 2 if abs(usd) >= LEAST_USD else None)} USD"
     band = f"the gap left to learn:<br>{of_gap}" if gap > 0 else ""
     return page.figure(
         "ladder",

@@ -30,6 +30,7 @@ from tests.worlds.cards import write_plain_card
 
 CPU = torch.device("cpu")
 PLANNER = {"horizon": 3.0, "switches": 1.0}
+TUNED = {"calm": PLANNER, "crunch": {"horizon": 10.0, "switches": 1.0}}
 
 
 def dqn(seed: int = 1) -> DQNAgent:
@@ -129,15 +130,14 @@ def test_the_planner_needs_a_past(scenario: Scenario) -> None:
         Orchestrator(None, PLANNER).policy(Facts.of(scenario))
 
 
-def choose(folder: Path, arm: str, file: str, **parameters: float) -> None:
+def choose(folder: Path, arm: str, file: str, *, is_used: bool = True, **parameters: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "chosen.json").write_text(json.dumps({"arm": arm, "file": file, "parameters": parameters, "why": "test"}))
+    found = {"arm": arm, "file": file, "parameters": parameters, "why": "test", "is_used": is_used, "planner": TUNED}
+    (folder / "chosen.json").write_text(json.dumps(found))
 
 
 def test_it_loads_what_was_chosen(scenario: Scenario, learned: Learned, tmp_path: Path) -> None:
-    save_state(tmp_path / "strategic" / "best_model.pt", QNetwork(20, 3, generators([1]), CPU).tensors(0))
-    write_plain_card(tmp_path / "strategic", "strategic", strategic.VERSION, {"inputs": 20, "actions": 3})
-    choose(tmp_path / "strategic", "dqn_specified", "best_model.pt")
+    save_clouds(tmp_path)
     save_state(tmp_path / "tactical" / "best_model.pt", ActorCritic(7, 24, generators([1]), CPU).tensors(0))
     write_plain_card(tmp_path / "tactical", "tactical", tactical.VERSION, {"inputs": 7, "actions": 24})
     choose(tmp_path / "tactical", "ppo_specified", "best_model.pt")
@@ -146,17 +146,38 @@ def test_it_loads_what_was_chosen(scenario: Scenario, learned: Learned, tmp_path
     save_state(file, CandidatesNetwork(8, 4, generators([1]), CPU).tensors(0))
     sizes = {"own": OWN, "places": PLACES, "hidden": 8, "second": 4}
     write_plain_card(file.parent, "tactical", candidates.FEATURE_VERSION, sizes)
-    choose(tmp_path / "tactical", "candidates", "candidates/seed-1.pt", volume=1.0, response=0.0, horizon=10.0, switches=1.0)
-    loaded = Orchestrator.load(tmp_path)
+    choose(tmp_path / "tactical", "candidates", "candidates/seed-1.pt", volume=1.0, response=0.0)
+    loaded = Orchestrator.load(tmp_path, family="crunch")
     assert isinstance(loaded.tactical, CandidatesAgent)
     assert loaded.tactical.strength == (1.0, 0.0)
+    assert loaded.planner == TUNED["crunch"]
     _, records = play(scenario, loaded, learned)
-    _, same = play(scenario, Orchestrator(dqn(), scorer()), learned)
+    _, same = play(scenario, Orchestrator(dqn(), scorer(), planner=TUNED["crunch"]), learned)
     for one, other in zip(records, same, strict=True):
         np.testing.assert_array_equal(one.placement, other.placement)
-    choose(tmp_path / "tactical", "planner_response", "", **PLANNER)
-    assert Orchestrator.load(tmp_path, ("tactical",)).tactical == PLANNER
+    choose(tmp_path / "tactical", "planner_response", "")
+    assert Orchestrator.load(tmp_path, ("tactical",)).tactical == TUNED["calm"]
+    assert Orchestrator.load(tmp_path, ("tactical",), family="crunch").tactical == TUNED["crunch"]
     assert Orchestrator.load(tmp_path, ("strategic",)).tactical is None
+
+
+def test_a_layer_that_is_of_no_use_is_left_out_unless_it_is_asked_for(scenario: Scenario, learned: Learned, tmp_path: Path) -> None:
+    save_clouds(tmp_path, is_used=False)
+    choose(tmp_path / "tactical", "planner_response", "")
+    warm = Warm(Facts.of(scenario))
+    without, asked = Orchestrator.load(tmp_path, None, lambda facts: warm), Orchestrator.load(tmp_path, ("strategic", "tactical"))
+    assert (without.strategic, without.tactical) == (None, TUNED["calm"])
+    assert without.operational is not None
+    assert asked.strategic is not None
+    _, records = play(scenario, without, learned)
+    assert all(record.cloud is None for record in records)
+    assert warm.asked > 0
+
+
+def save_clouds(folder: Path, *, is_used: bool = True) -> None:
+    save_state(folder / "strategic" / "best_model.pt", QNetwork(20, 3, generators([1]), CPU).tensors(0))
+    write_plain_card(folder / "strategic", "strategic", strategic.VERSION, {"inputs": 20, "actions": 3})
+    choose(folder / "strategic", "dqn_specified", "best_model.pt", is_used=is_used)
 
 
 def test_a_choice_that_cannot_be_read_says_where(tmp_path: Path) -> None:

@@ -63,6 +63,20 @@ def test_every_seed_has_a_rate_of_its_own() -> None:
     assert not torch.equal(networks.flat[1], before[1])
 
 
+def test_seeds_whose_rates_part_are_moved_apart_from_then_on() -> None:
+    """Equal rates are one call, others are several: the same as rates of their own from the start."""
+    found = []
+    for first in ([0.01, 0.01, 0.01], [0.01, 0.0100001, 0.01]):
+        networks = Networks(LAYERS, generators([1, 2, 3]), CPU)
+        adam = Adam(networks)
+        for rates in (first, first, [0.01, 0.01, 0.03], [0.01, 0.01, 0.03]):
+            adam.step(losses(networks, torch.ones(3, 8, 5)), rates)
+        found.append(networks.flat.detach().clone())
+        assert adam.state()["step"].tolist() == [4, 4, 4]
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
+    assert not torch.equal(found[0][2], found[0][1])
+
+
 def test_an_optimiser_goes_on_from_its_state() -> None:
     one, two = (Networks(LAYERS, generators([1, 2]), CPU) for _ in range(2))
     adam, x = Adam(one), torch.ones(2, 8, 5)

@@ -12,6 +12,11 @@ def test_known_words_of_the_worked_example() -> None:
     assert int(rng.hash_u64(11, one, 2)[0]) == 3091104965042195924
 
 
+def test_many_seeds_are_mixed_like_one() -> None:
+    seeds = np.array([0, 7, 2**32 - 1, 2**63 + 5], dtype=np.uint64)
+    assert rng.mixed_seeds(seeds, 3).tolist() == [int(rng.mixed_seed(int(seed), 3)) for seed in seeds]
+
+
 def test_order_and_batch_do_not_matter() -> None:
     ids = np.arange(1000)
     whole = rng.uniform(3, ids, 5)

@@ -12,7 +12,8 @@ import torch
 from core.errors import CheckpointError
 from models.checkpoints import save_state
 from models.networks import generators
-from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork, Replay, n_step
+from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork, n_step
+from models.strategic.replay import Replay
 from models.training import device_of
 from tests.worlds.toy_learners import agents, dqn
 from tests.worlds.toy_worlds import TableWorld, three_placements
@@ -146,6 +147,35 @@ def test_double_and_plain_targets_differ_only_in_who_chooses() -> None:
     chosen = fresh.network.values(batch["reached"]).argmax(dim=-1, keepdim=True)
     target = fresh.target.values(batch["reached"]).gather(-1, chosen).squeeze(-1)
     assert losses[True] == pytest.approx(torch.nn.functional.smooth_l1_loss(expected, target).item(), rel=1e-5)
+
+
+def test_batches_are_the_transitions_drawn() -> None:
+    replay, drawn = Replay(7), torch.tensor([[[0, 2], [1, 1], [3, 0]], [[3, 3], [2, 0], [1, 2]]])
+    replay.add({"x": torch.arange(8).view(2, 4).float(), "y": torch.arange(16).view(2, 4, 2)})
+    batches = list(replay.batches(drawn, {"z": torch.arange(8).view(2, 4)}))
+    assert len(batches) == 3
+    for n, batch in enumerate(batches):
+        for s in range(2):
+            assert batch["x"][s].tolist() == [4 * s + at for at in drawn[s, n].tolist()] == batch["z"][s].tolist()
+            assert batch["y"][s].tolist() == [[8 * s + 2 * at, 8 * s + 2 * at + 1] for at in drawn[s, n].tolist()]
+
+
+@pytest.mark.parametrize("is_double", [True, False])
+def test_values_that_are_known_are_those_of_the_target_network(is_double: bool) -> None:
+    """Asked once for all that is remembered, or for every batch: the same weights, across copies into the target network, too."""
+    found = []
+    for is_asked in (False, True):
+        training = dqn(TABLE, [1, 2], 6, is_double=is_double, updates_per_transition=0.5, target_every=25)
+        assert training._runs(60) == [25, 25, 10]
+        if is_asked:
+            training._known = lambda draws: {}  # type: ignore[method-assign]
+        agents(training)
+        found.append(training.network.flat.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
+    training = dqn(TABLE, [1], 2)
+    training.unit()
+    assert training._known(128)["values"].shape == (1, 128, 3)
+    assert training._known(127) == {}
 
 
 def test_an_agent_that_is_saved_and_loaded_chooses_the_same(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from core.errors import ParameterError, TrineError
 from simulator.control.decision import Composite, Decision, Reason
-from simulator.control.features.estimate import Estimate
+from simulator.control.features.estimate import Estimate, least_estimate
 from simulator.control.loop import Loop, finished, run
 from simulator.control.spans import span_steps
-from simulator.control.view import IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING, View
+from simulator.control.view import IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING, Facts, View
 from simulator.fleet import Field, Fleet
 from simulator.scenario import Scenario, load_scenario, save
 from simulator.twin.fleets import twin_scenario
@@ -162,6 +162,19 @@ def test_past_calls_are_those_before_the_barrier_and_say_which_have_ended(world:
         with pytest.raises(ValueError, match="read-only"):
             view.past.calls(0).duration_us[:] = 0
         assert len(view.past.history.cold) == view.step // 100 + 1
+
+
+def test_what_no_decision_changes_is_made_once_and_follows_the_facts(world: Scenario) -> None:
+    """Two runs meet at a barrier with equal histories; a policy that weighs carbon otherwise gets an estimate of its own."""
+    views = [Loop(world, Said(nothing, 100), seed, begin=4800, end=5700).view("all") for seed in (1, 2)]
+    assert views[0].facts is views[1].facts is Facts.of(world)
+    assert views[0].past.history is views[1].past.history
+    best, of_home = least_estimate(views[0])
+    assert least_estimate(views[1])[0] is best
+    usd = Estimate(views[0].facts).usd(views[0])
+    np.testing.assert_array_equal(of_home, usd[np.arange(20)[:, None], best] / usd[np.arange(20), world.apps.home][:, None])
+    other = dataclasses.replace(views[0].facts, objective=world.objective.model_copy(update={"carbon_usd_per_kg": 1e6}))
+    assert not np.array_equal(least_estimate(dataclasses.replace(views[0], facts=other))[1], of_home)
 
 
 def test_an_absent_tactical_part_goes_where_a_call_is_estimated_to_cost_least(world: Scenario) -> None:
