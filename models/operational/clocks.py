@@ -81,7 +81,7 @@ def fit_line(at: Int64, out: Float64) -> None:  # pragma: no cover
 
 @njit(cache=True)
 def fit_clock(at: Int64, out: Float64) -> None:  # pragma: no cover
-    """Fit the line through the last `RUNS` of some run times, or through all of them where the clock is as steady over these; see `fit_line`."""
+    """Fit the line through the last `RUNS` run times, or through all where the clock is as steady over these; see `fit_line`."""
     fit_line(at[max(0, len(at) - RUNS) :], out)
     if len(at) > RUNS and out[IS_TIMER] > 0:
         long = np.zeros(COLUMNS)

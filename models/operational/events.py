@@ -1,8 +1,8 @@
 """Event heads: the probability that the coming steps bring a call that finds nothing idle, and the floor that it pays for.
 
 Two horizons: the coming lead + 1 steps, for clouds where a floor ends with its fall; a keep-alive, for the cloud where one step of a floor
-leaves an instance behind. A row is a pool that may be dead at a barrier; the heads decide for, and learn from, pools without a clock. Not here:
-timers (timers.py), the trees (boosting.py).
+leaves an instance behind. A row is a pool that may be dead at a barrier; the heads decide for, and learn from, pools without a clock.
+Not here: timers (timers.py), the trees (boosting.py).
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def without_extra(data: Windows) -> Windows:
 
 
 def rows_of(fleet: RecordedFleet, every: int, most: int) -> Rows:
-    """Collect the pools without a clock that may be dead, at home, every so many steps; of those without an event a share that leaves `most`.
+    """Collect pools without a clock that may be dead, at home, every so many steps; of those without an event a share that leaves `most`.
 
     Heads decide for no other pools. What they learned from timers made them too sure of the rest: where they said 98 %, nothing came.
     """

@@ -211,7 +211,8 @@ def _events(page: Page, shown: FloorPictures) -> str:
     return page.figure(
         "operational_events",
         heading=heading,
-        sentence="Pools without a clock that may be dead, by the probability of each head; the line is calibrated. Bins without an event are left out.",
+        sentence="Pools without a clock that may be dead, by the probability of each head. The line is calibrated; a bin without an event"
+        " is left out.",
         **both(figure),
         key="".join(f'<span><i style="--c:var(--{ink})"></i>{name}</span>' for name, ink in inks.items()),
         alt=heading,
