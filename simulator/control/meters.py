@@ -54,9 +54,11 @@ def arrivals_before(scenario: Scenario, fleet: Fleet) -> tuple[Int64, Int64]:
     """
     known = _BEFORE.setdefault(scenario, {})
     if fleet.group not in known:
-        runs = np.full((int(scenario.apps.first_function[-1]), RUNS), -1, dtype=np.int64)
-        until, nowhere = scenario.calls.first_call[:-1].copy(), np.full(len(scenario.apps.app_ids), -1, dtype=np.int64)
-        note_arrivals(fleet.static, 0, fleet.group, scenario.apps.home, nowhere, nowhere, runs, until)
+        begin = max((group for group in known if group < fleet.group), default=-1)  # the last barrier before it that is known
+        nothing = np.full((int(scenario.apps.first_function[-1]), RUNS), -1, dtype=np.int64), scenario.calls.first_call[:-1]
+        runs, until = (part.copy() for part in known.get(begin, nothing))
+        nowhere = np.full(len(until), -1, dtype=np.int64)
+        note_arrivals(fleet.static, max(begin, 0), fleet.group, scenario.apps.home, nowhere, nowhere, runs, until)
         known[fleet.group] = runs, until
     return known[fleet.group]
 
