@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 State = dict[str, Any]  # tensors, numbers, texts, and lists and dicts of them: what `torch.load(weights_only=True)` reads
 GAIN_RELU = 2.0**0.5
+BETAS = 0.9, 0.999  # of Adam
 NARROW = 8  # outputs; fewer are multiplied much faster where the weights of an output lie together
 
 
@@ -104,10 +106,10 @@ class Adam:
     """
 
     def __init__(self, networks: Networks, eps: float = 1e-8, max_norm: float | None = None) -> None:
-        self.networks, self.eps, self.max_norm = networks, eps, max_norm
+        self.eps, self.max_norm = eps, max_norm
         self._parameters, self._flat = networks.parameters(), networks.flat.detach()
-        self._gradient = torch.zeros_like(self._flat)
-        self._group([0.0] * len(self._flat), {})
+        self._gradient, self._mean, self._square = (torch.zeros_like(self._flat) for _ in range(3))
+        self._steps = torch.zeros((), device=self._flat.device)
 
     def step(self, losses: Tensor, lr: Tensor | Sequence[float]) -> Tensor:
         """Move every network down the gradient of its own loss.
@@ -124,35 +126,41 @@ class Adam:
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
         if self.max_norm is not None:
             self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
-        rates = [float(rate) for rate in lr]
-        if any(rates[s] != rates[begin] for begin, end in self._groups for s in range(begin, end)):
-            self._group(rates, self.state())
-        for (begin, _), group in zip(self._groups, self._adam.param_groups, strict=True):
-            group["lr"] = rates[begin]
-        self._adam.step()
+        self._move([float(rate) for rate in lr])
         return norms
 
+    def _move(self, rates: Sequence[float]) -> None:
+        edges = [0, *(s for s in range(1, len(rates)) if rates[s] != rates[s - 1]), len(rates)]
+        for begin, end in pairwise(edges):
+            flat, gradient, mean, square = ([part[begin:end]] for part in (self._flat, self._gradient, self._mean, self._square))
+            adam(
+                flat,
+                gradient,
+                mean,
+                square,
+                [],
+                [self._steps.clone()],
+                fused=True,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=rates[begin],
+                weight_decay=0.0,
+                eps=self.eps,
+                maximize=False,
+            )
+        self._steps += 1
+
     def state(self) -> State:
-        """Both moments of every parameter and the number of steps."""
-        found = [self._adam.state[rows] for rows in self._rows]
-        if not found[0]:
+        """Both moments of every parameter and the number of steps of every seed."""
+        if not self._steps:
             return {}
-        steps = [own["step"].cpu().repeat(len(rows)) for own, rows in zip(found, self._rows, strict=True)]
-        return {"step": torch.cat(steps)} | {name: torch.cat([own[name].cpu() for own in found]) for name in ("exp_avg", "exp_avg_sq")}
+        steps = self._steps.cpu().repeat(len(self._flat))
+        return {"step": steps, "exp_avg": self._mean.cpu().clone(), "exp_avg_sq": self._square.cpu().clone()}
 
     def restore(self, state: State) -> None:
         """Go back to what `state` returned."""
-        self._adam.state.clear()
-        for (begin, end), rows in zip(self._groups if state else (), self._rows, strict=False):
-            moments = {name: state[name][begin:end].clone().to(rows.device) for name in ("exp_avg", "exp_avg_sq")}
-            self._adam.state[rows] = {"step": state["step"][begin].clone().to(rows.device)} | moments
-
-    def _group(self, rates: Sequence[float], state: State) -> None:
-        """Begin anew with one call for each run of equal rates, and the moments of `state`."""
-        edges = [0, *(s for s in range(1, len(rates)) if rates[s] != rates[s - 1]), len(rates)]
-        self._groups = list(pairwise(edges))
-        self._rows = [torch.nn.Parameter(self._flat[begin:end]) for begin, end in self._groups]  # the same storage as the layers'
-        for (begin, end), rows in zip(self._groups, self._rows, strict=True):
-            rows.grad = self._gradient[begin:end]
-        self._adam = torch.optim.Adam([{"params": [rows]} for rows in self._rows], eps=self.eps, fused=True)
-        self.restore(state)
+        found = state or {"step": torch.zeros(1), "exp_avg": torch.zeros(()), "exp_avg_sq": torch.zeros(())}
+        self._steps.copy_(found["step"][0])
+        self._mean.copy_(found["exp_avg"])
+        self._square.copy_(found["exp_avg_sq"])

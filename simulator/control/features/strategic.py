@@ -96,8 +96,12 @@ def _throttled(view: View) -> Float64:
 
 def mask(view: View, known: Known) -> Bool:
     """Clouds with an allowed placement that was not out in the last finished slot (if none has, allowed is enough), bool [A, C]."""
-    is_open: Bool = np.any(known.clouds.allowed & view.is_open[known.clouds.inside], axis=2)
-    return np.where(is_open.any(axis=1, keepdims=True), is_open, known.has_any)
+
+    def make() -> Bool:
+        is_open: Bool = np.any(known.clouds.allowed & view.is_open[known.clouds.inside], axis=2)
+        return np.where(is_open.any(axis=1, keepdims=True), is_open, known.has_any)
+
+    return view.past.once((view.facts, "strategic mask"), make).copy()
 
 
 def decision(view: View, known: Known, chosen: NDArray[np.integer]) -> Decision:

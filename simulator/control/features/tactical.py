@@ -80,6 +80,8 @@ def mask(view: View, known: Known) -> Bool:
     """Candidates that may be chosen: allowed, and not out in the last finished slot (if all are, allowed is enough), bool [A, N]."""
     found = known.candidates(view)
     allowed = (found >= 0) & view.facts.is_allowed[known.apps[:, None], found]
+    if view.is_open.all():
+        return allowed
     is_open = allowed & view.is_open[found]
     return np.where(is_open.any(axis=1, keepdims=True), is_open, allowed)
 

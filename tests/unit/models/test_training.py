@@ -64,7 +64,7 @@ def test_every_seed_has_a_rate_of_its_own() -> None:
 
 
 def test_seeds_whose_rates_part_are_moved_apart_from_then_on() -> None:
-    """Equal rates are one call; when they part, the moments go along: the same as rates of their own from the start."""
+    """Equal rates are one call, others are several: the same as rates of their own from the start."""
     found = []
     for first in ([0.01, 0.01, 0.01], [0.01, 0.0100001, 0.01]):
         networks = Networks(LAYERS, generators([1, 2, 3]), CPU)
