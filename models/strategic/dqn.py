@@ -21,13 +21,14 @@ from torch import Tensor
 
 from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, State, generators
-from models.strategic.replay import AT_ONCE, Replay
+from models.strategic.replay import Replay
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.features import strategic
 from simulator.parameters import Section
 
 MASKED = -1e9  # instead of the value of an action that may not be chosen
+AT_ONCE = 64  # transitions that are valued at once: what is computed of them fits into the cache
 
 
 class DqnSettings(Section):
@@ -142,7 +143,7 @@ class DqnTraining(SeedTraining):
 
     def unit(self) -> Mapping[str, Any]:
         """Collect one stretch and learn from what is remembered."""
-        self.replay.add(self.collect())
+        self._remember(self.collect())
         metrics: Mapping[str, Any] = {}
         if self.replay.held >= self.settings.warm_up:
             self.owed += self.per_unit * self.settings.updates_per_transition
@@ -150,7 +151,7 @@ class DqnTraining(SeedTraining):
             self.owed -= updates
             rows = [torch.randint(self.replay.held, (updates, self.settings.batch), generator=own) for own in self.random]
             for drawn in torch.stack(rows).to(self.device).split(self._runs(updates), dim=1):
-                for batch in self.replay.batches(drawn, self._known(drawn[0].numel())):
+                for batch in self.replay.batches(drawn):
                     metrics = self.learn(batch)
         return dict(metrics) | {
             "charts/epsilon": [self.epsilon] * len(self.random),
@@ -197,13 +198,28 @@ class DqnTraining(SeedTraining):
         copies = (u for u in range(1, updates) if any((self.updates + u) % period == 0 for period in self.period))
         return [end - begin for begin, end in pairwise([0, *copies, updates])]
 
-    def _known(self, draws: int) -> dict[str, Tensor]:
-        """The target network's values of all that is remembered, if that is less than what will be drawn until it changes."""
-        if self.replay.held > draws:
-            return {}
-        held = (self.replay.columns[name][:, : self.replay.held].split(AT_ONCE, dim=1) for name in ("reached", "reached_mask"))
+    def _remember(self, columns: dict[str, Tensor]) -> None:
+        """Remember transitions, [S, n, ...] each.
+
+        The target network's values of what they reached are remembered, too, as long as fewer are held than are drawn between two copies:
+        then each is asked for once, not whenever it is drawn.
+        """
+        if self.replay.held + self.per_unit <= min(self.period) * self.settings.batch:
+            columns |= {"values": self._values(columns["reached"], columns["reached_mask"])}
+        else:
+            self.replay.columns.pop("values", None)
+        self.replay.add(columns)
+
+    def _value_anew(self) -> None:
+        """The target network has changed."""
+        if "values" in self.replay.columns:
+            reached, mask, values = (self.replay.columns[name][:, : self.replay.held] for name in ("reached", "reached_mask", "values"))
+            values.copy_(self._values(reached, mask))
+
+    def _values(self, reached: Tensor, mask: Tensor) -> Tensor:
         with torch.no_grad():
-            return {"values": torch.cat([self.target.values(*part) for part in zip(*held, strict=True)], dim=1)}
+            parts = zip(reached.split(AT_ONCE, dim=1), mask.split(AT_ONCE, dim=1), strict=True)
+            return torch.cat([self.target.values(*part) for part in parts], dim=1)
 
     def learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Make one update with a batch, [S, B, ...]; returns metrics [S]."""
@@ -222,6 +238,7 @@ class DqnTraining(SeedTraining):
         due = [s for s, period in enumerate(self.period) if self.updates % period == 0]
         if due:
             self.target.flat.detach()[due] = self.network.flat.detach()[due]
+            self._value_anew()
         if self.updates % self.settings.validate_every == 0:
             self.validate()
         return {"losses/td_loss": losses.detach(), "losses/q_values": expected.detach().mean(dim=1), "losses/gradient_norm": norms}

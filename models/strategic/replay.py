@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-AT_ONCE = 64  # batches that are put together at once, and transitions that are valued at once: they fit into the cache
+AT_ONCE = 64  # batches that are put together at once: they fit into the cache
 
 
 class Replay:
@@ -27,13 +27,11 @@ class Replay:
             self.columns[name][:, place[-self.capacity :]] = found[:, -self.capacity :]
         self.at, self.held = (self.at + count) % self.capacity, min(self.held + count, self.capacity)
 
-    def batches(self, drawn: Tensor, more: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        """The transitions drawn, int64 [S, n, B], as n batches: columns, and `more` of what is remembered, [S, B, ...] each."""
-        seed = torch.arange(len(drawn), device=drawn.device)[:, None, None]
-        for part in drawn.split(AT_ONCE, dim=1):
-            found = {}
-            for name, column in (self.columns | more).items():
-                rows = (seed * column.shape[1] + part).transpose(0, 1)
-                found[name] = column.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
-            for at in range(part.shape[1]):
+    def batches(self, drawn: Tensor) -> Iterator[dict[str, Tensor]]:
+        """The transitions drawn, int64 [S, n, B], as n batches of columns [S, B, ...]."""
+        first = self.capacity * torch.arange(len(drawn), device=drawn.device)[:, None, None]
+        for part in (drawn + first).transpose(0, 1).split(AT_ONCE):
+            rows = part.flatten()
+            found = {name: column.flatten(0, 1).index_select(0, rows).unflatten(0, part.shape) for name, column in self.columns.items()}
+            for at in range(len(part)):
                 yield {name: column[at] for name, column in found.items()}

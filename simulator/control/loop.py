@@ -21,7 +21,7 @@ from core.units import HOUR_US, SLOT_US
 from simulator.control.counterfactual import REPLAY_SEED, ReplaySource, ReplayTable
 from simulator.control.decision import Decision, Policy, Record, Role, merged, parts_of
 from simulator.control.history import Past, read_only
-from simulator.control.meters import Part, arrivals_before, note_arrivals, pools_of
+from simulator.control.meters import Arrivals, Part, arrivals_before, pools_of
 from simulator.control.orders import Orders
 from simulator.control.recorder import Recorder
 from simulator.control.spans import Span, span_steps
@@ -106,7 +106,7 @@ class Loop:
         self._utilisation_ppm = read_only(conditions.utilisation_ppm.astype(np.int64))
         self._is_out, self._carbon = read_only(conditions.capacity == 0), read_only(conditions.carbon_mg_per_kwh)
         self._cloud = read_only(self.facts.cloud_of_placement[scenario.apps.home])
-        self._runs, self._until = (found.copy() for found in arrivals_before(scenario, self.fleet))
+        self._arrivals = arrivals_before(scenario, self.fleet)
         self._recorder = Recorder() if has_record else None
         self.records: list[Record] | None = self._recorder.records if self._recorder else None
         self._due = self._due_now()
@@ -187,10 +187,9 @@ class Loop:
 
     def _advance(self, to: int) -> None:
         fleet, state = self.fleet, self.fleet.state
-        place, target, switch_step = state.place.copy(), state.target.copy(), state.switch_step.copy()
-        group = fleet.group
+        where, group = (state.place.copy(), state.target.copy(), state.switch_step.copy()), fleet.group
         fleet.advance(to)
-        note_arrivals(fleet.static, group, fleet.group, place, target, switch_step, self._runs, self._until)
+        self._arrivals = Arrivals(fleet.static, self._arrivals, (group, fleet.group), where)
         for part in self._parts:
             np.maximum(part.peak, state.peak, out=part.peak)
         state.peak[:] = 0
@@ -206,7 +205,7 @@ class Loop:
 
     def _alive(self) -> Int64:
         """Instances up of each app, int64 [A]."""
-        return np.bincount(self._orders.app_of_function, self._seen.pools[:, UP], minlength=len(self._until)).astype(np.int64)
+        return np.bincount(self._orders.app_of_function, self._seen.pools[:, UP], minlength=len(self.facts.apps.home)).astype(np.int64)
 
     def _look(self) -> View:
         """The state at the barrier reached, the same for all parts; `_view_of` adds what each has seen since its last decision."""
@@ -227,12 +226,12 @@ class Loop:
             peak=fleet.state.peak,
             pools=read_only(pools),
             memory_class=read_only(self._orders.memory_class),
-            runs=read_only(self._runs.copy()),
+            arrivals=self._arrivals,
             utilisation_ppm=self._utilisation_ppm[:, :finished],
             is_out=self._is_out[:, :finished],
             free=read_only(np.maximum(0, capacity - held)),
             carbon_mg_per_kwh=self._carbon[:, : min(hours, self._carbon.shape[1])],
-            past=Past(self._scenario, step, self._until.copy()),
+            past=Past(self._scenario, step, self._arrivals.until),
             steps=read_only(fleet.steps),
         )
 
@@ -240,7 +239,7 @@ class Loop:
         is_needed = part.policy.needs_replays
         replayed = part.replayed
         if is_needed and replayed is None:
-            replayed = np.zeros((len(self.facts.tables.zones), len(self._until), 3), dtype=np.int64)
+            replayed = np.zeros((len(self.facts.tables.zones), len(self.facts.apps.home), 3), dtype=np.int64)
         # At the start the free first placement is in force at once; otherwise a layer sees what the one above has just ordered as a target.
         seen = self._seen.below(self._answered)
         if self.fleet.step == self.begin and self._answered.placement is not None:

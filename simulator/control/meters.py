@@ -10,18 +10,20 @@ from numpy.typing import NDArray
 
 from simulator import kernel
 from simulator.control.decision import Policy, Role
+from simulator.control.history import read_only
 from simulator.control.view import FLOOR, IDLE_NEWEST_US, IDLE_OLDEST_US, RUNS, UP, WORKING
 from simulator.fleet import Fleet
 from simulator.scenario import Scenario
 
 Int64 = NDArray[np.int64]
+MOST_UNASKED = 64  # barriers after which the last arrivals are looked up, so that no long run keeps all of them
 
 
 @njit(cache=True)
 def note_arrivals(  # pragma: no cover
-    w: kernel.Static, first: int, end: int, place: Int64, target: Int64, switch_step: Int64, runs: Int64, until: Int64
+    w: kernel.Static, first: int, end: int, place: Int64, target: Int64, switch_step: Int64, runs: Int64
 ) -> None:
-    """Add the calls of the groups first .. end - 1 to `runs` (int64 [Q, n], newest last) and `until` (int64 [A], end of the calls so far).
+    """Add the calls of the groups first .. end - 1 to `runs` (int64 [Q, n], newest last).
 
     `place`, `target`, `switch_step`: int64 [A], as they were at the barrier where the first of these groups begins.
     """
@@ -41,23 +43,59 @@ def note_arrivals(  # pragma: no cover
             for x in range(j):
                 row[x] = row[x + 1]
             row[j] = t
-        until[a] += w.group_calls[g]
 
 
-_BEFORE: WeakKeyDictionary[Scenario, dict[int, tuple[Int64, Int64]]] = WeakKeyDictionary()  # by group
+class Arrivals:
+    """The calls that arrived before a barrier: how many of each app, and the last ones of each function once somebody asks.
 
+    Args:
+        static: of the run.
+        before: at an earlier barrier; None: there was nothing.
+        groups: first and end of the groups of calls that came since.
+        where: int64 [A] each, placements, targets and steps of their switches at the earlier barrier.
 
-def arrivals_before(scenario: Scenario, fleet: Fleet) -> tuple[Int64, Int64]:
-    """Return `runs` and `until` (see `note_arrivals`) of a fleet that has not run: what came before its first barrier came at home.
-
-    They are made once per scenario and barrier and are not to be changed.
+    Attributes:
+        until: int64 [A], end of the calls of each app.
     """
+
+    def __init__(self, static: kernel.Static, before: Arrivals | None, groups: tuple[int, int], where: tuple[Int64, Int64, Int64]) -> None:
+        self._static, self._before, self._groups, self._where = static, before, groups, where
+        self._runs: Int64 | None = None
+        self._unasked: int = before._unasked + 1 if before else 0  # barriers since the last one whose `runs` are known
+        if before and self._unasked > MOST_UNASKED:
+            before._look_up()
+            self._unasked = 1
+        app, calls = (column[slice(*groups)] for column in (static.group_app, static.group_calls))
+        came = np.bincount(app, calls, minlength=len(where[0])).astype(np.int64)
+        self.until: Int64 = (before.until if before else static.first_call[:-1]) + came
+
+    @property
+    def runs(self) -> Int64:
+        """Last arrivals of each function, see `View.runs`, int64 [Q, 41]."""
+        return self._look_up() if self._runs is None else self._runs
+
+    def _look_up(self) -> Int64:
+        todo, known = [self], self._before
+        while known is not None and known._runs is None:
+            todo.append(known)
+            known = known._before
+        runs = np.full((int(self._static.first_pool[-1]), RUNS), -1, dtype=np.int64) if known is None else known.runs.copy()
+        for part in reversed(todo):
+            note_arrivals(self._static, *part._groups, *part._where, runs)
+        self._runs, self._before, self._unasked = read_only(runs), None, 0
+        return self._runs
+
+
+_BEFORE: WeakKeyDictionary[Scenario, dict[int, Arrivals]] = WeakKeyDictionary()  # by group
+
+
+def arrivals_before(scenario: Scenario, fleet: Fleet) -> Arrivals:
+    """Return what arrived before the first barrier of a fleet that has not run: all of it came at home; made once."""
     known = _BEFORE.setdefault(scenario, {})
     if fleet.group not in known:
-        runs = np.full((int(scenario.apps.first_function[-1]), RUNS), -1, dtype=np.int64)
-        until, nowhere = scenario.calls.first_call[:-1].copy(), np.full(len(scenario.apps.app_ids), -1, dtype=np.int64)
-        note_arrivals(fleet.static, 0, fleet.group, scenario.apps.home, nowhere, nowhere, runs, until)
-        known[fleet.group] = runs, until
+        last = max((group for group in known if group < fleet.group), default=0)
+        nowhere = np.full(len(scenario.apps.app_ids), -1, dtype=np.int64)
+        known[fleet.group] = Arrivals(fleet.static, known.get(last), (last, fleet.group), (scenario.apps.home, nowhere, nowhere))
     return known[fleet.group]
 
 

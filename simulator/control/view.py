@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from simulator.control.decision import Decision
     from simulator.control.history import Past
+    from simulator.control.meters import Arrivals
     from simulator.parameters import Objective, Slo, World
     from simulator.places.tables import Tables
     from simulator.scenario import Scenario
@@ -109,7 +110,7 @@ class View:
         pools: int64 [Q, 5], of each function: instances up, working, idle time of the newest and of the oldest idle one in us (-1: none),
             floor granted. Where a cloud keeps one pool per app, rows beyond the app's first are 0.
         memory_class: int64 [A], in force.
-        runs: int64 [Q, 41], last arrivals of each function wherever it ran (arrival + half of the round trip), us, newest last, -1: none.
+        arrivals: what `runs` is made of.
         utilisation_ppm, is_out: int64 and bool [P, S], of all finished five-minute slots.
         free: int64 [P], capacity of the last finished slot (before the first: the quota) less what is busy, warming or kept by a floor, at
             least 0; idle instances yield.
@@ -131,7 +132,7 @@ class View:
     peak: Int64
     pools: Int64
     memory_class: Int64
-    runs: Int64
+    arrivals: Arrivals
     utilisation_ppm: Int64
     is_out: Bool
     free: Int64
@@ -139,6 +140,11 @@ class View:
     past: Past
     replayed: Int64 | None = None
     steps: Int64 | None = None
+
+    @property
+    def runs(self) -> Int64:
+        """Last arrivals of each function wherever it ran (arrival + half of the round trip), us, int64 [Q, 41], newest last, -1: none."""
+        return self.arrivals.runs
 
     @property
     def now_us(self) -> int:

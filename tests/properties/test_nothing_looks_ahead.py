@@ -36,7 +36,7 @@ from tests.worlds.networks import Network, as_policy, some_candidates
 TYPICAL = SampledCalls(*(np.array([value], dtype=kind) for value, kind in ((300_000, "i8"), (4_000, "i4"), (4_000, "i4"), (0, "i1"))))
 Past = tuple[Knowledge, Learned]
 Seen = tuple[int, Role, dict[str, Any], Decision]
-FIELDS = [field.name for field in dataclasses.fields(View) if field.name not in ("facts", "past")]
+FIELDS = ["runs", *(field.name for field in dataclasses.fields(View) if field.name not in ("facts", "past", "arrivals"))]
 
 
 @pytest.fixture(scope="module")

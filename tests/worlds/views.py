@@ -29,7 +29,7 @@ def make_view(
         peak=nothing,
         pools=np.zeros((0, 5), dtype=np.int64),
         memory_class=nothing,
-        runs=np.zeros((0, 41), dtype=np.int64),
+        arrivals=None,  # type: ignore[arg-type]  # nor at these
         utilisation_ppm=np.full((places, 1), 500_000),
         is_out=np.zeros((places, 1), dtype=np.bool_),
         free=np.full(places, 9),

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from core.units import DAY_US
 from simulator.control.decision import Decision
 from simulator.control.features.estimate import DIRTIEST_MG_PER_KWH, CloudsInside, Estimate, least_estimate
-from simulator.control.history import read_only
 from simulator.fleet import Field
 
 if TYPE_CHECKING:
@@ -100,9 +99,9 @@ def mask(view: View, known: Known) -> Bool:
 
     def make() -> Bool:
         is_open: Bool = np.any(known.clouds.allowed & view.is_open[known.clouds.inside], axis=2)
-        return read_only(np.where(is_open.any(axis=1, keepdims=True), is_open, known.has_any))
+        return np.where(is_open.any(axis=1, keepdims=True), is_open, known.has_any)
 
-    return view.past.once((view.facts, "strategic mask"), make)
+    return view.past.once((view.facts, "strategic mask"), make).copy()
 
 
 def decision(view: View, known: Known, chosen: NDArray[np.integer]) -> Decision:

@@ -152,30 +152,38 @@ def test_double_and_plain_targets_differ_only_in_who_chooses() -> None:
 def test_batches_are_the_transitions_drawn() -> None:
     replay, drawn = Replay(7), torch.tensor([[[0, 2], [1, 1], [3, 0]], [[3, 3], [2, 0], [1, 2]]])
     replay.add({"x": torch.arange(8).view(2, 4).float(), "y": torch.arange(16).view(2, 4, 2)})
-    batches = list(replay.batches(drawn, {"z": torch.arange(8).view(2, 4)}))
+    batches = list(replay.batches(drawn))
     assert len(batches) == 3
     for n, batch in enumerate(batches):
         for s in range(2):
-            assert batch["x"][s].tolist() == [4 * s + at for at in drawn[s, n].tolist()] == batch["z"][s].tolist()
+            assert batch["x"][s].tolist() == [4 * s + at for at in drawn[s, n].tolist()]
             assert batch["y"][s].tolist() == [[8 * s + 2 * at, 8 * s + 2 * at + 1] for at in drawn[s, n].tolist()]
 
 
 @pytest.mark.parametrize("is_double", [True, False])
-def test_values_that_are_known_are_those_of_the_target_network(is_double: bool) -> None:
-    """Asked once for all that is remembered, or for every batch: the same weights, across copies into the target network, too."""
+def test_values_that_are_remembered_are_those_of_the_target_network(is_double: bool) -> None:
+    """Remembered, or asked for with every batch: the same weights, across copies into the target network, too."""
     found = []
-    for is_asked in (False, True):
+    for is_remembered in (True, False):
         training = dqn(TABLE, [1, 2], 6, is_double=is_double, updates_per_transition=0.5, target_every=25)
         assert training._runs(60) == [25, 25, 10]
-        if is_asked:
-            training._known = lambda draws: {}  # type: ignore[method-assign]
+        if not is_remembered:
+            training._remember = training.replay.add  # type: ignore[method-assign, assignment]
         agents(training)
+        assert ("values" in training.replay.columns) == is_remembered
         found.append(training.network.flat.detach())
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
-    training = dqn(TABLE, [1], 2)
-    training.unit()
-    assert training._known(128)["values"].shape == (1, 128, 3)
-    assert training._known(127) == {}
+
+
+def test_values_are_remembered_while_they_are_asked_for_more_often_than_they_change() -> None:
+    """A copy after every 5 updates with 64: 320 draws, so two units of 128 transitions are valued, three are not."""
+    training = dqn(TABLE, [1], 3, target_every=5)
+    for is_valued in (True, True, False):
+        training.unit()
+        assert ("values" in training.replay.columns) == is_valued
+        if is_valued:
+            held = {name: column[:, : training.replay.held] for name, column in training.replay.columns.items()}
+            torch.testing.assert_close(held["values"], training.target.values(held["reached"], held["reached_mask"]).detach())
 
 
 def test_an_agent_that_is_saved_and_loaded_chooses_the_same(tmp_path: Path) -> None:

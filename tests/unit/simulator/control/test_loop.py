@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import ParameterError, TrineError
+from simulator.control import meters
 from simulator.control.decision import Composite, Decision, Reason
 from simulator.control.features.estimate import Estimate, least_estimate
 from simulator.control.loop import Loop, finished, run
@@ -162,6 +163,23 @@ def test_past_calls_are_those_before_the_barrier_and_say_which_have_ended(world:
         with pytest.raises(ValueError, match="read-only"):
             view.past.calls(0).duration_us[:] = 0
         assert len(view.past.history.cold) == view.step // 100 + 1
+
+
+def test_runs_are_the_same_whenever_they_are_asked_for(world: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every barrier, at the last one only, and where they are looked up on the way because nobody has asked for long."""
+    always, late, long = (Said(lambda view: Decision(placement=np.full(20, view.step // 100 % 2)), 100) for _ in range(3))
+    loop = Loop(world, always, 3, begin=4800, end=5700)
+    while (turn := loop.turn()) is not None:
+        assert not turn.view.runs.flags.writeable
+        loop.answer(turn.policy.decide(turn.view))
+    run(world, late, seed=3)
+    monkeypatch.setattr(meters, "MOST_UNASKED", 2)
+    run(world, long, seed=3)
+    for policy in (late, long):
+        for one, other in zip(reversed(policy.views), reversed(always.views), strict=True):
+            np.testing.assert_array_equal(one.runs, other.runs)
+            np.testing.assert_array_equal(one.past.until, other.past.until)
+    assert long.views[-1].arrivals._unasked <= 2
 
 
 def test_what_no_decision_changes_is_made_once_and_follows_the_facts(world: Scenario) -> None:
