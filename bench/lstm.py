@@ -64,8 +64,13 @@ def bare_pass(network: Bare, adam: torch.optim.Adam, x: Tensor, y: Tensor) -> No
         adam.step()
 
 
-def bf16_loss(windows: int, passes: int = 12) -> float:
-    """Validation loss after some passes in bfloat16 over that in float32, on windows whose next step follows their last one."""
+def bf16_losses(windows: int, passes: int, seeds: tuple[int, ...] = (1, 2, 3, 4, 5)) -> dict[str, float]:
+    """Validation loss after some passes in bfloat16 over that in float32, on windows whose next step follows their last one.
+
+    Returns:
+        The mean ratio with its standard error over the seeds, and how far the losses of float32 lie apart: their deviation over their mean.
+        Both sides of a seed see the same weights and the same dropout.
+    """
     rng = np.random.default_rng(2)
 
     def made(count: int) -> Windows:
@@ -74,14 +79,22 @@ def bf16_loss(windows: int, passes: int = 12) -> float:
         return Windows(x, y.astype(np.float32), np.ones(count, np.float32), np.zeros((count, 0), np.float32))
 
     train, valid = made(windows), made(windows // 4)
-    losses = []
-    for is_half in (False, True):
-        training = LSTMTraining(Settings(), 1, train, valid, "bench")
-        for _ in range(passes):
-            with torch.autocast("cpu", torch.bfloat16, enabled=is_half, cache_enabled=False):
-                training._pass()
-        losses.append(training.loss(training._valid))
-    return losses[1] / losses[0]
+    losses = np.empty((len(seeds), 2))
+    for i, seed in enumerate(seeds):
+        for is_half in (False, True):
+            training = LSTMTraining(Settings(), seed, train, valid, "bench")
+            for number in range(passes):
+                torch.manual_seed(1000 * seed + number)
+                with torch.autocast("cpu", torch.bfloat16, enabled=is_half, cache_enabled=False):
+                    training._pass()
+            losses[i, int(is_half)] = training.loss(training._valid)
+    ratio, single = losses[:, 1] / losses[:, 0], losses[:, 0]
+    found = {
+        "bf16_loss": ratio.mean(),
+        "bf16_loss_error": ratio.std(ddof=1) / np.sqrt(len(seeds)),
+        "fp32_spread": single.std(ddof=1) / single.mean(),
+    }
+    return {name: round(float(value), 4) for name, value in found.items()}
 
 
 def gemm_peak(seconds: float = 0.3) -> float:
@@ -155,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--windows", type=int, default=6400)
+    parser.add_argument("--passes", type=int, default=12, help="after which the losses in bfloat16 and float32 are compared")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sides, found, peaks = training_sides(options.windows), {}, []
@@ -177,7 +191,7 @@ def main() -> None:
         "rounds": options.rounds,
         "gemm_share": round(rate["ours"] * FLOP_OF_A_WINDOW / statistics.median(peaks), 3),
         "bf16": round(rate["bf16"] / rate["ours"], 2),
-        "bf16_loss": round(bf16_loss(options.windows), 4),
+        **bf16_losses(options.windows, options.passes),
         "onnx": round(one["eager"] / one["onnx"], 1),
         "us": {side: round(value) for side, value in one.items()},
         **{name: round(value, 2) for name, value in runs().items()},

@@ -14,18 +14,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.operational.past import past_arrivals
 from simulator.control.view import View
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
-RUNS = 40  # last runs that a line goes through
+RUNS = 40  # last runs that say whether a function is a timer
+LONG_RUNS = 400  # last runs that the line goes through where they deviate hardly more from it than the last `RUNS` from theirs
+STEADY = 1.25  # so much more at most
 LEAST_RUNS = 6
 CLOSE_SHARE, CLOSE_PERIODS, CLOSE_US = 0.8, 0.15, 2e6  # so many residuals are within this share of the period, or this long
 LEAST_PERIOD_US = 2e6
 LEAST_SD_US = 1e6
 FIRES = 0.99  # share of the runs that a function does not miss
 LATE_SDS = 4.0  # a run that is later than this was missed
+MOST_MISSED = 2  # runs missed in a row after which a clock has stopped, until it fires again: a timer misses two in 0.01 % of the cases
 TOGETHER_US = 1_000_000  # functions whose runs are this near have one clock
 CHECKED_CALLS = 4000  # last calls of a function on which it is tested for being a timer
 (PERIOD, PHASE, SD, LAST, MEAN_NUMBER, SPREAD, COUNT, IS_TIMER) = range(8)  # columns of a line
@@ -76,6 +80,17 @@ def fit_line(at: Int64, out: Float64) -> None:  # pragma: no cover
 
 
 @njit(cache=True)
+def fit_clock(at: Int64, out: Float64) -> None:  # pragma: no cover
+    """Fit the line through the last `RUNS` run times, or through all where the clock is as steady over these; see `fit_line`."""
+    fit_line(at[max(0, len(at) - RUNS) :], out)
+    if len(at) > RUNS and out[IS_TIMER] > 0:
+        long = np.zeros(COLUMNS)
+        fit_line(at, long)
+        if long[IS_TIMER] > 0 and long[SD] <= STEADY * out[SD]:
+            out[:] = long
+
+
+@njit(cache=True)
 def next_run(line: Float64, now: float, factor: float) -> tuple[float, float]:  # pragma: no cover
     """Mean and standard deviation of the next run, us; runs that are much too late were missed.
 
@@ -91,6 +106,12 @@ def next_run(line: Float64, now: float, factor: float) -> tuple[float, float]:  
             return mean, sd
         behind = math.floor((now - mean - LATE_SDS * sd) / line[PERIOD])
         number += max(1.0, behind)
+
+
+@njit(cache=True)
+def has_stopped(line: Float64, mean: float) -> bool:  # pragma: no cover
+    """Whether the clock missed its last runs, given the mean of the next one."""
+    return mean > line[PHASE] + line[PERIOD] * (line[LAST] + MOST_MISSED + 0.5)
 
 
 @njit(cache=True)
@@ -119,7 +140,7 @@ def held(at: Int64) -> tuple[int, int]:  # pragma: no cover
 
 @njit(cache=True)
 def add_runs(at: Int64, line: Float64, runs: Int64, members: Int64, seen: int) -> int:  # pragma: no cover
-    """Add what arrived after `seen` to the runs of a clock (int64 [RUNS], newest last, -1: none), fit anew; return the last arrival.
+    """Add what arrived after `seen` to the runs of a clock (int64 [LONG_RUNS], newest last, -1: none), fit anew; return the last arrival.
 
     `runs`: int64 [Q, n], last arrivals of each function, newest last; `members`: functions of the clock. Arrivals that are as near as
     `TOGETHER_US` to the last run belong to it.
@@ -146,7 +167,7 @@ def add_runs(at: Int64, line: Float64, runs: Int64, members: Int64, seen: int) -
         known = 0
         while known < len(at) and at[len(at) - 1 - known] >= 0:
             known += 1
-        fit_line(at[len(at) - known :], line)
+        fit_clock(at[len(at) - known :], line)
     return latest
 
 
@@ -215,6 +236,8 @@ def _chances(now: float, step_us: float, far_steps: int, lines: Float64, first: 
         if lines[k, IS_TIMER] == 0.0:
             continue
         mean, sd = next_run(lines[k], now, factor)
+        if has_stopped(lines[k], mean):
+            continue
         near = chance(now, now, now + 2 * step_us, mean, sd)
         far = chance(now, now + step_us, now + far_steps * step_us, mean, sd)
         for i in range(first[k], first[k + 1]):
@@ -240,10 +263,13 @@ class Tracker:
     def update(self, view: View) -> None:
         """Take in the arrivals before a barrier; the first time, find the clocks."""
         if self._seen is None:
-            self.clocks = find_clocks(past_arrivals(view), view.facts.apps.first_function)
+            arrivals = past_arrivals(view)
+            self.clocks = find_clocks(arrivals, view.facts.apps.first_function)
             count = len(self.clocks.app)
-            self._at, self.lines = np.full((count, RUNS), -1, dtype=np.int64), np.zeros((count, COLUMNS))
-            self._seen, self.has_run = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+            self._at, self.lines = past_runs(self.clocks, [at for functions in arrivals for at in functions]), np.zeros((count, COLUMNS))
+            self._seen, self.has_run = self._at[:, -1].copy(), np.zeros(count, dtype=np.bool_)
+            for at, line in zip(self._at, self.lines, strict=True):
+                fit_clock(at[at >= 0], line)
         _update(self._at, self.lines, view.runs, self.clocks.first, self.clocks.members, self._seen, self.has_run)
 
     def chances(self, view: View, far_steps: int, factor: float = 0.0) -> Float64:
@@ -262,13 +288,11 @@ class Tracker:
         return found
 
 
-def past_arrivals(view: View) -> list[list[Int64]]:
-    """Times of the calls before the barrier, by app and function, us."""
-    found = []
-    for a, functions in enumerate(np.diff(view.facts.apps.first_function).tolist()):
-        calls = view.past.calls(a)
-        order = np.argsort(calls.function, kind="stable")
-        edges = np.searchsorted(calls.function[order], np.arange(functions + 1))
-        at = calls.arrival_us[order]
-        found.append([at[edges[f] : edges[f + 1]] for f in range(functions)])
+def past_runs(clocks: Clocks, arrivals: list[Int64]) -> Int64:
+    """The last runs of each clock, int64 [K, LONG_RUNS], newest last, -1: none; `arrivals`: of each function, sorted times in us."""
+    found = np.full((len(clocks.app), LONG_RUNS), -1, dtype=np.int64)
+    for k, row in enumerate(found):
+        at = np.sort(np.concatenate([arrivals[q] for q in clocks.members[clocks.first[k] : clocks.first[k + 1]]]))
+        runs = at[np.diff(at, prepend=-1 - TOGETHER_US) > TOGETHER_US][-LONG_RUNS:]
+        row[LONG_RUNS - len(runs) :] = runs
     return found

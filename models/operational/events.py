@@ -1,7 +1,8 @@
 """Event heads: the probability that the coming steps bring a call that finds nothing idle, and the floor that it pays for.
 
 Two horizons: the coming lead + 1 steps, for clouds where a floor ends with its fall; a keep-alive, for the cloud where one step of a floor
-leaves an instance behind. A row is a pool that may be dead at a barrier. Not here: timers (timers.py), the trees (boosting.py).
+leaves an instance behind. A row is a pool that may be dead at a barrier; the heads decide for, and learn from, pools without a clock.
+Not here: timers (timers.py), the trees (boosting.py).
 """
 
 from __future__ import annotations
@@ -53,6 +54,13 @@ class Seen:
         own = np.flatnonzero((found[:, pools.EXPIRED] > LEAST_EXPIRED) & (found[:, pools.KNOWN] > 0))
         chances = self._of_pools(view, self.tracker.chances(view, FAR_STEPS))
         return np.concatenate([found[own], chances[own].astype(np.float32)], axis=1), own
+
+    def has_clock(self, first_function: Int64) -> Bool:
+        """Which pools the timers decide for, bool [Q]: functions with a clock, and the pool of an app that has one."""
+        found = np.zeros(int(first_function[-1]), dtype=np.bool_)
+        found[self.tracker.clocks.members] = True
+        found[first_function[:-1][np.unique(self.tracker.clocks.app)]] = True
+        return found
 
     def _of_pools(self, view: View, chances: Float64) -> Float64:
         """Where a cloud keeps one pool per app, its timers' chances are those of the likeliest function."""
@@ -189,10 +197,7 @@ class EventFloors(PolicyBase):
         first = view.facts.apps.first_function
         self._app_of_function = np.repeat(np.arange(len(first) - 1), np.diff(first))
         self._pulsed = np.full(len(self._app_of_function), -(1 << 40), dtype=np.int64)
-        self._is_timer = np.zeros(len(self._app_of_function), dtype=np.bool_)
-        if self.timers:
-            self._is_timer[self.seen.tracker.clocks.members] = True
-            self._is_timer[first[:-1][np.unique(self.seen.tracker.clocks.app)]] = True  # the pool of a shared app
+        self._is_timer = self.seen.has_clock(first) if self.timers else np.zeros(len(self._app_of_function), dtype=np.bool_)
 
     def _add(self, view: View, x: Float32, own: Int64, floors: Int64) -> None:
         p = self.prices.at(view)

@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.operational.clocks import past_arrivals
 from models.operational.economics import Prices
+from models.operational.past import past_arrivals
 from models.operational.scaling import PoolRule
 from simulator.control.view import FLOOR, IDLE_NEWEST_US, UP, View
 

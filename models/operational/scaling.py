@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.units import DAY_US
-from models.operational.clocks import past_arrivals
+from models.operational.past import past_arrivals
 from simulator.control.decision import Decision, PolicyBase
 from simulator.control.view import WORKING, View
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.operational.clocks import FIRES, IS_TIMER, Tracker, before, chance, next_run
+from models.operational.clocks import FIRES, IS_TIMER, Tracker, before, chance, has_stopped, next_run
 from models.operational.economics import Prices
 from simulator.control.decision import Decision, PolicyBase
 from simulator.control.features.pools import expired
@@ -108,6 +108,9 @@ def decide(step: int, step_us: int, pools: Int64, first: Int64, members: Int64, 
         if has_run[k] and is_drop[a] and unit_steps[a] <= 1:
             since[first[k] : first[k + 1]] = NEVER
         mean, sd = next_run(lines[k], now, factor)
+        if has_stopped(lines[k], mean):
+            since[first[k] : first[k + 1]] = NEVER
+            continue
         gain, price = benefit[a, cloud[a]], step_usd[a]
         for i in range(first[k], first[k + 1]):
             q = first_pool[a] if one_pool[a] else members[i]

@@ -119,13 +119,14 @@ def _provision(truth: Float64, made: Float64) -> list[list[float]]:
 
 
 def _events(world: Judged) -> dict[str, list[dict[str, Any]]]:
-    """The heads on the pools of the test span that may be dead, at home; labels are those of the recorded run."""
+    """The heads on the pools of the test span that they decide for, at home; labels are those of the recorded run."""
     scenario, begin, end = world.scenario, world.scenario.split_steps[1], world.scenario.split_steps[2]
     rng = np.random.Generator(np.random.PCG64([scenario.seed, EVENT_STEPS]))
     collector = Collector(EVENT_STEPS, 1.0, rng)
     finished(Loop(scenario, collector, HOME_SEED, begin=begin, end=end))
     x, pool, step = collector.rows()
-    kept = np.flatnonzero((step >= begin + WARMED_STEPS) & (step < end - WARMED_STEPS))
+    has_clock = collector.seen.has_clock(scenario.apps.first_function)[pool]
+    kept = np.flatnonzero(~has_clock & (step >= begin + WARMED_STEPS) & (step < end - WARMED_STEPS))
     if not len(kept):
         return {}
     kept = np.sort(rng.choice(kept, min(EVENT_ROWS, len(kept)), replace=False))

@@ -38,7 +38,7 @@ Float64 = NDArray[np.float64]
 Use = tuple[float, float, float]
 # Shares of the benefit that the near and the far head count on, and whether memory sizes are ordered.
 ALONE: Use = (0.0, 0.0, 0.0)
-USES: tuple[Use, ...] = (ALONE, (0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+USES: tuple[Use, ...] = (ALONE, (0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 1.0))
 PART_STEPS = 2000  # 8 h 20 min: shorter parts of a span are not independent, fewer say nothing of a spread
 LEAST_ERRORS = 2.0  # a saving is believed from so many standard errors on
 

@@ -33,13 +33,13 @@ def inputs_of(run: HomeRun, scenario: Scenario, begin: int, end: int) -> NDArray
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
 
-def learn_known(scenario: Scenario, folder: Path, luck_seed: int) -> tuple[Knowledge, Recorded]:
+def learn_known(scenario: Scenario, folder: Path, luck_seed: int | None) -> tuple[Knowledge, Recorded]:
     """Return what is known of a scenario's apps and its recorded run at home, scaled by that.
 
     Args:
         scenario: loaded until a span before the test span.
         folder: of the scenario, with the run at home.
-        luck_seed: of the replays that choose memory sizes.
+        luck_seed: of the replays that choose memory sizes; None: sizes stay as they are configured.
     """
     run, train = load_home_run(folder, scenario), scenario.split_steps[0]
     steps = scenario.split_steps[0 if scenario.until == "train" else 1]
@@ -49,7 +49,7 @@ def learn_known(scenario: Scenario, folder: Path, luck_seed: int) -> tuple[Knowl
         scale=scale,
         inputs=MinMax.of(inputs[:, :train]),
         benefit_usd=cold_start_benefit(scenario, run.nothing_idle, train),
-        memory_class=chosen_sizes(scenario, luck_seed),
+        memory_class=np.zeros(len(scale), dtype=np.int64) if luck_seed is None else chosen_sizes(scenario, luck_seed),
     )
     return known, Recorded(known.inputs.scaled(inputs), asked, scale, scenario.world.step_us)
 

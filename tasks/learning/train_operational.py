@@ -32,7 +32,7 @@ from tasks.core.records import read_record
 from tasks.learning.card import Card, Features, Figure, Normalisation, TrainedOn, versions, write_card
 from tasks.learning.checkpoint import Checkpoints, data_fingerprint, fingerprint, peak_memory
 from tasks.learning.operational_choice import choose_use
-from tasks.learning.operational_data import Rows, joined, read_fleet, rows_of, windows_of, without_extra
+from tasks.learning.operational_data import Amounts, Rows, learned_from, without_extra
 from tasks.learning.operational_outputs import (
     LAYER,
     VALIDATION_COLUMNS,
@@ -59,7 +59,7 @@ NOT_FOR = (
 class TrainOperational(Section):
     """The section `train_operational`: how much is learned from."""
 
-    luck_seed: Seed = Field(description="luck on the valid spans, and of the replays that choose memory sizes")
+    luck_seed: Seed = Field(description="luck on the valid spans")
     seeds: tuple[Seed, ...] = Field(min_length=1, description="training seeds of every network")
     fleets: int = Field(ge=1, le=1000, description="training fleets that are learned from, the first ones")
     windows: int = Field(ge=1000, le=100_000_000, description="windows of one pass over the train span, all fleets together")
@@ -82,9 +82,7 @@ def run(params: Params, paths: Paths) -> str:
     fleets_of = read_record(training_folder(paths) / "scenarios.json", ScenarioList).scenarios
     folders = [training_folder(paths) / row.id for row in fleets_of][: settings.fleets]
     data = data_fingerprint(folders)
-    fleets = [read_fleet(folder, settings.luck_seed) for folder in folders]
-    train, valid = (windows_of(fleets, n, is_valid=v) for n, v in ((settings.windows, False), (settings.valid_windows, True)))
-    rows = joined([rows_of(fleet, settings.row_steps, settings.rows) for fleet in fleets])
+    train, valid, rows = learned_from(folders, Amounts(settings.windows, settings.valid_windows, settings.row_steps, settings.rows))
     models, device = operational_models(paths), device_of(Environment().device)
     history: list[dict[str, Any]] = []
     scores: dict[tuple[str, int], float] = {}

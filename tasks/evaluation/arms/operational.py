@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.operational.events import EventFloors, EventRules
 from models.operational.forecasters import MeanMargin
@@ -58,9 +58,10 @@ def _margin(world: Judged) -> Policy:
 
 
 def _event_head(world: Judged) -> Policy:
-    """The boosted head above the timers with all of its benefit counted, whether or not it was chosen."""
-    below = event_rules(Chosen.read(world.layer)).timers
-    return EventFloors(boosted_heads(world.layer), world.known.benefit_usd, EventRules(1.0, 1.0, below), "event_head")
+    """The boosted head above the timers, with the horizons that were chosen; with both where the timers were chosen alone."""
+    chosen = event_rules(Chosen.read(world.layer))
+    rules = chosen if chosen.benefit_share + chosen.far_share > 0 else replace(chosen, benefit_share=1.0, far_share=1.0)
+    return EventFloors(boosted_heads(world.layer), world.known.benefit_usd, rules, "event_head")
 
 
 def _event_head_lstm(world: Judged) -> Policy:

@@ -30,8 +30,9 @@ def rows_of(page: Page) -> list[Row]:
 
 
 def named(labels: dict[str, str], arm: str) -> str:
-    """The label of an arm; one that is only a forecast has none."""
-    return labels.get(arm) or arm.replace("_", " ").replace("lstm", "LSTM")
+    """The label of an arm; one that is only a forecast has none, and is called by its name."""
+    own = arm.replace("_", " ").replace("lstm", "LSTM")
+    return labels.get(arm) or own[:1].upper() + own[1:]
 
 
 def money(page: Page, rows: list[Row], labels: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ INKS = {
 }  # fmt: skip
 CLASS_INKS = {"rare": "m7", "low": "m5", "mid": "m2", "high": "m0"}
 PANEL_PX, GAP = 190, 0.09
+LEAST_SURE = 30  # pools in a bin of sure forecasts that a heading may speak of
 
 
 def pictures(page: Page, shown: FloorPictures) -> str:
@@ -202,7 +203,7 @@ def _events(page: Page, shown: FloorPictures) -> str:
         )
         return made
 
-    sure = [(name, b) for name, bins in shown.events.items() for b in bins if b.forecast >= 0.5]
+    sure = [(name, b) for name, bins in shown.events.items() for b in bins if b.forecast >= 0.5 and b.count >= LEAST_SURE]
     worst = max(sure, key=lambda one: one[1].forecast - one[1].observed, default=None)
     heading = "The event heads promise what happens"
     if worst is not None and worst[1].forecast - worst[1].observed > 0.1:
@@ -210,7 +211,8 @@ def _events(page: Page, shown: FloorPictures) -> str:
     return page.figure(
         "operational_events",
         heading=heading,
-        sentence="Pools that may be dead, by the probability of each head; the line is calibrated. Bins without an event are left out.",
+        sentence="Pools without a clock that may be dead, by the probability of each head. The line is calibrated; a bin without an event"
+        " is left out.",
         **both(figure),
         key="".join(f'<span><i style="--c:var(--{ink})"></i>{name}</span>' for name, ink in inks.items()),
         alt=heading,

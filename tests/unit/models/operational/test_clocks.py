@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.operational import clocks
-from models.operational.clocks import COLUMNS, find_clocks, fit_line, held, next_run
+from models.operational.clocks import COLUMNS, find_clocks, fit_clock, fit_line, has_stopped, held, next_run, past_runs
 
 S = 1_000_000
 
@@ -62,6 +62,44 @@ def test_a_run_that_is_much_too_late_was_missed() -> None:
     assert next_run(line, 9.5 * 100 * S, 1.0)[0] == pytest.approx(1000 * S)
     assert next_run(line, 1010.0 * S, 1.0)[0] == pytest.approx(1100 * S)
     assert next_run(line, 50_010.0 * S, 1.0)[0] == pytest.approx(50_100 * S)
+
+
+def test_a_clock_that_missed_two_runs_has_stopped() -> None:
+    line = line_of(np.arange(10) * 100 * S)
+    means = {now: next_run(line, now * S, 1.0)[0] for now in (950.0, 1050.0, 1150.0)}
+    assert [round(mean / S) for mean in means.values()] == [1000, 1100, 1200]
+    assert [has_stopped(line, mean) for mean in means.values()] == [False, False, True]
+
+
+def test_a_steady_clock_is_known_from_all_of_its_runs() -> None:
+    at, line = jittered(600, 300, 0.03, 8), np.zeros(COLUMNS)
+    fit_clock(at, line)
+    assert line[clocks.COUNT] == 300
+    assert abs(line[clocks.PERIOD] / S - 600) < 0.05
+    mean, sd = next_run(line, float(at[-1]), 0.0)
+    assert abs(mean / S - (300 * 600 + 50)) < 4
+    assert sd < 1.01 * line[clocks.SD]
+
+
+def test_a_clock_whose_grid_moved_is_known_from_its_last_runs() -> None:
+    at, line = jittered(600, 300, 0.03, 8), np.zeros(COLUMNS)
+    at[240:] += 60 * S
+    fit_clock(at, line)
+    assert line[clocks.COUNT] == clocks.RUNS
+    assert abs(next_run(line, float(at[-1]), 0.0)[0] / S - (300 * 600 + 110)) < 15
+
+
+def test_the_runs_of_a_clock_are_those_of_its_functions() -> None:
+    at = jittered(600, 500, 0.03, 9)
+    functions = [np.delete(at, 480), np.delete(at, 250) + 20_000]
+    found = find_clocks([functions], np.array([0, 2]))
+    assert found.members.tolist() == [0, 1]
+    runs = past_runs(found, functions)
+    assert runs.shape == (1, clocks.LONG_RUNS)
+    expected = at + 20_000 * (np.arange(500) == 480)
+    assert runs[0].tolist() == expected[-clocks.LONG_RUNS :].tolist()
+    short = past_runs(found, [at[:50], at[:0]])
+    assert short[0].tolist() == [-1] * (clocks.LONG_RUNS - 50) + at[:50].tolist()
 
 
 def test_bursts_and_frequent_calls_are_no_timers() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,9 @@ from simulator.control.loop import run
 from simulator.control.view import View
 from simulator.fleet import Field
 from simulator.scenario import Scenario
+from simulator.workload import Calls
 from tests.worlds.operational_world import timer_world
+from tests.worlds.small_worlds import make_calls
 
 STEP = 15e6
 NEVER = timers.NEVER
@@ -98,6 +102,24 @@ def test_warm_just_in_time_avoids_most_cold_starts_of_a_timer(world: Scenario, r
     assert steps[1] <= 1.1 * runs[1]
     assert 2 * (runs[0] - starts[0][0]) <= steps[0] <= 6 * runs[0]
     assert steps[2] >= 20 * (runs[2] - starts[0][2])
+
+
+def test_a_timer_that_stopped_is_not_waited_for_any_more(world: Scenario) -> None:
+    """The same calls, none from the middle of the test span on: two runs are waited for, no third."""
+    end = (world.split_steps[1] + 1000) * world.world.step_us
+    stopped = dataclasses.replace(world, calls=calls_before(world, end))
+    paid = [run(each, Timers(np.full((3, 3), 1e-3)), 1, "test", bucket_us=world.world.step_us).out[0] for each in (world, stopped)]
+    steps = [(out[end // world.world.step_us :, Field.FLOOR_NANOUSD] > 0).sum() for out in paid]
+    assert steps[0] > 60
+    assert 0 < steps[1] < 60
+
+
+def calls_before(world: Scenario, end_us: int) -> Calls:
+    """The calls of a world before a time."""
+    calls, kept = world.calls, world.calls.arrival_us < end_us
+    app = np.repeat(np.arange(len(world.apps.app_ids)), np.diff(calls.first_call))[kept]
+    columns = {name: getattr(calls, name)[kept].tolist() for name in ("arrival_us", "function", "duration_us")}
+    return make_calls(len(world.apps.app_ids), world.world, app=app.tolist(), **columns)
 
 
 def test_an_app_that_gains_nothing_has_no_floor(world: Scenario) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tasks.learning.operational_choice import ALONE, USES, Use, chosen
 
 PARTS = np.array([100.0, 96.0, 104.0, 100.0, 98.0, 102.0])
-HEAD, BOTH, MEMORY = USES[1:]
+HEAD, BOTH, MEMORY, FAR_MEMORY = USES[1:]
 
 
 def costs(**saving: np.ndarray | float) -> dict[Use, np.ndarray]:
@@ -19,6 +19,11 @@ def costs(**saving: np.ndarray | float) -> dict[Use, np.ndarray]:
 def test_a_saving_that_comes_in_every_part_is_believed() -> None:
     assert chosen(costs(head=0.1, both=-0.1)) == HEAD
     assert chosen(costs(head=0.1, both=0.2)) == BOTH
+
+
+def test_of_two_savings_the_larger_one_is_taken() -> None:
+    parts = {ALONE: PARTS, MEMORY: PARTS - 0.3, FAR_MEMORY: PARTS - 0.4}
+    assert chosen(parts) == FAR_MEMORY
 
 
 def test_a_saving_of_one_part_is_not() -> None:

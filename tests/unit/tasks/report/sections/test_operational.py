@@ -70,7 +70,12 @@ SHOWN = {
              for name in ("low", "mid", "high")],
     "residuals": [{"app_class": "mid", "windows": 10, "by_arm": {"lstm_specified": [-0.2, -0.1, 0.3]}}],
     "quantile": {"mid": [{"forecast": 0.1, "observed": 0.9, "count": 8}, {"forecast": 0.4, "observed": 0.5, "count": 8}]},
-    "events": {"near": [{"forecast": 0.01, "observed": 0.02, "count": 50}, {"forecast": 0.9, "observed": 0.4, "count": 20}]},
+    "events": {
+        "near": [
+            {"forecast": 0.01, "observed": 0.02, "count": 50}, {"forecast": 0.9, "observed": 0.4, "count": 40},
+            {"forecast": 0.99, "observed": 0.1, "count": 5},  # too few for a heading
+        ],
+    },
     "factors": [0.5, 1.0], "provision": {"lstm_specified": [[0.2, 0.1], [0.1, 0.4]]},
 }  # fmt: skip
 HISTORY = [
