@@ -200,6 +200,24 @@ def _pop(free_at, expiry, warming, s, n):
 
 
 @compiled
+def _replace_first(free_at, expiry, warming, s, n, f, e):
+    """Put an instance in the place of the smallest of the heap of n at s."""
+    i = 0
+    while True:
+        j = 2 * i + 1
+        if j >= n:
+            break
+        i1, i2 = s + j, s + j + 1
+        if j + 1 < n and (free_at[i2] < free_at[i1] or (free_at[i2] == free_at[i1] and expiry[i2] < expiry[i1])):
+            j += 1
+        if f < free_at[s + j] or (f == free_at[s + j] and e <= expiry[s + j]):
+            break
+        free_at[s + i], expiry[s + i], warming[s + i] = free_at[s + j], expiry[s + j], warming[s + j]
+        i = j
+    free_at[s + i], expiry[s + i], warming[s + i] = f, e, 0
+
+
+@compiled
 def _settle(free_at, expiry, warming, pools, q, t):
     """Move the instances that are free by t from the heap to the stack, in order."""
     s, size, n, m = pools[q, START], pools[q, SIZE], pools[q, BUSY], pools[q, IDLE]
@@ -489,14 +507,16 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         te = t
         price = c[PRICE]
         old_end, idle_from = np.int64(-1), np.int64(-1)
-        alone = np.int64(-1)
+        newest = np.int64(-1)
         floor, running = np.int64(0), np.int64(0)
-        if pools[q, BUSY] == 1 and pools[q, IDLE] == 0 and t == t0 and floors[q] == 0:
-            x = pools[q, START]
-            if free_at[x] <= t < expiry[x]:
-                alone = x
-        if alone >= 0:  # the only instance of the pool is idle: it stays where it is
-            idle_from, old_end = free_at[alone], expiry[alone]
+        n = pools[q, BUSY]
+        if n > 0 and t == t0 and floors[q] == 0:
+            x, m = pools[q, START], pools[q, IDLE]
+            is_only = free_at[x] <= t < expiry[x] and (n < 2 or free_at[x + 1] > t) and (n < 3 or free_at[x + 2] > t)
+            if is_only and (m == 0 or free_at[x + pools[q, SIZE] - m] < free_at[x]):
+                newest = x
+        if newest >= 0:  # of the heap it alone is idle, and it is younger than the stack: it would go there, be taken and come back
+            idle_from, old_end = free_at[newest], expiry[newest]
         elif served:
             if pools[q, BUSY] and free_at[pools[q, START]] <= t:
                 _settle(free_at, expiry, warming, pools, q, t)
@@ -567,8 +587,8 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         f = te + busy
         e = f + draw(keep_table, mixed(word, keep_seed))
         # the instance
-        if alone >= 0:
-            free_at[alone], expiry[alone], warming[alone] = f, e, 0
+        if newest >= 0:
+            _replace_first(free_at, expiry, warming, newest, n, f, e)
         else:
             if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
                 _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)
