@@ -85,5 +85,5 @@ ARMS = ordered(
     Learned(name="strategic_only", label="Strategic layer alone", order=40, layer="strategic", build=_strategic_only),
     Learned(name="strategic_tactical", label="Strategic and tactical layer", order=50, layer="tactical", build=_strategic_tactical),
     Learned(name="full", label="All three layers", order=60, layer="tactical", has_steps=True, build=_full),
-    Learned(name="as_chosen", label="Layers as chosen", order=70, layer="tactical", has_steps=True, build=_as_chosen),
+    Learned(name="as_chosen", label="Orchestrator's choice", order=70, layer="tactical", has_steps=True, build=_as_chosen),
 )
