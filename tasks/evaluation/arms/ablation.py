@@ -142,14 +142,14 @@ ARMS = ordered(
     *(_period(steps, 150 + i) for i, steps in enumerate(PERIODS_STEPS)),
     Ablation(
         name="clouds_home",
-        label="Clouds of home above the tactical layer",
+        label="Clouds of home, tactical below",
         order=160,
         layer="strategic",
         build=_below(lambda a: HomeClouds(a.world.facts), "clouds_home"),
     ),
     Ablation(
         name="clouds_random",
-        label="Random clouds above the tactical layer",
+        label="Random clouds, tactical below",
         order=161,
         layer="strategic",
         build=_below(lambda a: RandomClouds(a.world.facts, a.world.seed), "clouds_random"),
