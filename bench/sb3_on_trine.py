@@ -7,9 +7,11 @@ twin seeds `--choosing`. Two networks of each side are then judged on the valid 
 last one, and the one of the best validation, which is what a stage keeps. Values are per cent of home, winsorised as in
 tasks/learning/valid_spans.py.
 
-The last line is JSON: how far one batch takes both sides apart when they begin with the same parameters (sb3_update.py), values of every
-seed, what an app earned an episode in the second half of the training, and differences from the peer with a two-way bootstrap interval
-over training seeds and scenarios. The peer knows no masks while it trains: a masked action means to stay.
+Before that, both sides train with the same luck (sb3_same_luck.py): how far apart their parameters end, and what their networks cost.
+
+The last line is JSON: both comparisons with values of every seed, what an app earned an episode in the second half of the training, and
+differences from the peer with a two-way bootstrap interval over training seeds and scenarios. The peer knows no masks while it trains: a
+masked action means to stay.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.sb3_peer import Annealed, Validated, greedy, peer_ppo
-from bench.sb3_update import update_difference
+from bench.sb3_same_luck import Unmasked, train_with_same_luck
 from models.statistics import bootstrap_mean
 from models.tactical.ppo import ActorCritic, PPOAgent, PpoSettings, PpoTraining
 from models.training import VALIDATION, History, device_of
@@ -109,7 +112,7 @@ def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing:
     earned: list[float] = []
     for world, seed in zip(worlds, seeds, strict=True):
         model = peer_ppo(world, seed)
-        act = lambda observed, mask, own=model: greedy(own, observed, mask)  # noqa: E731
+        act = partial(greedy, model)
         validated = Validated(PpoSettings().validate_every, lambda own=act: float(np.mean(choosing.pct_of_home(own))))
         model.learn(transitions, callback=[Annealed(PpoSettings().entropy_end), validated])
         values["last"].append(judged.pct_of_home(act))
@@ -120,6 +123,18 @@ def peer(worlds: list[FleetWorld], seeds: list[int], transitions: int, choosing:
         print(f"peer, seed {seed}: {last:.2f} and {best:.2f} % of home", file=sys.stderr, flush=True)
     found: dict[str, Any] = {kept: np.array(each) for kept, each in values.items()}
     return found | {"earned": np.array(earned), "transitions": model.num_timesteps}
+
+
+def same_luck(worlds: list[Unmasked], transitions: int, judged: Spans) -> dict[str, Any]:
+    """What both sides cost after the same luck, and how far apart their parameters are."""
+    ours, theirs, apart = train_with_same_luck(worlds, transitions)
+    values = np.array([judged.pct_of_home(PPOAgent(own).act) for own in ours])
+    for model in theirs:
+        model.policy.float()  # as it is used
+    peers = np.array([judged.pct_of_home(partial(greedy, model)) for model in theirs])
+    gap = bootstrap_mean(values - peers)
+    found = {"transitions": theirs[0].num_timesteps, "parameters_apart": max(apart), "mean": round(float(values.mean()), 3)}
+    return found | {"by_seed": values.mean(axis=1).round(3).tolist(), "difference": gap.value, "low": gap.low, "high": gap.high}
 
 
 def main() -> None:
@@ -136,18 +151,18 @@ def main() -> None:
     span = {"span": "train", "intervals": STRETCH, "luck_seed": 1, "reward": reward}
     spans = Spans(options.choosing), Spans(options.judged)
 
-    def worlds(most: int | None) -> list[FleetWorld]:
-        return [FleetWorld(stages, TacticalEpisodes, most=most, multiple=8, **span) for _ in seeds]
+    def worlds(most: int | None, kind: type[FleetWorld] = FleetWorld) -> list[Any]:
+        return [kind(stages, TacticalEpisodes, most=most, multiple=8, **span) for _ in seeds]
 
-    apart, moved = update_difference(peer_ppo(worlds(8)[0], 1), worlds(8)[0])
-    print(f"one batch from the same parameters: {apart:.1e} apart, the largest step is {moved:.1e}", file=sys.stderr, flush=True)
+    paired = same_luck(worlds(8, Unmasked), options.transitions, spans[1])
+    print(f"with the same luck: {paired}", file=sys.stderr, flush=True)
     sides = {
         "peer": peer(worlds(8), seeds, options.transitions, *spans),
         "ours_same_episodes": ours(worlds(8), seeds, options.transitions, *spans),
         "ours": ours(worlds(None), seeds, options.transitions, *spans),
     }
     report: dict[str, Any] = {"name": "sb3_on_trine", "unit": "% of home on valid spans, lower is better"}
-    report["one_update"] = {"apart": apart, "largest_step": moved}
+    report["same_luck"] = paired
     for side, found in sides.items():
         earned, error = found["earned"], found["earned"].std(ddof=1) / np.sqrt(len(seeds))
         row: dict[str, Any] = {

@@ -136,7 +136,7 @@ class Encoder(BaseFeaturesExtractor):
 
     def forward(self, observed: torch.Tensor) -> torch.Tensor:
         """[B, inputs] -> [B, 128]."""
-        return self.layer(observed)
+        return self.layer(observed.to(self.layer[0].weight.dtype))
 
 
 def peer_ppo(world: FleetWorld, seed: int, *, lr: float = 3e-4) -> PPO:
