@@ -133,7 +133,7 @@ def same_luck(worlds: list[Unmasked], transitions: int, judged: Spans) -> dict[s
         model.policy.float()  # as it is used
     peers = np.array([judged.pct_of_home(partial(greedy, model)) for model in theirs])
     gap = bootstrap_mean(values - peers)
-    found = {"transitions": theirs[0].num_timesteps, "parameters_apart": max(apart), "mean": round(float(values.mean()), 3)}
+    found = {"transitions": theirs[0].num_timesteps, "parameters_apart": apart, "mean": round(float(values.mean()), 3)}
     return found | {"by_seed": values.mean(axis=1).round(3).tolist(), "difference": gap.value, "low": gap.low, "high": gap.high}
 
 

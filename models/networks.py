@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,9 +36,13 @@ class Networks:
         device: where the networks are.
 
     Attributes:
+        is_by_feature: `linear` takes and returns [S, features, B], and the weights of an output lie together. Where the last layer is
+            narrow, gradients are found faster so; where features are joined by rows, [S, B, features] is simpler.
         flat: float32 [S, parameters of one network].
         size: parameters of one network.
     """
+
+    is_by_feature: ClassVar[bool] = False
 
     def __init__(self, layers: Mapping[str, tuple[int, int, float]], random: Sequence[torch.Generator], device: torch.device) -> None:
         self.layers = dict(layers)
@@ -48,17 +52,21 @@ class Networks:
         self.bias: dict[str, Tensor] = {}
         at = 0
         for name, (inputs, outputs, gain) in self.layers.items():
-            weight = self.flat[:, at : at + inputs * outputs].view(-1, inputs, outputs)
+            shape = (outputs, inputs) if self.is_by_feature else (inputs, outputs)
+            weight = self.flat[:, at : at + inputs * outputs].view(-1, *shape)
             at += inputs * outputs
             for s, own in enumerate(random):
                 start = torch.nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=own)
-                weight[s] = start.T.to(device)
+                weight[s] = (start if self.is_by_feature else start.T).to(device)
             self.weight[name] = weight.requires_grad_()
-            self.bias[name] = self.flat[:, at : at + outputs].view(-1, 1, outputs).requires_grad_()
+            bias = self.flat[:, at : at + outputs]
+            self.bias[name] = (bias[..., None] if self.is_by_feature else bias[:, None]).requires_grad_()
             at += outputs
 
     def linear(self, name: str, x: Tensor) -> Tensor:
-        """Layer `name` of every network: [S, B, inputs] -> [S, B, outputs]."""
+        """Layer `name` of every network: [S, B, inputs] -> [S, B, outputs], or by feature [S, inputs, B] -> [S, outputs, B]."""
+        if self.is_by_feature:
+            return torch.baddbmm(self.bias[name], self.weight[name], x)
         if self.weight[name].shape[2] == 1:
             # A single output of a single seed would be multiplied by another routine, which rounds differently: a seed would depend on
             # how many others share its batch.
@@ -78,16 +86,20 @@ class Networks:
         """Copies of weights [inputs, outputs] and biases [outputs] of one network by the names of its layers: what a checkpoint holds."""
         named = {}
         for name in self.layers:
-            named[f"{name}.weight"] = self.weight[name][seed].detach().cpu().clone()
-            named[f"{name}.bias"] = self.bias[name][seed, 0].detach().cpu().clone()
+            named[f"{name}.weight"] = self._by_input(name)[seed].detach().cpu().contiguous().clone()
+            named[f"{name}.bias"] = self.bias[name][seed].detach().flatten().cpu().clone()
         return named
 
     def load(self, seed: int, tensors: Mapping[str, Tensor]) -> None:
         """Take what `tensors` returned as one of the networks."""
         with torch.no_grad():
             for name in self.layers:
-                self.weight[name][seed] = tensors[f"{name}.weight"]
-                self.bias[name][seed, 0] = tensors[f"{name}.bias"]
+                self._by_input(name)[seed] = tensors[f"{name}.weight"]
+                self.bias[name][seed].view(-1).copy_(tensors[f"{name}.bias"])
+
+    def _by_input(self, name: str) -> Tensor:
+        """Weights of a layer, [S, inputs, outputs]."""
+        return self.weight[name].mT if self.is_by_feature else self.weight[name]
 
     def put(self, rows: Tensor) -> None:
         """Replace the parameters of all networks, float32 [S, parameters]."""
@@ -121,10 +133,10 @@ class Adam:
         Returns:
             norm of the gradient of each seed before clipping, float32 [S].
         """
-        found = torch.autograd.grad(losses.sum(), self._parameters)
+        found = torch.autograd.grad(losses, self._parameters, torch.ones_like(losses))
         torch.cat([part.flatten(1) for part in found], dim=1, out=self._gradient)
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
-        if self.max_norm is not None:
+        if self.max_norm is not None and bool((norms > self.max_norm).any()):
             self._gradient.mul_((self.max_norm / (norms + 1e-6)).clamp(max=1)[:, None])
         self._move([float(rate) for rate in lr])
         return norms

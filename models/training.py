@@ -58,13 +58,15 @@ def device_of(name: DeviceName) -> torch.device:
     """The device that is meant; pins one thread per process and deterministic algorithms, so that equal runs give equal bytes.
 
     Freed memory is kept for the next step: with glibc's defaults a training step gives its arrays back to the system and spends a quarter
-    of its time on getting them again, page by page.
+    of its time on getting them again, page by page. Nothing here reads memory that nobody wrote, so new tensors are not filled first, which
+    deterministic algorithms would do by default.
 
     Raises:
         ParameterError: cuda is asked for and there is none.
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of the module's class
     if hasattr(library := ctypes.CDLL(None), "mallopt"):
         for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             library.mallopt(option, KEPT_BYTES)

@@ -180,10 +180,8 @@ def _push(free_at, expiry, warming, s, n, f, e, w):
 
 
 @compiled
-def _pop(free_at, expiry, warming, s, n):
-    """Remove the smallest of the heap of n at s (the caller has read it)."""
-    n -= 1
-    f, e, w = free_at[s + n], expiry[s + n], warming[s + n]
+def _replace_first(free_at, expiry, warming, s, n, f, e, w):
+    """Put an instance in the place of the smallest of the heap of n at s."""
     i = 0
     while True:
         j = 2 * i + 1
@@ -200,21 +198,10 @@ def _pop(free_at, expiry, warming, s, n):
 
 
 @compiled
-def _replace_first(free_at, expiry, warming, s, n, f, e):
-    """Put an instance in the place of the smallest of the heap of n at s."""
-    i = 0
-    while True:
-        j = 2 * i + 1
-        if j >= n:
-            break
-        i1, i2 = s + j, s + j + 1
-        if j + 1 < n and (free_at[i2] < free_at[i1] or (free_at[i2] == free_at[i1] and expiry[i2] < expiry[i1])):
-            j += 1
-        if f < free_at[s + j] or (f == free_at[s + j] and e <= expiry[s + j]):
-            break
-        free_at[s + i], expiry[s + i], warming[s + i] = free_at[s + j], expiry[s + j], warming[s + j]
-        i = j
-    free_at[s + i], expiry[s + i], warming[s + i] = f, e, 0
+def _pop(free_at, expiry, warming, s, n):
+    """Remove the smallest of the heap of n at s (the caller has read it)."""
+    last = s + n - 1
+    _replace_first(free_at, expiry, warming, s, n - 1, free_at[last], expiry[last], warming[last])
 
 
 @compiled
@@ -588,7 +575,7 @@ def _serve(w, state, free_at, expiry, warming, a, p, account, k, first, calls, g
         e = f + draw(keep_table, mixed(word, keep_seed))
         # the instance
         if newest >= 0:
-            _replace_first(free_at, expiry, warming, newest, n, f, e)
+            _replace_first(free_at, expiry, warming, newest, n, f, e, 0)
         else:
             if pools[q, BUSY] + pools[q, IDLE] == pools[q, SIZE]:
                 _grow_pool(free_at, expiry, warming, pools, q, state.slab_size, state.top, a)

@@ -5,6 +5,8 @@ Each is good for one run.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 
-class PoolRule(PolicyBase):
+class PoolRule(PolicyBase, ABC):
     """What the baselines share: the pools of a view, and that only an app's first function has one where its cloud keeps one an app."""
 
     period_steps = 1
@@ -40,9 +42,9 @@ class PoolRule(PolicyBase):
         beyond = view.facts.keeps_one_pool[view.placement][self.app_of_function] & ~self.is_first
         return Decision(floors=np.where(beyond, 0, floors).astype(np.int64))
 
+    @abstractmethod
     def floors(self, view: View) -> NDArray[np.integer]:
         """Floors of the functions, whole numbers [Q]."""
-        raise NotImplementedError
 
     def last_arrival(self, view: View) -> Int64:
         """The last arrival at the pool of each function, us, int64 [Q]; -1: none."""

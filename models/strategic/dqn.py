@@ -1,4 +1,4 @@
-"""DQN for clouds, read from top to bottom: settings, network, targets, training (collect, update), agent.
+"""DQN for clouds, read from top to bottom: settings, network, training (collect, remember, update), agent.
 
 Mnih et al. (2015) with Double DQN (van Hasselt et al., 2016), the Huber loss and, if wanted, returns of n steps (Sutton, 1988). Time limits
 are no ends: the value of the last observation counts. All training seeds are one batch (models/networks.py).
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.agents import Agent
 from models.networks import GAIN_RELU, Networks, State, generators
-from models.strategic.replay import Replay
+from models.strategic.replay import Replay, n_step
 from models.training import History, Score, SeedTraining, Tensors
 from models.worlds import World, Worlds
 from simulator.control.features import strategic
@@ -55,6 +55,8 @@ class DqnSettings(Section):
 class QNetwork(Networks):
     """The specified network: 20 -> 128 -> 128 -> 3, ReLU. 19,587 parameters."""
 
+    is_by_feature: ClassVar = True
+
     def __init__(self, inputs: int, actions: int, random: Sequence[torch.Generator], device: torch.device) -> None:
         gains = {"values": 1.0}
         layers = {name: (*width, gains.get(name, GAIN_RELU)) for name, width in self.widths(inputs, actions).items()}
@@ -68,34 +70,12 @@ class QNetwork(Networks):
 
     def values(self, observed: Tensor, mask: Tensor | None = None) -> Tensor:
         """Discounted sum of rewards that is expected of each action, [S, B, inputs] -> [S, B, actions]."""
-        found = self.linear("values", torch.relu_(self.linear("hidden2", torch.relu_(self.linear("hidden1", observed)))))
+        found = self.by_action(observed).mT
         return found if mask is None else found.masked_fill(~mask, MASKED)
 
-
-def n_step(rewards: Tensor, is_over: Tensor, is_terminal: Tensor, gamma: float, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what n steps from each step on earn, and where they lead; shorter where an episode or the stretch ends.
-
-    Args:
-        rewards: [..., T, N], of each step.
-        is_over: [..., T, N], an episode ended with the step.
-        is_terminal: [..., T, N], nothing can be earned after the step.
-        gamma: discount.
-        n: most steps.
-
-    Returns:
-        [..., T, N] each: discounted sum of the rewards, the last step of it, and the factor on the value of the state that step reached.
-    """
-    steps = rewards.shape[-2]
-    start = torch.arange(steps)[:, None].expand(rewards.shape)
-    total, last, is_on = torch.zeros_like(rewards), start.clone(), torch.ones_like(is_over)
-    for k in range(n):
-        at = torch.clamp(start + k, max=steps - 1)
-        is_on = is_on & (start + k < steps)
-        total = total + gamma**k * torch.where(is_on, rewards.gather(-2, at), 0.0)
-        last = torch.where(is_on, at, last)
-        is_on = is_on & ~is_over.gather(-2, at)
-    factor = torch.where(is_terminal.gather(-2, last), 0.0, gamma ** (last - start + 1))
-    return total, last, factor.to(rewards.dtype)
+    def by_action(self, observed: Tensor) -> Tensor:
+        """The same of all actions, [S, B, inputs] -> [S, actions, B]."""
+        return self.linear("values", torch.relu_(self.linear("hidden2", torch.relu_(self.linear("hidden1", observed.mT)))))
 
 
 class DqnTraining(SeedTraining):
@@ -144,16 +124,18 @@ class DqnTraining(SeedTraining):
     def unit(self) -> Mapping[str, Any]:
         """Collect one stretch and learn from what is remembered."""
         self._remember(self.collect())
-        metrics: Mapping[str, Any] = {}
+        metrics: dict[str, Any] = {}
         if self.replay.held >= self.settings.warm_up:
             self.owed += self.per_unit * self.settings.updates_per_transition
             updates = int(self.owed)
             self.owed -= updates
             rows = [torch.randint(self.replay.held, (updates, self.settings.batch), generator=own) for own in self.random]
             for drawn in torch.stack(rows).to(self.device).split(self._runs(updates), dim=1):
-                for batch in self.replay.batches(drawn):
+                for batch in self.replay.batches(drawn, self._read()):
                     metrics = self.learn(batch)
-        return dict(metrics) | {
+        if metrics:
+            metrics["losses/q_values"] = metrics["losses/q_values"].mean(dim=(1, 2))
+        return metrics | {
             "charts/epsilon": [self.epsilon] * len(self.random),
             "charts/episodic_return": self.worlds.episodic_return(),
         }
@@ -198,50 +180,70 @@ class DqnTraining(SeedTraining):
         copies = (u for u in range(1, updates) if any((self.updates + u) % period == 0 for period in self.period))
         return [end - begin for begin, end in pairwise([0, *copies, updates])]
 
+    def _read(self) -> list[str]:
+        """The columns that an update reads."""
+        if "targets" in self.replay.columns:
+            return ["observed", "actions", "targets"]
+        reached = ["reached", "reached_mask", *(["values"] if "values" in self.replay.columns else [])]
+        return ["observed", "actions", "total", "factor", *reached]
+
     def _remember(self, columns: dict[str, Tensor]) -> None:
         """Remember transitions, [S, n, ...] each.
 
-        The target network's values of what they reached are remembered, too, as long as fewer are held than are drawn between two copies:
-        then each is asked for once, not whenever it is drawn.
+        What the target network says of what they reached is remembered, too, as long as fewer are held than are drawn between two copies:
+        then it is asked once for each, not whenever it is drawn.
         """
         if self.replay.held + self.per_unit <= min(self.period) * self.settings.batch:
-            columns |= {"values": self._values(columns["reached"], columns["reached_mask"])}
+            columns |= self._said(columns)
         else:
-            self.replay.columns.pop("values", None)
+            for name in ("values", "targets"):
+                self.replay.columns.pop(name, None)
         self.replay.add(columns)
 
-    def _value_anew(self) -> None:
+    def _say_anew(self) -> None:
         """The target network has changed."""
-        if "values" in self.replay.columns:
-            reached, mask, values = (self.replay.columns[name][:, : self.replay.held] for name in ("reached", "reached_mask", "values"))
-            values.copy_(self._values(reached, mask))
+        columns = {name: column[:, : self.replay.held] for name, column in self.replay.columns.items()}
+        if not columns.keys().isdisjoint(("values", "targets")):
+            for name, said in self._said(columns).items():
+                columns[name].copy_(said)
+
+    def _said(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Values of what transitions reached, [S, n, actions], or, where no other network chooses among them, the targets, [S, n]."""
+        values = self._values(columns["reached"], columns["reached_mask"])
+        return {"values": values} if self.settings.is_double else {"targets": self._targets(columns, values)}
 
     def _values(self, reached: Tensor, mask: Tensor) -> Tensor:
         with torch.no_grad():
             parts = zip(reached.split(AT_ONCE, dim=1), mask.split(AT_ONCE, dim=1), strict=True)
             return torch.cat([self.target.values(*part) for part in parts], dim=1)
 
-    def learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Make one update with a batch, [S, B, ...]; returns metrics [S]."""
+    def _targets(self, columns: Mapping[str, Tensor], values: Tensor) -> Tensor:
+        if self.settings.is_double:
+            chosen = self.network.values(columns["reached"], columns["reached_mask"]).argmax(dim=-1, keepdim=True)
+            value = values.gather(-1, chosen).squeeze(-1)
+        else:
+            value = values.amax(dim=-1)
+        return columns["total"] + columns["factor"] * value
+
+    def learn(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Make one update with a batch, the columns of `_read`, [S, B, ...] each; returns metrics [S], but the values of all B."""
         with torch.no_grad():
-            values = batch["values"] if "values" in batch else self.target.values(batch["reached"], batch["reached_mask"])
-            if self.settings.is_double:
-                chosen = self.network.values(batch["reached"], batch["reached_mask"]).argmax(dim=-1, keepdim=True)
-                value = values.gather(-1, chosen).squeeze(-1)
+            if "targets" in batch:
+                targets = batch["targets"]
             else:
-                value = values.amax(dim=-1)
-            targets = batch["total"] + batch["factor"] * value
-        expected = self.network.values(batch["observed"]).gather(-1, batch["actions"][..., None]).squeeze(-1)
-        losses = torch.nn.functional.smooth_l1_loss(expected, targets, reduction="none").mean(dim=1)
+                values = batch["values"] if "values" in batch else self.target.values(batch["reached"], batch["reached_mask"])
+                targets = self._targets(batch, values)
+        expected = self.network.by_action(batch["observed"]).gather(1, batch["actions"][:, None])
+        losses = torch.nn.functional.smooth_l1_loss(expected, targets[:, None], reduction="none").mean(dim=(1, 2))
         norms = self.adam.step(losses, self.lr)
         self.updates += 1
         due = [s for s, period in enumerate(self.period) if self.updates % period == 0]
         if due:
             self.target.flat.detach()[due] = self.network.flat.detach()[due]
-            self._value_anew()
+            self._say_anew()
         if self.updates % self.settings.validate_every == 0:
             self.validate()
-        return {"losses/td_loss": losses.detach(), "losses/q_values": expected.detach().mean(dim=1), "losses/gradient_norm": norms}
+        return {"losses/td_loss": losses.detach(), "losses/q_values": expected.detach(), "losses/gradient_norm": norms}
 
     def state(self) -> State:
         """See `Training`."""

@@ -19,6 +19,28 @@ def losses(networks: Networks, x: torch.Tensor) -> torch.Tensor:
     return (networks.linear("out", torch.relu(networks.linear("in", x))) - 1).square().mean(dim=(1, 2))
 
 
+class ByFeature(Networks):
+    """The same networks, features first."""
+
+    is_by_feature = True
+
+
+def test_features_first_or_rows_first_are_the_same_networks() -> None:
+    rows, features = Networks(LAYERS, generators([1, 2]), CPU), ByFeature(LAYERS, generators([1, 2]), CPU)
+    for seed in range(2):
+        held = features.tensors(seed)
+        assert {name: (own.shape, own.is_contiguous()) for name, own in held.items()} == {
+            name: (own.shape, True) for name, own in rows.tensors(seed).items()
+        }
+        assert all(torch.equal(held[name], own) for name, own in rows.tensors(seed).items())
+    x = torch.randn(2, 8, 5, generator=generators([3])[0])
+    torch.testing.assert_close(features.linear("in", x.mT).mT, rows.linear("in", x))
+    for name, own in features.tensors(1).items():
+        rows.load(0, {**rows.tensors(0), name: own})
+    features.load(0, features.tensors(1))
+    torch.testing.assert_close(features.linear("in", x.mT).mT[0], rows.linear("in", x)[0])
+
+
 def trained(seeds: list[int], steps: int = 30, max_norm: float | None = 0.5) -> Networks:
     networks = Networks(LAYERS, generators(seeds), CPU)
     adam, luck = Adam(networks, max_norm=max_norm), generators(seeds)

@@ -12,8 +12,8 @@ import torch
 from core.errors import CheckpointError
 from models.checkpoints import save_state
 from models.networks import generators
-from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork, n_step
-from models.strategic.replay import Replay
+from models.strategic.dqn import DQNAgent, DqnSettings, QNetwork
+from models.strategic.replay import Replay, n_step
 from models.training import device_of
 from tests.worlds.toy_learners import agents, dqn
 from tests.worlds.toy_worlds import TableWorld, three_placements
@@ -152,7 +152,7 @@ def test_double_and_plain_targets_differ_only_in_who_chooses() -> None:
 def test_batches_are_the_transitions_drawn() -> None:
     replay, drawn = Replay(7), torch.tensor([[[0, 2], [1, 1], [3, 0]], [[3, 3], [2, 0], [1, 2]]])
     replay.add({"x": torch.arange(8).view(2, 4).float(), "y": torch.arange(16).view(2, 4, 2)})
-    batches = list(replay.batches(drawn))
+    batches = list(replay.batches(drawn, ["x", "y"]))
     assert len(batches) == 3
     for n, batch in enumerate(batches):
         for s in range(2):
@@ -170,7 +170,7 @@ def test_values_that_are_remembered_are_those_of_the_target_network(is_double: b
         if not is_remembered:
             training._remember = training.replay.add  # type: ignore[method-assign, assignment]
         agents(training)
-        assert ("values" in training.replay.columns) == is_remembered
+        assert (("values" if is_double else "targets") in training.replay.columns) == is_remembered
         found.append(training.network.flat.detach())
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
 
