@@ -226,7 +226,7 @@ class DqnTraining(SeedTraining):
         return columns["total"] + columns["factor"] * value
 
     def learn(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Make one update with a batch, the columns of `_read`, [S, B, ...] each; returns metrics [S], but the values of all B."""
+        """Make one update with a batch, the columns of `_read`, [S, B, ...] each; returns metrics, [S], and Q values, [S, 1, B]."""
         with torch.no_grad():
             if "targets" in batch:
                 targets = batch["targets"]
