@@ -91,12 +91,12 @@ class Page:
         found = {source: self.read(f"data/staged/{source}/ingest.json", IngestReport) for source in SOURCES}
         return {source: self.origin_tag(counts.origin) for source, counts in found.items() if counts and counts.origin != "off"}
 
-    def tile(self, question: str, value: str, unit: str, small: str) -> str:
-        """HTML of a tile of the first screen: a question, a number with its unit, the denominator in small print."""
+    def tile(self, question: str, value: str, unit: str, small: str, *, is_learned: bool = False) -> str:
+        """HTML of a tile of the first screen: question, number with its unit, denominator in small print, colour if it is learned."""
         _complete("tile", question=question, value=value, small=small)
-        mark = f"<i>{html.escape(unit)}</i>" if unit else ""
+        mark, kind = f"<i>{html.escape(unit)}</i>" if unit else "", " learned" if is_learned else ""
         return (
-            f'<div class="tile"><div class="ask">{html.escape(question)}</div><div class="value">{html.escape(value)}{mark}</div>'
+            f'<div class="tile{kind}"><div class="ask">{html.escape(question)}</div><div class="value">{html.escape(value)}{mark}</div>'
             f'<div class="small">{html.escape(small)}</div></div>'
         )
 

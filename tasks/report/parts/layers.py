@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.terms import SMALL_GAP
 from tasks.evaluation.layers_record import FamilyOfLayer, LayerMetrics
 from tasks.report.parts.arms import ROW_NARROW, ROW_WIDE, SYMBOLS, Arm, add_arm, family_in_front, labels, off_axis, reach
 from tasks.report.plot import axis, both
@@ -16,10 +17,11 @@ from tasks.report.wording import NO_RATIO, Effect, finding, fitting, in_sentence
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from tasks.evaluation.landscape_record import Interval
+    from tasks.evaluation.landscape_record import Interval, Summary
     from tasks.report.page import Page
 
 REFERENCES = {"best_static": "best static", "greedy_hysteresis": "the tuned greedy rule", "planner_response": "the planner"}
+PRIOR, CHOSEN = "planner_response", "as_chosen"  # what learned arms start from; what the orchestrator uses
 TAGS = ["twin", "sampled: home, data, payload, state"]
 COMMAND = "dvc repro compare report"
 DOTS = '<span><i class="dot" style="--c:var(--random)"></i>one scenario</span><span><i style="--c:var(--ink-2)"></i>mean, interval</span>'
@@ -31,6 +33,34 @@ SHOWN_WITH = ("home", "best_static", "greedy_hysteresis", "planner_response", "h
 def metrics_of(page: Page, layer: str) -> LayerMetrics | None:
     """What `compare` says of the arms of a layer; None while there is nothing."""
     return page.read(f"reports/{layer}/metrics.json", LayerMetrics)
+
+
+def learned_tile(page: Page, summary: Summary) -> str:
+    """HTML of the tile of the first screen that says what learning closes; empty while nothing learned is judged in the family in front.
+
+    Args:
+        page: the page.
+        summary: of that family, for what is closed from the rule that is best on the span, in hindsight; without an interval.
+    """
+    found = metrics_of(page, "tactical")
+    family = found.families[family_in_front(list(found.families))] if found else None
+    if family is None or CHOSEN not in family.arms:
+        return ""
+    question, own = "How much of the rest does learning close?", family.arms[CHOSEN]
+    if (share := own.closed[PRIOR]) is None:
+        return page.tile(question, "no ratio", "", "the gap is under 1 % of home", is_learned=True)
+    closes = page.number("learned_closes_pct", round(100 * share.mean, 3))
+    gap = page.number("learned_gap_pct", round(100 * family.gap_share_of_home[PRIOR], 3))
+    small = f"of the {num(gap, 1)} % of home from the planner with response to hindsight"
+    if share.low is not None and share.high is not None:
+        ends = (("low", share.low), ("high", share.high))
+        low, high = (page.number(f"learned_closes_{end}_pct", round(100 * value, 3)) for end, value in ends)
+        small = f"{interval(low, high, 0)} {small}"
+    rule, hindsight = (summary.share_of_home[name].mean for name in (summary.best_rule, "hindsight"))
+    if summary.best_rule != PRIOR and rule - hindsight >= SMALL_GAP:
+        from_rule = page.number("learned_closes_from_rule_pct", round(100 * (rule - own.share_of_home.mean) / (rule - hindsight), 3))
+        small += f"; {num(from_rule, 0)} % from the best rule"
+    return page.tile(question, num(closes, 0), "%", small, is_learned=True)
 
 
 def design(found: LayerMetrics) -> str:

@@ -30,6 +30,7 @@ from tasks.report.parts.arms import (
     said,
 )  # fmt: skip
 from tasks.report.parts.data_times import calendar
+from tasks.report.parts.layers import learned_tile
 from tasks.report.plot import axis, both, colour
 from tasks.report.text import percent
 from tasks.report.wording import NO_RATIO, TIMES, Effect, finding, too_few
@@ -44,7 +45,7 @@ ORDER, TITLE, NAV, QUESTION = 10, "", "Answer", ""
 TILES = 4
 NO_BREAK = "\u00a0"
 LEAST_USD = 0.1  # smaller sums are shown with three significant digits
-FILLERS = ("calls", "fit")  # tiles of the data beside those of the landscape
+FILLERS = ("fit", "calls")  # tiles of the data beside those of the landscape
 LADDER = ("random", "home", "best_static", "hindsight", "optimistic_bound")  # and the best rule
 ORIGINS = {
     "twin": "generated data fitted to the public traces; not the traces themselves",
@@ -63,7 +64,8 @@ def add(page: Page) -> str:
         head, picture = _unbroken(_worth(page, land)), _ladder(page, land)
         design = too_few(land.summary.seeds, land.summary.scenarios)
         limits = [_unbroken(point) for point in answer_limits.of_the_world(page, land)]
-        tiles = [*_worth_tiles(page, land), *(facts[name] for name in FILLERS if name in facts)][:TILES]
+        learned = learned_tile(page, land.summary)
+        tiles = [*_worth_tiles(page, land), *([learned] if learned else []), *(facts[name] for name in FILLERS if name in facts)][:TILES]
     shown = f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
     points = "".join(f"<li>{html.escape(p)}</li>" for p in limits)
     box = f'<div class="limits"><p><b>Read this first</b></p><ul>{points}</ul></div>' if limits else ""

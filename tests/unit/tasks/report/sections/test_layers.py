@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tasks.evaluation.layers_record import LayerMetrics
 from tasks.evaluation.policy_record import ShownPolicies
 from tasks.report import layer_pictures
 from tasks.report.page import Page
+from tasks.report.parts import layers
 from tasks.report.sections import strategic, tactical
 from tests.worlds.page_inputs import write_inputs
 
@@ -148,6 +150,27 @@ def test_a_small_gap_has_no_ratio(tmp_path: Path) -> None:
     assert "no ratio</td>" in tactical.add(page)
     _, rows = page.tables["tactical_closed"]
     assert {row["planner_response"] for row in rows} == {"no ratio"}
+
+
+def test_the_first_screen_says_what_learning_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def summary(best_rule: str, costs: float = 0.75) -> Any:
+        shares = {"planner_response": 0.76, "planner": costs, "hindsight": 0.70}
+        return SimpleNamespace(best_rule=best_rule, share_of_home={name: SimpleNamespace(mean=value) for name, value in shares.items()})
+
+    prior = summary("planner_response")
+    assert layers.learned_tile(page_of(tmp_path / "without"), prior) == ""
+    monkeypatch.setattr(layers, "CHOSEN", "candidates")
+    page = page_of(tmp_path / "with")
+    tile = layers.learned_tile(page, prior)
+    assert '<div class="tile learned">' in tile
+    assert '<div class="value">50<i>%</i></div>' in tile
+    assert "[49, 51] of the 6.0 % of home from the planner with response to hindsight" in tile
+    closes = {name: value for name, value in page.numbers.items() if name.startswith("learned")}
+    assert closes == {"learned_closes_pct": 50.0, "learned_gap_pct": 6.0, "learned_closes_low_pct": 49.0, "learned_closes_high_pct": 51.0}
+    assert "\u221250<i>" in layers.learned_tile(page_of(tmp_path / "worse", candidates=79.0), prior)
+    assert "no ratio" in layers.learned_tile(page_of(tmp_path / "small", gap=0.007), prior)
+    assert "to hindsight; 40 % from the best rule</div>" in layers.learned_tile(page_of(tmp_path / "rule"), summary("planner"))
+    assert "best rule" not in layers.learned_tile(page_of(tmp_path / "near"), summary("planner", 0.705))
 
 
 def test_figures_show_every_seed_and_say_what_policies_do(tmp_path: Path) -> None:
