@@ -56,12 +56,12 @@ class PeerEnv(VecEnv):
         return [None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Nothing can be set."""
-        raise NotImplementedError
+        """Nothing can be set: the world of a seed is made before."""
+        raise AttributeError(f"a world of Trine has no attribute {attr_name} that can be set")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Nothing can be called."""
-        raise NotImplementedError
+        """Nothing can be called but what a vector environment has."""
+        raise AttributeError(f"a world of Trine has no method {method_name} of single sub-environments")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Nothing is wrapped."""
@@ -135,7 +135,7 @@ class Encoder(BaseFeaturesExtractor):
         self.layer = torch.nn.Sequential(torch.nn.Linear(int(np.prod(space.shape)), 128), torch.nn.ReLU())
 
     def forward(self, observed: torch.Tensor) -> torch.Tensor:
-        """[B, inputs] -> [B, 128]."""
+        """[B, inputs] -> [B, 128], in the precision of the weights; observations come in single precision."""
         return self.layer(observed.to(self.layer[0].weight.dtype))
 
 
